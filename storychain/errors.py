@@ -1,0 +1,98 @@
+"""Every error a person can meet: what happened, where, what to do next, and the exit code scripts rely on.
+
+Nothing here knows how an error came about; the rooms that raise them do. `cli` alone turns them into text and a
+status. Messages never contain the API key or the query string of a signed address.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StorychainError(Exception):
+    """Base of all errors with a message for a person.
+
+    `what` says what happened, `where` names the story, scene or file, `next_step` says what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str | None = None, next_step: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        first = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{first}\n  {self.next_step}" if self.next_step else first
+
+
+class UsageError(StorychainError):
+    """The command line or a setting is wrong."""
+
+    exit_code = 2
+
+
+class InvalidStory(StorychainError):
+    """A story file that cannot be used; `what` lists every problem with its place."""
+
+    exit_code = 2
+
+
+class GenerationFailed(StorychainError):
+    """The provider refused or failed a scene."""
+
+    exit_code = 3
+
+
+class MediaError(StorychainError):
+    """A video, sound or picture is not what it should be, or ffmpeg could not do its work."""
+
+    exit_code = 3
+
+
+class OutOfTime(StorychainError):
+    """Time was up before the work was done; running again goes on."""
+
+    exit_code = 4
+
+
+class ProviderUnreachable(OutOfTime):
+    """The API could not be reached, or kept failing, for as long as we were willing to try."""
+
+
+class ConsentNeeded(StorychainError):
+    """Credits would be spent and nobody has agreed to it."""
+
+    exit_code = 5
+
+
+class CapReached(StorychainError):
+    """A cap on credits (run, story, day or month) leaves no room for the next scene."""
+
+    exit_code = 5
+
+
+class Unresolved(StorychainError):
+    """It cannot be told whether a paid job exists, or a paid result is gone; a person has to settle it."""
+
+    exit_code = 6
+
+
+class AccountError(StorychainError):
+    """The API key is missing or refused, or the account's credits are used up."""
+
+    exit_code = 7
+
+
+class StoryHeld(StorychainError):
+    """Another run holds this story."""
+
+    exit_code = 75
+
+
+class Interrupted(StorychainError):
+    """Ctrl-C or SIGTERM: everything paid is on record, the next run goes on."""
+
+    exit_code = 130

@@ -1,0 +1,74 @@
+"""Admission: may this segment be bought now? Asked inside the transaction that records the intention.
+
+Credits count from the moment they are intended, at the quote until the provider names its price. A failed job counts
+too unless the provider said what it took: whether failures are billed is not documented.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING
+
+from storychain.errors import CapReached
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_COUNTED = "state != 'refused'"
+_SUM = f"SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts WHERE provider = :provider AND {_COUNTED}"  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Most credits that may be spent: in this run, by this story ever, today and this month (UTC)."""
+
+    run: Decimal | None = None
+    story: Decimal | None = None
+    day: Decimal | None = None
+    month: Decimal | None = None
+
+
+def thousandths(credits_: Decimal) -> int:
+    """Credits as whole thousandths, rounded up: a cap is never passed by a rounding."""
+    return int((credits_ * 1000).to_integral_value(ROUND_CEILING))
+
+
+def credits_of(amount: int | None) -> Decimal | None:
+    """Whole thousandths as credits, without needless zeros."""
+    return None if amount is None else (Decimal(amount) / 1000).normalize() + 0
+
+
+def check_caps(
+    rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, price: Decimal | None, now: float
+) -> None:
+    """Raise CapReached if `price` more credits would pass any cap."""
+    moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    spans = (
+        ("this run's cap", caps.run, "AND run = :run", {"run": run}),
+        ("the story's budget", caps.story, "AND story = :story", {"story": story}),
+        ("the day's cap", caps.day, "AND intended_at >= :since", {"since": midnight.timestamp()}),
+        ("the month's cap", caps.month, "AND intended_at >= :since", {"since": midnight.replace(day=1).timestamp()}),
+    )
+    for name, cap, condition, values in spans:
+        if cap is None:
+            continue
+        spent = rows.execute(f"{_SUM} {condition}", {"provider": provider, **values}).fetchone()[0]
+        _check(name, cap, spent, price, story)
+
+
+def _check(name: str, cap: Decimal, spent: int, price: Decimal | None, story: str) -> None:
+    if price is None:
+        raise CapReached(
+            f"{name} of {cap} credits cannot be kept: this model's price is not known",
+            where=story,
+            next_step="Give the model a credits_per_second in storychain.toml.",
+        )
+    if spent + thousandths(price) > thousandths(cap):
+        raise CapReached(
+            f"{name} is {cap} credits: {credits_of(spent)} are spent or promised, and the next scene costs {price}",
+            where=story,
+            next_step="Raise the cap and run again; what is paid is kept.",
+        )

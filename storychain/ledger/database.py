@@ -1,0 +1,159 @@
+"""The SQLite file under the ledger: opening it durably, its schema and the migrations between schema versions.
+
+What the rows mean is `ledger.ledger`'s business. Credits are whole thousandths here, so that sums are exact.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from storychain.errors import StorychainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BUSY_SECONDS = 30
+"""How long a writer waits for another process's transaction; ours take milliseconds."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE attempts (
+        id             INTEGER PRIMARY KEY,
+        key            TEXT NOT NULL,
+        provider       TEXT NOT NULL,
+        story          TEXT NOT NULL,
+        scene          TEXT NOT NULL,
+        run            TEXT NOT NULL,
+        model          TEXT NOT NULL,
+        seconds        INTEGER NOT NULL,
+        request        TEXT NOT NULL,
+        state          TEXT NOT NULL CHECK (state IN ('intended', 'submitted', 'completed', 'stored',
+                                                      'failed', 'refused', 'unresolved', 'abandoned')),
+        quoted         INTEGER,
+        charged        INTEGER,
+        watermark      TEXT NOT NULL,
+        job_id         TEXT,
+        url            TEXT,
+        last_frame_url TEXT,
+        code           TEXT,
+        message        TEXT,
+        sha256         TEXT,
+        size           INTEGER,
+        intended_at    REAL NOT NULL,
+        submitted_at   REAL,
+        completed_at   REAL,
+        stored_at      REAL,
+        ended_at       REAL,
+        seen_at        REAL NOT NULL
+    );
+    -- The two promises the database itself keeps: one live attempt a key, one attempt a job.
+    CREATE UNIQUE INDEX one_live_attempt_a_key ON attempts (key)
+        WHERE state IN ('intended', 'submitted', 'completed', 'stored', 'unresolved');
+    CREATE UNIQUE INDEX one_attempt_a_job ON attempts (provider, job_id) WHERE job_id IS NOT NULL;
+    CREATE INDEX attempts_of_a_key ON attempts (key, id);
+    CREATE INDEX attempts_of_a_story ON attempts (provider, story);
+    CREATE INDEX attempts_of_a_run ON attempts (run);
+    CREATE INDEX attempts_by_time ON attempts (provider, intended_at);
+
+    CREATE TABLE uploads (
+        provider    TEXT NOT NULL,
+        sha256      TEXT NOT NULL,
+        url         TEXT NOT NULL,
+        uploaded_at REAL NOT NULL,
+        PRIMARY KEY (provider, sha256)
+    );
+
+    CREATE TABLE films (
+        path    TEXT PRIMARY KEY,
+        story   TEXT NOT NULL,
+        recipe  TEXT NOT NULL,
+        free    INTEGER NOT NULL,
+        sha256  TEXT NOT NULL,
+        size    INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        made_at REAL NOT NULL
+    );
+    """,
+)
+"""Each entry takes the schema one version up; entries are only ever added."""
+
+
+class Database:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._prepare()
+        except (sqlite3.Error, OSError) as error:
+            raise StorychainError(
+                f"the ledger cannot be opened: {error}",
+                where=str(path),
+                next_step="Check that the disk has room and the folder is yours; the ledger knows what was paid, "
+                "so restore it from a copy rather than delete it.",
+            ) from error
+
+    def _prepare(self) -> None:
+        # FULL: in WAL mode a commit is on the disk itself before it returns. What guards money needs that.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        if self._version() == len(MIGRATIONS):
+            return
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        with self.transaction() as rows:
+            if (version := self._version()) > len(MIGRATIONS):
+                raise StorychainError(
+                    f"the ledger was written by a newer storychain (schema {version})",
+                    where=str(self.path),
+                    next_step="Upgrade storychain; an older one must not touch it.",
+                )
+            for script in MIGRATIONS[version:]:
+                for statement in _statements(script):
+                    rows.execute(statement)
+            rows.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that holds the only write lock from its first statement; rolled back on any error."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Single statements that only read."""
+        with self._lock:
+            yield self._connection
+
+    def close(self) -> None:
+        """Close the file; every commit is already on disk."""
+        with self._lock:
+            self._connection.close()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script, since sqlite3's own executescript commits on its way."""
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""

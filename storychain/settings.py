@@ -1,0 +1,164 @@
+"""Settings: flags, then environment, then `.env`, then `storychain.toml`, then defaults; checked once, then trusted.
+
+The API key is read from the environment or `.env` only and is kept out of every representation.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from storychain.catalogue import MODELS, Catalogue, Model
+from storychain.errors import UsageError
+
+TOML_NAME = "storychain.toml"
+DEFAULT_BASE_URL = "https://api.pictory.ai/pictoryapis"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set apart from a story. Times are seconds, caps are credits."""
+
+    workspace: Path
+    out: Path
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str | None = field(default=None, repr=False)
+    poll: float = 10.0
+    jobs: int = 4
+    job_timeout: float = 3600.0
+    settle: float = 30.0
+    max_credits_per_day: Decimal | None = None
+    max_credits_per_month: Decimal | None = None
+    catalogue: Catalogue = field(default_factory=lambda: MODELS)
+
+
+_ENVIRONMENT = {
+    "workspace": "STORYCHAIN_WORKSPACE",
+    "out": "STORYCHAIN_OUT",
+    "base_url": "PICTORY_API_BASE_URL",
+    "api_key": "PICTORY_API_KEY",
+    "poll": "STORYCHAIN_POLL",
+    "jobs": "STORYCHAIN_JOBS",
+    "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
+    "settle": "STORYCHAIN_SETTLE",
+    "max_credits_per_day": "STORYCHAIN_MAX_CREDITS_PER_DAY",
+    "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
+}
+
+_DEFAULTS: Mapping[str, str] = {"workspace": ".storychain", "out": "films"}
+
+
+class _ModelEntry(BaseModel):
+    """A `[models.NAME]` table of storychain.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    aspect_ratios: list[str]
+    durations: list[int]
+    credits_per_second: Decimal | None = None
+
+
+def read_settings(flags: Mapping[str, object], environ: Mapping[str, str], folder: Path) -> Settings:
+    """Merge all sources. `flags` holds only what was given on the command line. Raises UsageError."""
+    environment = {**_dotenv(folder / ".env"), **environ}
+    written = _toml(folder / TOML_NAME)
+    models = written.pop("models", {})
+    merged: dict[str, tuple[object, str]] = {name: (value, "default") for name, value in _DEFAULTS.items()}
+    merged |= {name: (value, TOML_NAME) for name, value in written.items()}
+    for name, variable in _ENVIRONMENT.items():
+        if environment.get(variable, "").strip():
+            merged[name] = (environment[variable].strip(), variable)
+    merged |= {name: (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None}
+    values = {name: _parse(name, value, origin) for name, (value, origin) in merged.items()}
+    return Settings(**values, catalogue={**MODELS, **_models(models)})
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # noqa: PLC0415 - only where there is a .env
+
+    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        written = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot be read: {error}", where=str(path)) from error
+    known = [*(name for name in _ENVIRONMENT if name != "api_key"), "models"]
+    for name in written:
+        if name == "api_key":
+            raise UsageError(
+                "the API key does not belong in this file",
+                where=str(path),
+                next_step="Put PICTORY_API_KEY=… into the environment or into .env, and keep .env out of version control.",
+            )
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known settings: {', '.join(known)}."
+            raise UsageError(f"unknown setting '{name}'", where=str(path), next_step=hint)
+    return written
+
+
+def _models(tables: Any) -> dict[str, Model]:
+    if not isinstance(tables, dict):
+        raise UsageError("'models' must be tables such as [models.NAME]", where=TOML_NAME)
+    found = {}
+    for name, table in tables.items():
+        try:
+            entry = _ModelEntry.model_validate(table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in ("models", name, *first["loc"]))
+            raise UsageError(f"{place}: {first['msg']}", where=TOML_NAME) from error
+        ratios, durations = tuple(entry.aspect_ratios), tuple(entry.durations)
+        found[name] = Model(name, ratios, durations, entry.credits_per_second)
+    return found
+
+
+_LEAST = {"poll": 0.01, "jobs": 1, "job_timeout": 1, "settle": 0, "max_credits_per_day": 0, "max_credits_per_month": 0}
+
+
+def _parse(name: str, value: object, origin: str) -> Any:
+    if name in ("workspace", "out"):
+        return Path(str(value)).expanduser()
+    if name == "base_url":
+        return _base_url(str(value), origin)
+    if name == "api_key":
+        return _api_key(str(value), origin)
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation as error:
+        raise UsageError(f"{origin}: '{value}' is not a number") from error
+    if not number.is_finite() or number < Decimal(str(_LEAST[name])):
+        raise UsageError(f"{origin}: {value} is too small; the least is {_LEAST[name]}")
+    if name == "jobs":
+        if number != int(number):
+            raise UsageError(f"{origin}: '{value}' is not a whole number")
+        return int(number)
+    return number if name.startswith("max_credits") else float(number)
+
+
+def _base_url(value: str, origin: str) -> str:
+    if not value.startswith(("https://", "http://")):
+        raise UsageError(f"{origin}: '{value}' is not an http(s) address")
+    return value.rstrip("/")
+
+
+def _api_key(value: str, origin: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise UsageError(
+            f"{origin} holds characters that no API key has",
+            next_step="Paste the key as it is, without quotes, spaces or 'Bearer'.",
+        )
+    return value

@@ -1,0 +1,85 @@
+"""Where everything lives on disk: the ledger, segments by key, what is prepared of them, locks, the studio's home.
+
+Paths and whole-or-absent file moves only; what the files mean is known elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder `.storychain/` and the names in it. Keys are hex, so no name from a story reaches a path here."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The database."""
+        return self.root / "ledger.sqlite3"
+
+    @property
+    def studio(self) -> Path:
+        """The home of the local studio."""
+        return self.root / "studio"
+
+    def segment(self, key: str) -> Path:
+        """The stored bytes of a segment, as the provider sent them."""
+        return self.root / "segments" / f"{key}.mp4"
+
+    def part(self, key: str) -> Path:
+        """A segment on its way in."""
+        return self.root / "segments" / f"{key}.part"
+
+    def prepared(self, key: str) -> Path:
+        """What was made of a segment for joining; can be made again."""
+        return self.root / "prepared" / key
+
+    def source(self, identity: str) -> Path:
+        """A start video fetched from an address."""
+        return self.root / "sources" / f"{_digest(identity)}.mp4"
+
+    def frame(self, key: str) -> Path:
+        """The last picture of a segment."""
+        return self.root / "frames" / f"{key}.png"
+
+    def key_lock(self, key: str) -> Path:
+        """Held while a segment is bought, awaited and brought home."""
+        return self.root / "locks" / f"key-{key}"
+
+    def story_lock(self, story: Path) -> Path:
+        """Held while a story is rendered."""
+        return self.root / "locks" / f"story-{_digest(str(story.resolve()))}"
+
+    def account_lock(self, provider: str) -> Path:
+        """Held from reading the watermark until a submit's outcome is on record."""
+        return self.root / "locks" / f"account-{provider}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settle(part: Path, final: Path) -> None:
+    """Give a finished file its name: bytes synced, renamed, and the rename itself synced."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

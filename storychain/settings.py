@@ -101,7 +101,7 @@ def _toml(path: Path) -> dict[str, Any]:
             raise UsageError(
                 "the API key does not belong in this file",
                 where=str(path),
-                next_step="Put PICTORY_API_KEY=… into the environment or into .env, and keep .env out of version control.",
+                next_step="Put PICTORY_API_KEY=… into the environment or into .env, and never commit that file.",
             )
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

@@ -1,0 +1,121 @@
+"""Bringing a file home: streamed, resumed after a cut, its size held against what was announced, hashed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+import httpx
+
+from storychain.errors import MediaError
+from storychain.pictory.refusals import Passing, retry_after
+from storychain.pictory.transport import Patience, patiently, told
+from storychain.printable import without_query
+from storychain.provider import AddressGone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LARGEST = 8 << 30
+"""Bytes; far above any segment, far below a disk filled by a mistake."""
+
+_CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """What has arrived so far, and how to recognise the same file when asking for the rest."""
+
+    file: BinaryIO
+    on_bytes: Callable[[int, int | None], None]
+    validator: str | None = None
+    total: int | None = None
+    size: int = 0
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def restart(self) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.size, self.digest, self.total, self.validator = 0, hashlib.sha256(), None, None
+
+    def add(self, chunk: bytes) -> None:
+        self.file.write(chunk)
+        self.digest.update(chunk)
+        self.size += len(chunk)
+
+
+async def download(
+    client: httpx.AsyncClient, url: str, part: Path, patience: Patience, on_bytes: Callable[[int, int | None], None]
+) -> str:
+    """Fetch `url` into `part` and return the sha256 in hex.
+
+    Raises AddressGone (expired, removed, not an address), MediaError (beyond all sizes), ProviderUnreachable (no
+    patience left), OSError (disk).
+    """
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as file:
+        arrival = _Arrival(file, on_bytes)
+        await patiently(patience, lambda: _fetch_rest(client, url, arrival))
+    return arrival.digest.hexdigest()
+
+
+async def _fetch_rest(client: httpx.AsyncClient, url: str, arrival: _Arrival) -> None:
+    headers = {}
+    if arrival.size:
+        headers["Range"] = f"bytes={arrival.size}-"
+        if arrival.validator:
+            headers["If-Range"] = arrival.validator
+    try:
+        async with client.stream("GET", url, headers=headers) as response:
+            _begin(response, arrival, url)
+            async for chunk in response.aiter_bytes(_CHUNK):
+                await asyncio.to_thread(arrival.add, chunk)
+                arrival.on_bytes(arrival.size, arrival.total)
+                if arrival.size > LARGEST:
+                    raise MediaError(f"the file is larger than {LARGEST >> 30} GiB", where=without_query(url))
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+        raise AddressGone(
+            f"the address cannot be followed ({type(error).__name__})", where=without_query(url)
+        ) from error
+    except httpx.HTTPError as error:
+        raise Passing(f"the download was cut off after {arrival.size} bytes: {told(error)}") from error
+    if arrival.total is not None and arrival.size != arrival.total:
+        if arrival.size > arrival.total:
+            arrival.restart()
+        raise Passing(f"the download ended after {arrival.size} of {arrival.total} bytes")
+    if not arrival.size:
+        raise Passing("the download was empty")
+
+
+def _begin(response: httpx.Response, arrival: _Arrival, url: str) -> None:
+    """Check what is being sent, and whether it continues what has arrived."""
+    status = response.status_code
+    if status in (400, 401, 403, 404, 410):
+        raise AddressGone(f"the address no longer gives its file ({status})", where=without_query(url))
+    if status == 416 or (status == 206 and _range_start(response) != arrival.size):
+        arrival.restart()
+        raise Passing("the rest of the file could not be had; starting anew")
+    if status not in (200, 206):
+        raise Passing(f"the download was answered with {status}", retry_after(response.headers, time.time()))
+    if response.headers.get("content-type", "").lower().startswith(("text/html", "application/json")):
+        raise Passing("a page came instead of the file")
+    if status == 200:
+        arrival.restart()
+    length = response.headers.get("content-length", "")
+    arrival.total = arrival.size + int(length) if re.fullmatch(r"\d{1,18}", length) else None
+    arrival.validator = _strong(response.headers.get("etag")) or response.headers.get("last-modified")
+
+
+def _range_start(response: httpx.Response) -> int | None:
+    found = re.match(r"bytes (\d{1,18})-", response.headers.get("content-range", ""))
+    return int(found[1]) if found else None
+
+
+def _strong(etag: str | None) -> str | None:
+    """Only a strong validator may be used to ask for the rest of a file (RFC 9110, 13.1.5)."""
+    return None if etag is None or etag.startswith("W/") else etag

@@ -1,0 +1,104 @@
+"""Bad answers turned into our errors: what a status means for a read, and for a paid request.
+
+The question for a paid request is only one: can it have been accepted?
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from storychain.errors import AccountError, ProviderUnreachable, StorychainError
+from storychain.pictory.answers import complaint_of, job_id_of, json_of
+from storychain.provider import Accepted, AnswerLost, RequestRefused, Submission, TurnedAway
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_WAIT = 900.0
+_OUT_OF_CREDITS = re.compile(r"CREDIT|QUOTA|BALANCE|INSUFFICIENT", re.IGNORECASE)
+
+
+class Passing(ProviderUnreachable):
+    """A trouble that may pass: asking again is sensible. `wait` is what the provider asked for, in seconds."""
+
+    def __init__(self, what: str, wait: float | None = None) -> None:
+        super().__init__(what, next_step="Run again later; everything paid is on record and will be picked up.")
+        self.wait = wait
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait by the Retry-After header (seconds or a date), at most fifteen minutes."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
+        return min(float(value), _LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(0.0, moment - now), _LONGEST_WAIT)
+
+
+def read_error(status: int, body: bytes, wait: float | None) -> StorychainError:
+    """The error of a read that was not answered with success."""
+    said = complaint_of(body).told() or "no reason given"
+    if status in (401, 402, 403):
+        return account_error(status, said)
+    if status in (408, 429) or status >= 500:
+        return Passing(f"the API answered {status}: {said}", wait)
+    return RequestRefused(f"the API answered {status}: {said}")
+
+
+def account_error(status: int, said: str) -> AccountError:
+    """What 401, 402 and 403 mean, and what to do about each."""
+    if status == 403 and "1010" in said:
+        return AccountError(
+            "a bot filter in front of the API turned us away (error code 1010)",
+            next_step="A proxy between here and the API may be replacing our User-Agent; try without it.",
+        )
+    if status == 402:
+        return AccountError(
+            f"the account's credits do not suffice: {said}",
+            next_step="Add credits to the account and run again; what is paid is kept.",
+        )
+    return AccountError(
+        f"the API refused the key ({status}: {said})",
+        next_step="Set PICTORY_API_KEY to the key as the account page shows it: it starts with pictai_, no 'Bearer'.",
+    )
+
+
+def submission(status: int, body: bytes, wait: float | None) -> Submission:
+    """What the answer to a paid request proves.
+
+    Accepted: it names a job. TurnedAway: 429, which is sent before a request is looked at. AnswerLost: everything that
+    might follow an acceptance, a 503 from a gateway included. Raises RequestRefused or AccountError for the refusals
+    that sending again cannot mend.
+    """
+    complaint = complaint_of(body)
+    said = complaint.told() or "no reason given"
+    if 200 <= status < 300:
+        return _accepted(body)
+    if status == 429:
+        return TurnedAway(f"the API answered 429: {said}", wait)
+    if status in (401, 402, 403):
+        raise account_error(status, said)
+    if 400 <= status < 500 and status != 408:
+        if _OUT_OF_CREDITS.search(complaint.code or ""):
+            raise account_error(402, said)
+        raise RequestRefused(
+            f"the API refused the request ({status}): {said}",
+            fields=[field.name for field in complaint.fields if field.name],
+            next_step="Nothing was bought. Change the scene accordingly and run again.",
+        )
+    return AnswerLost(f"the API answered {status}: {said}")
+
+
+def _accepted(body: bytes) -> Submission:
+    try:
+        job_id = job_id_of(json_of(body))
+    except ValueError:
+        job_id = None
+    if job_id is None:
+        return AnswerLost(f"the API's answer names no job: {complaint_of(body).told() or 'empty'}")
+    return Accepted(job_id)

@@ -1,0 +1,48 @@
+"""The one door to story files: YAML text in, a frozen `Story` or an `InvalidStory` with every problem out.
+
+Nothing outside this package reads YAML. What parses and validates is imported when a story is loaded, so that the
+package itself is quick to import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from storychain.catalogue import MODELS
+from storychain.story.model import Join, Scene, Source, Start, Story
+from storychain.story.template import SCHEMA_FILE, schema_text, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from storychain.catalogue import Catalogue
+
+__all__ = [
+    "SCHEMA_FILE",
+    "Join",
+    "Scene",
+    "Source",
+    "Start",
+    "Story",
+    "load_story",
+    "schema",
+    "schema_text",
+    "template",
+]
+
+
+def load_story(path: Path, catalogue: Catalogue = MODELS) -> Story:
+    """Read the story file at `path` and check it against `catalogue`.
+
+    Raises `InvalidStory` naming every problem with its file, line and column. Touches no network.
+    """
+    from storychain.story.loading import load  # noqa: PLC0415 - pydantic and PyYAML take longer than `--help` may
+
+    return load(path, catalogue)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft-07) of the story file, computed from the format itself."""
+    from storychain.story.schema import story_schema  # noqa: PLC0415 - pydantic takes longer than `--help` may
+
+    return story_schema()

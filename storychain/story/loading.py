@@ -1,0 +1,58 @@
+"""The way of a story file from path to `Story`, step by step: text, nodes, written story, checked story.
+
+What lives here: the order of the steps and the one error at their end. What may not: any of the steps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.errors import InvalidStory
+from storychain.story.nodes import NOTHING, MapNode, Node, ScalarNode, Unreadable, read_nodes
+from storychain.story.parsing import Places, parse
+from storychain.story.problems import Problem, Span, render, visible
+from storychain.story.reading import read_text
+from storychain.story.resolve import resolve
+
+if TYPE_CHECKING:
+    from storychain.catalogue import Catalogue
+    from storychain.story.model import Story
+
+
+def load(path: Path, catalogue: Catalogue) -> Story:
+    """Return the story at `path`. Raises `InvalidStory` with every problem there is to see."""
+    text = read_text(path)
+    problems: list[Problem] = []
+    try:
+        root = _mapping(read_nodes(text, problems))
+        story = _checked(root, problems, text, path, catalogue)
+    except Unreadable as unreadable:
+        problems.append(unreadable.problem)
+        story = None
+    if story is None or problems:
+        raise _invalid(problems, text, path)
+    return story
+
+
+def _checked(root: MapNode, problems: list[Problem], text: str, path: Path, catalogue: Catalogue) -> Story | None:
+    places = Places(root, problems)
+    written = parse(root, places)
+    return resolve(written, places, text, Path(path).absolute(), catalogue) if written else None
+
+
+def _mapping(root: Node) -> MapNode:
+    if isinstance(root, MapNode):
+        return root
+    if isinstance(root, ScalarNode) and root.kind == "null":
+        raise Unreadable(Problem(Span(0, 0), (), NOTHING))
+    kind = "text" if isinstance(root, ScalarNode) else "a list"
+    raise Unreadable(Problem(root.span, (), f"a story is a mapping with scenes: in it; this is {kind}"))
+
+
+def _invalid(problems: list[Problem], text: str, path: Path) -> InvalidStory:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    return InvalidStory(
+        render(problems, text, str(path)),
+        next_step=f"{count} in {visible(str(path))}; nothing was sent, nothing was spent.",
+    )

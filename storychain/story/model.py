@@ -1,0 +1,71 @@
+"""A story as the rest of the program sees it: frozen, checked, final.
+
+What lives here: plain dataclasses with every default filled in, every variable substituted and every file found.
+What may not: YAML, pydantic, files, decisions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+Join = Literal["extend", "last_frame", "cut"]
+"""How a scene begins: continues the video before it, starts from that video's last picture, or starts afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or address a chain starts from; exactly one of `path` and `url` is set."""
+
+    written: str
+    """As the story has it, for messages."""
+    path: Path | None
+    """Absolute; was an existing, non-empty regular file of the right kind when the story was read."""
+    url: str | None
+    """An http or https address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How the first scene begins: one source for `video` and `image`, one to three for `references`."""
+
+    kind: Literal["video", "image", "references"]
+    sources: tuple[Source, ...]
+    include: bool
+    """The source video opens the film; only ever true for `video`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One prompt and how its segment is made."""
+
+    id: str
+    """Unique in its story; letters and digits of any script, `-`, `_`, `.`; at most 64 characters."""
+    prompt: str
+    """What is sent: variables substituted, style joined, 5 to 5,000 characters."""
+    text: str
+    """The scene's own words, variables substituted, without the style."""
+    seconds: int
+    join: Join
+    """On the first scene `extend` means: from the story's start, if it has one."""
+    attempts: int
+    """Paid tries before the story gives up here, 1 to 10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One story file, checked against the catalogue."""
+
+    name: str
+    """The file's name without its ending; the film is called so."""
+    path: Path
+    """Absolute path of the story file."""
+    title: str
+    model: str
+    aspect_ratio: str
+    scenes: tuple[Scene, ...]
+    start: Start | None
+    budget: Decimal | None
+    """Most credits this story may ever cost; None: no limit of its own."""

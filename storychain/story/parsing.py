@@ -1,0 +1,203 @@
+"""From nodes to the written story: pydantic is run, its complaints become problems with places.
+
+What lives here: the way from pydantic's locations back to the text, and going on after a mistake so that one run
+tells all. What may not: the format's fields, or checks between them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from storychain.story.format import (
+    MOST_SCENES,
+    WrittenScene,
+    WrittenStart,
+    WrittenStory,
+    found,
+)
+from storychain.story.nodes import ListNode, MapNode, Node, ScalarNode
+from storychain.story.problems import Path, Problem, Span, did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+_STAND_IN = ScalarNode(Span(0, 0), "a stand-in for what could not be read", "text", plain=False)
+_STAND_IN_SCENE = {"prompt": _STAND_IN}
+
+_EXPECTED = {
+    "start": "a mapping with video, image or references",
+    "vars": "a mapping of names to text",
+    "scenes": "a list of scenes",
+    "references": "a list of one to three pictures",
+}
+_ALSO_SAID = {
+    "name": "title",
+    "ratio": "aspect_ratio",
+    "aspect": "aspect_ratio",
+    "length": "duration",
+    "seconds": "duration",
+    "variables": "vars",
+    "text": "prompt",
+    "description": "prompt",
+    "retries": "attempts",
+    "tries": "attempts",
+    "transition": "join",
+    "credits": "budget",
+    "max_credits": "budget",
+    "reference": "references",
+}
+
+
+class Places:
+    """The story's nodes by path, the problems found so far, and the paths that have one."""
+
+    def __init__(self, root: MapNode, problems: list[Problem]) -> None:
+        self.problems = problems
+        self._root = root
+        self._flawed: set[Path] = set()
+
+    def add(self, path: Path, what: str, span: Span | None = None, *, on_key: bool = False) -> None:
+        """Add a problem at `path`, unless the same place already has one that explains it."""
+        if self.flawed(path):
+            return
+        self._flawed.add(path)
+        self.problems.append(Problem(span or self._span(path, on_key=on_key), path, what))
+
+    def add_another(self, path: Path, what: str, span: Span) -> None:
+        """Add a problem within a text that may have several."""
+        self.problems.append(Problem(span, path, what))
+
+    def flawed(self, path: Path) -> bool:
+        """Tell whether `path`, or what it lies in, has a problem."""
+        return any(path[:length] in self._flawed for length in range(1, len(path) + 1))
+
+    def node(self, path: Path) -> Node | None:
+        """Return the node at `path`, or None when nothing is written there."""
+        node: Node | None = self._root
+        for step in path:
+            node = _child(node, step)
+        return node
+
+    def _span(self, path: Path, *, on_key: bool) -> Span:
+        """Return where to put the caret: the value, or its key where it has none or spans lines."""
+        while path and self.node(path) is None:
+            path, on_key = path[:-1], True
+        node = self.node(path) or self._root
+        parent = self.node(path[:-1]) if path else None
+        if isinstance(node, ScalarNode) and node.span.end > node.span.start and not on_key:
+            return node.span
+        if isinstance(parent, MapNode) and isinstance(path[-1], str):
+            return parent.entries[path[-1]].key.span
+        return _first(node)
+
+
+def parse(root: MapNode, places: Places) -> WrittenStory | None:
+    """Return the story as written, with stand-ins where a value could not be read, or None when too little is left.
+
+    Every value that could not be read has its problem in `places`.
+    """
+    data = _data(root)
+    errors = _errors(data)
+    for error in errors:
+        path = _path(error)
+        places.add(path, _sentence(error, path, places.node(path)), on_key=error["type"] == "extra_forbidden")
+    for error in errors:
+        _mend(data, _path(error), error["type"])
+    return None if _errors(data) else WrittenStory.model_validate(data)
+
+
+def _errors(data: dict[str, Any]) -> list[ErrorDetails]:
+    try:
+        WrittenStory.model_validate(data)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_input=False)
+    return []
+
+
+def _data(node: Node) -> Any:
+    """Return nodes as mappings and lists of scalar nodes; depth is bounded by the reading."""
+    match node:
+        case ScalarNode():
+            return node
+        case ListNode():
+            return [_data(item) for item in node.items]
+        case MapNode():
+            return {key: _data(entry.value) for key, entry in node.entries.items()}
+
+
+def _path(error: ErrorDetails) -> Path:
+    return tuple(step for step in error["loc"] if step != "[key]")
+
+
+def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
+    """Return what one of pydantic's errors means here."""
+    if error["type"] == "extra_forbidden":
+        return f"unknown key{_known_key(path)}"
+    if isinstance(node, ScalarNode) and node.kind == "null":
+        return "has no value; write one or remove the key"
+    match error["type"]:
+        case "refused":
+            return error["msg"]
+        case "missing":
+            return "is missing"
+        case "too_short":
+            return "is empty; at least one is needed"
+        case "too_long":
+            return f"has more than {MOST_SCENES if path == ('scenes',) else 3:,} entries"
+    expected = _EXPECTED.get(str(path[-1]), "a mapping with a prompt")
+    return f"expected {expected}, found {found(node)}"
+
+
+def _known_key(path: Path) -> str:
+    """Return the end of a sentence about an unknown key: the nearest known one, or all of them."""
+    model = (
+        WrittenScene if path[0] == "scenes" else WrittenStart if path[0] == "start" and len(path) > 1 else WrittenStory
+    )
+    known: Iterable[str] = model.model_fields
+    word = str(path[-1])
+    other = _ALSO_SAID.get(word.casefold(), "")
+    if nearest(word, known) is None and other in known:
+        return f"; did you mean '{other}'?"
+    return did_you_mean(word, known) or f"; known here: {', '.join(known)}"
+
+
+def _mend(data: dict[str, Any], path: Path, kind: str) -> None:
+    """Take what is wrong at `path` out of `data`, or put a stand-in where something has to stand."""
+    holder: Any = data
+    for step in path[:-1]:
+        holder = holder[step]
+    last = path[-1]
+    if kind == "extra_forbidden":
+        del holder[last]
+    elif last == "scenes" and len(path) == 1:
+        holder[last] = [dict(_STAND_IN_SCENE)]
+    elif last == "references":
+        holder[last] = [_STAND_IN]
+    elif isinstance(last, int):
+        holder[last] = dict(_STAND_IN_SCENE) if path[0] == "scenes" else _STAND_IN
+    elif last in {"prompt", "video", "image"} or path[:-1] == ("vars",):
+        holder[last] = _STAND_IN
+    else:
+        del holder[last]
+
+
+def _child(node: Node | None, step: str | int) -> Node | None:
+    match node, step:
+        case MapNode(), str():
+            entry = node.entries.get(step)
+            return entry.value if entry else None
+        case ListNode(), int():
+            return node.items[step] if 0 <= step < len(node.items) else None
+    return None
+
+
+def _first(node: Node) -> Span:
+    """Return the first thing to point at in a node that has no key of its own."""
+    if isinstance(node, MapNode) and node.entries:
+        return next(iter(node.entries.values())).key.span
+    start = node.span.start
+    return Span(start, start + 1)

@@ -1,0 +1,150 @@
+"""What a chain starts from: addresses and files, looked up beside the story and looked at before money is spent.
+
+What lives here: where a source may lie and whether it can be what it is called. What may not: decoding media.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from storychain.story.model import Source, Start
+from storychain.story.problems import nearest, quoted
+
+if TYPE_CHECKING:
+    from storychain.story.format import WrittenStart
+    from storychain.story.parsing import Places
+    from storychain.story.problems import Path as StoryPath
+
+Medium = Literal["video", "image"]
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|data:")
+_UNSENDABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+_ENDINGS: dict[Medium, tuple[str, ...]] = {
+    "video": (".mp4", ".mov", ".webm", ".m4v", ".mkv"),
+    "image": (".png", ".jpg", ".jpeg", ".webp"),
+}
+_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
+_EBML = b"\x1a\x45\xdf\xa3"
+_HEAD = 12
+
+
+class Unusable(Exception):
+    """The source cannot be used; the message is the end of a sentence about it."""
+
+
+def find_start(start: WrittenStart, places: Places, story: Path) -> Start | None:
+    """Return the start of the story file `story`; what is wrong with it becomes problems in `places`."""
+    kinds: tuple[Literal["video", "image", "references"], ...] = ("video", "image", "references")
+    chosen = [kind for kind in kinds if getattr(start, kind) is not None]
+    for kind in chosen[1:]:
+        places.add(("start", kind), f"start already has {chosen[0]}; they exclude each other", on_key=True)
+    if not chosen:
+        places.add(("start",), "needs one of video, image, references")
+        return None
+    if start.include is not None and chosen[0] != "video":
+        places.add(("start", "include"), "goes with video only; pictures do not open the film", on_key=True)
+    sources = [_source(at, written, places, story) for at, written in _written(start, chosen[0])]
+    return Start(chosen[0], tuple(source for source in sources if source), include=start.include is True)
+
+
+def _written(start: WrittenStart, kind: str) -> list[tuple[StoryPath, str]]:
+    """Return each source as written with its path in the story."""
+    value = getattr(start, kind)
+    if isinstance(value, str):
+        return [(("start", kind), value)]
+    return [(("start", kind, number), written) for number, written in enumerate(value)]
+
+
+def _source(at: StoryPath, written: str, places: Places, story: Path) -> Source | None:
+    if places.flawed(at):
+        return None
+    try:
+        return find_source(written, "video" if at[1] == "video" else "image", story)
+    except Unusable as unusable:
+        places.add(at, str(unusable))
+        return None
+
+
+def find_source(written: str, medium: Medium, story: Path) -> Source:
+    """Return the source `written` in the story file `story`. Raises `Unusable`."""
+    if _SCHEME.match(written):
+        return Source(written, None, _address(written))
+    return Source(written, _file(written, medium, story), None)
+
+
+def _address(written: str) -> str:
+    try:
+        parts = urlsplit(written)
+    except ValueError as error:
+        raise Unusable(f"is not a web address: {error}") from error
+    if parts.scheme not in {"http", "https"}:
+        raise Unusable(f"addresses begin with https:// or http://, not {quoted(parts.scheme + ':')}")
+    if not parts.hostname:
+        raise Unusable("the address names no host")
+    if _UNSENDABLE.search(written):
+        raise Unusable("the address holds a space or control character; write a space as %20")
+    return written
+
+
+def _file(written: str, medium: Medium, story: Path) -> Path:
+    path = _inside(written, story)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise Unusable(f"there is no such file{_nearby(path)}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise Unusable("is not a file" if stat.S_ISDIR(status.st_mode) else "is a pipe, socket or device, not a file")
+    if status.st_size == 0:
+        raise Unusable("the file is empty")
+    if path.suffix.lower() not in _ENDINGS[medium]:
+        raise Unusable(f"is not {_called(medium)} by its name; {', '.join(_ENDINGS[medium])} can be used")
+    if not _plausible(_head(path), medium):
+        raise Unusable(f"is named like {_called(medium)} but its contents are something else")
+    return path
+
+
+def _inside(written: str, story: Path) -> Path:
+    """Return the absolute path; a relative one must lie in the story's directory, links followed."""
+    try:
+        home = story.parent.resolve()
+        path = Path(written)
+        if path.is_absolute():
+            return path
+        resolved = (home / path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name too long, a NUL in it
+        raise Unusable("is not a path that can be followed") from error
+    if not resolved.is_relative_to(home):
+        raise Unusable("lies outside the story's directory; give the absolute path if that is meant")
+    return resolved
+
+
+def _nearby(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return "; it is looked up beside the story file"
+    found = nearest(path.name, names)
+    return f"; did you mean {quoted(found)}?" if found else "; it is looked up beside the story file"
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError as error:
+        raise Unusable(f"cannot be read: {error.strerror or error}") from error
+
+
+def _plausible(head: bytes, medium: Medium) -> bool:
+    """Tell whether the first bytes can be such a file's."""
+    if medium == "video":
+        return head[4:8] in _BOXES or head.startswith(_EBML)
+    return head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP")
+
+
+def _called(medium: Medium) -> str:
+    return "a video" if medium == "video" else "a picture"

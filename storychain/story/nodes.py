@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEEPEST = 16
 """Most levels of nesting; a story needs four."""
 
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 """Most nodes a story may have, aliases counted as often as they are used; 500 scenes need about 6,000."""
 
 NOTHING = "the file holds no story; `storychain new NAME` writes one to start from"

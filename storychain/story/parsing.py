@@ -18,7 +18,7 @@ from storychain.story.format import (
     found,
 )
 from storychain.story.nodes import ListNode, MapNode, Node, ScalarNode
-from storychain.story.problems import Path, Problem, Span, did_you_mean, nearest
+from storychain.story.problems import SHOWN, Path, Problem, Span, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,9 +102,13 @@ def parse(root: MapNode, places: Places) -> WrittenStory | None:
     """
     data = _data(root)
     errors = _errors(data)
-    for error in errors:
-        path = _path(error)
-        places.add(path, _sentence(error, path, places.node(path)), on_key=error["type"] == "extra_forbidden")
+    for number, error in enumerate(errors):
+        path, unknown = _path(error), error["type"] == "extra_forbidden"
+        if unknown:
+            what = f"unknown key{_known_key(path) if number < SHOWN else ''}"
+        else:
+            what = _sentence(error, path, places.node(path))
+        places.add(path, what, on_key=unknown)
     for error in errors:
         _mend(data, _path(error), error["type"])
     return None if _errors(data) else WrittenStory.model_validate(data)
@@ -135,8 +139,6 @@ def _path(error: ErrorDetails) -> Path:
 
 def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
     """Return what one of pydantic's errors means here."""
-    if error["type"] == "extra_forbidden":
-        return f"unknown key{_known_key(path)}"
     if isinstance(node, ScalarNode) and node.kind == "null":
         return "has no value; write one or remove the key"
     match error["type"]:

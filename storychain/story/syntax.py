@@ -11,61 +11,56 @@ import yaml
 
 from storychain.story.problems import Problem, Span, visible
 
-_COLON = re.compile(r"[^\s:][^:]*:\s+(?P<value>[^\s'\"|>\[{&*!].*)")
+_KEY_BEFORE = re.compile(r"\s*(?:-\s+)*[^\s:][^:]*:\s")
 _QUOTED = re.compile(r"(?:-\s+)?[^\s:][^:]*:\s+(?P<quote>['\"])")
-_RESERVED = {
-    "@": "text that begins with @ needs quotes",
-    "`": "text that begins with ` needs quotes",
-    "%": "text that begins with % needs quotes",
-}
+_RESERVED = {"@", "`", "%"}
 
 
 def explain(error: yaml.YAMLError, text: str) -> Problem:
     """Return the problem behind a parser's exception, said in the terms of the line it is on."""
+    said = getattr(error, "problem", None) or str(error)
+    opened = getattr(error, "context_mark", None)
+    if "end of stream" in said and opened is not None:
+        return Problem(Span(opened.index, opened.index + 1), (), "what is opened here is never closed")
     offset = min(_offset(error), len(text))
     begin = text.rfind("\n", 0, offset) + 1
     line = text[begin:].split("\n", 1)[0]
-    said = getattr(error, "problem", None) or str(error)
-    opened = _opened(error)
-    return Problem(Span(offset, offset + 1), (), _hint(line, offset - begin, said, opened, text))
+    hint = (
+        _indent(line, offset - begin) or _scalar(line, offset - begin, said) or _structure(line, offset - begin, said)
+    )
+    return Problem(Span(offset, offset + 1), (), hint)
 
 
 def _offset(error: yaml.YAMLError) -> int:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    index = mark.index if mark is not None else getattr(error, "position", 0)
-    return int(index)
+    return int(mark.index if mark is not None else getattr(error, "position", 0))
 
 
-def _opened(error: yaml.YAMLError) -> int | None:
-    """Return the line, counted from one, on which what could not be finished began."""
-    mark = getattr(error, "context_mark", None)
-    return mark.line + 1 if mark is not None else None
-
-
-def _hint(line: str, column: int, said: str, opened: int | None, text: str) -> str:
+def _indent(line: str, column: int) -> str | None:
     indent = line[: len(line) - len(line.lstrip())]
-    if "\t" in indent and column <= len(indent):
-        return "a tab indents this line; YAML wants spaces"
+    return "a tab indents this line; YAML wants spaces" if "\t" in indent and column <= len(indent) else None
+
+
+def _scalar(line: str, column: int, said: str) -> str | None:
+    """Return what is wrong with one value, or None when it is the shape of the text around it."""
+    if "mapping values" in said and _KEY_BEFORE.match(line[:column]):
+        return "': ' inside unquoted text; put the text in quotes, or write it below the key after >-"
     if "mapping values" in said:
-        return _colon(line)
-    if column < len(line) and line[column] in _RESERVED and "cannot start" in said:
-        return _RESERVED[line[column]]
-    if "end of stream" in said and opened is not None and text:
-        return f"the quotes opened on line {opened} are never closed"
-    if "','" in said:
-        return f"the bracket opened on line {opened} is not closed here; text that begins with [ or {{ needs quotes"
+        return "a key is not expected here; is the line indented too far, or does the text above want quotes?"
+    if "cannot start" in said and line[column : column + 1] in _RESERVED:
+        return f"text that begins with {line[column]} needs quotes"
+    if "alphabetic" in said:
+        return "text that begins with * or & needs quotes"
     if "escape" in said:
         return "a backslash inside double quotes begins an escape; write \\\\ or use single quotes"
-    return _structure(line, column, said)
-
-
-def _colon(line: str) -> str:
-    if _COLON.search(line.strip().removeprefix("- ")):
-        return "': ' inside unquoted text; put the text in quotes, or write it below the key after >-"
-    return "a key is not expected here; is the line indented as its neighbours are?"
+    return None
 
 
 def _structure(line: str, column: int, said: str) -> str:
+    if line.startswith("%"):
+        return "a story needs no YAML directive; remove this line"
+    if "','" in said:
+        return "the bracket before this is not closed; text that begins with [ or { needs quotes"
     found = _QUOTED.match(line.strip())
     if found and column > line.index(found["quote"]):
         return f"text goes on after the closing {found['quote']}; double that quote inside, or use the other kind"

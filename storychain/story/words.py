@@ -61,7 +61,7 @@ def fill(text: str, variables: Mapping[str, str]) -> Filled:
         end = token.end()
         if length > ENOUGH:
             break
-    return Filled("".join([*parts, text[end:]]), tuple(faults), used)
+    return Filled("".join([*parts, text[end:]])[: ENOUGH + 1], tuple(faults), used)
 
 
 def locate(source: str, fault: Fault) -> tuple[int, int] | None:

@@ -1,133 +1,35 @@
 """What people may write in a story file, field by field, with a description and an example of each.
 
-What lives here: the pydantic models the schema is made from, and how one value is read. What may not: checks that
-need two values, the catalogue or the disk.
+What lives here: the pydantic models the schema is made from. What may not: how one value is read (`values`), checks
+that need two values, the catalogue or the disk (`resolve`).
 """
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from storychain.catalogue import DEFAULT_MODEL, MODELS
-from storychain.story.nodes import ListNode, MapNode, ScalarNode
-from storychain.story.problems import quoted
+from storychain.story.values import (
+    MOST_ATTEMPTS,
+    MOST_BUDGET,
+    read_attempts,
+    read_credits,
+    read_flag,
+    read_line,
+    read_text,
+    read_word,
+)
 
 MOST_SCENES = 1000
 """Most scenes of one story."""
-
-MOST_TEXT = 20_000
-"""Most characters of any one text, before variables and style."""
-
-MOST_BUDGET = 1_000_000_000
-"""Largest budget, in credits."""
-
-MOST_ATTEMPTS = 10
-"""Most paid tries at one scene."""
 
 DEFAULT_ATTEMPTS = 1
 """Paid tries at a scene that does not say: one, so that nothing is paid twice unasked."""
 
 JOINS = ("extend", "last_frame", "cut")
-
-_SPACES = re.compile(r"[ \t\n]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_LONGEST_NUMBER = 40
-
-
-def joined_up(text: str) -> str:
-    """Return `text` on one line: runs of spaces, tabs and line ends become one space."""
-    return _SPACES.sub(" ", text).strip()
-
-
-def refusal(what: str) -> PydanticCustomError:
-    """Return the error that carries the sentence `what` through pydantic."""
-    return PydanticCustomError("refused", "{what}", {"what": what})
-
-
-def found(value: object) -> str:
-    """Return what was found in place of what was expected, as it was written."""
-    match value:
-        case ScalarNode(kind="null"):
-            return "nothing"
-        case ScalarNode(kind="text"):
-            return f"the text {quoted(value.text)}"
-        case ScalarNode():
-            return quoted(value.text)
-        case list() | ListNode():
-            return "a list"
-        case dict() | MapNode():
-            return "a mapping"
-    return "nothing"
-
-
-def _text(value: object) -> str:
-    """Read text; an unquoted number is its text, as in `title: 1984`."""
-    if not isinstance(value, ScalarNode) or value.kind not in {"text", "number"}:
-        raise refusal(f"expected text, found {found(value)}{_quotes(value)}")
-    if len(value.text) > MOST_TEXT:
-        raise refusal(f"is {len(value.text):,} characters long; at most {MOST_TEXT:,}")
-    control = _CONTROL.search(value.text)
-    if control:
-        raise refusal(f"holds the control character U+{ord(control[0]):04X}; remove it")
-    return value.text
-
-
-def _quotes(value: object) -> str:
-    return "; put it in quotes if it is text" if isinstance(value, ScalarNode) and value.kind == "boolean" else ""
-
-
-def _line(value: object) -> str:
-    """Read text that stands on one line and is not empty."""
-    text = joined_up(_text(value))
-    if not text:
-        raise refusal("is empty; write something or remove the key")
-    return text
-
-
-def _word(value: object) -> str:
-    """Read a value that is looked up in a list later, whatever YAML takes it for."""
-    if not isinstance(value, ScalarNode) or value.kind == "null":
-        raise refusal(f"expected one value, found {found(value)}")
-    return value.text.strip()
-
-
-def _credits(value: object) -> Decimal:
-    if not isinstance(value, ScalarNode) or value.kind != "number":
-        raise refusal(f"expected a number of credits, found {found(value)}")
-    number = _number(value.text)
-    if number is None or not 0 <= number <= MOST_BUDGET:
-        raise refusal(f"expected 0 to {MOST_BUDGET:,} credits, found {quoted(value.text)}")
-    return number
-
-
-def _attempts(value: object) -> int:
-    number = _number(value.text) if isinstance(value, ScalarNode) and value.kind == "number" else None
-    if number is None or number not in range(1, MOST_ATTEMPTS + 1):
-        raise refusal(f"expected a whole number from 1 to {MOST_ATTEMPTS}, found {found(value)}")
-    return int(number)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, ScalarNode) or value.kind != "boolean":
-        raise refusal(f"expected true or false, found {found(value)}")
-    return value.text.lower() == "true"
-
-
-def _number(text: str) -> Decimal | None:
-    """Return a finite number, or None for infinity, not-a-number and digits without end."""
-    if len(text) > _LONGEST_NUMBER:
-        return None
-    try:
-        number = Decimal(text) if text[:2] not in {"0x", "0o"} else Decimal(int(text, 0))
-    except ArithmeticError:  # .inf and .nan are not Decimal's spelling
-        return None
-    return number if number.is_finite() else None
-
 
 _DURATION = {"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,4}s?$"}, {"type": "integer", "minimum": 1}]}
 _RATIOS = sorted({ratio for model in MODELS.values() for ratio in model.aspect_ratios})
@@ -139,20 +41,20 @@ def _offered(names: list[str]) -> dict[str, Any]:
 
 
 _ANY_TEXT: dict[str, Any] = {"type": ["string", "number"]}
-Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_ANY_TEXT)]
-Line = Annotated[str, BeforeValidator(_line), WithJsonSchema(_ANY_TEXT)]
-Duration = Annotated[str, BeforeValidator(_word), WithJsonSchema(_DURATION)]
-ModelName = Annotated[str, BeforeValidator(_word), WithJsonSchema(_offered(list(MODELS)))]
-Ratio = Annotated[str, BeforeValidator(_word), WithJsonSchema(_offered(_RATIOS))]
-JoinName = Annotated[str, BeforeValidator(_word), WithJsonSchema({"type": "string", "enum": list(JOINS)})]
-Address = Annotated[str, BeforeValidator(_line), WithJsonSchema({"type": "string", "minLength": 1})]
+Text = Annotated[str, BeforeValidator(read_text), WithJsonSchema(_ANY_TEXT)]
+Line = Annotated[str, BeforeValidator(read_line), WithJsonSchema(_ANY_TEXT)]
+Duration = Annotated[str, BeforeValidator(read_word), WithJsonSchema(_DURATION)]
+ModelName = Annotated[str, BeforeValidator(read_word), WithJsonSchema(_offered(list(MODELS)))]
+Ratio = Annotated[str, BeforeValidator(read_word), WithJsonSchema(_offered(_RATIOS))]
+JoinName = Annotated[str, BeforeValidator(read_word), WithJsonSchema({"type": "string", "enum": list(JOINS)})]
+Address = Annotated[str, BeforeValidator(read_line), WithJsonSchema({"type": "string", "minLength": 1})]
 Credits = Annotated[
-    Decimal, BeforeValidator(_credits), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_BUDGET})
+    Decimal, BeforeValidator(read_credits), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_BUDGET})
 ]
 Attempts = Annotated[
-    int, BeforeValidator(_attempts), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS})
+    int, BeforeValidator(read_attempts), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS})
 ]
-Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
+Flag = Annotated[bool, BeforeValidator(read_flag), WithJsonSchema({"type": "boolean"})]
 
 
 class _Written(BaseModel):

@@ -15,10 +15,10 @@ from storychain.story.format import (
     WrittenScene,
     WrittenStart,
     WrittenStory,
-    found,
 )
 from storychain.story.nodes import ListNode, MapNode, Node, ScalarNode
 from storychain.story.problems import SHOWN, Path, Problem, Span, did_you_mean, nearest
+from storychain.story.values import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

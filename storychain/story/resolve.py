@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from storychain.catalogue import DEFAULT_MODEL, PROMPT_MAX, PROMPT_MIN
-from storychain.story.format import DEFAULT_ATTEMPTS, JOINS, joined_up
+from storychain.story.format import DEFAULT_ATTEMPTS, JOINS
 from storychain.story.model import Join, Scene, Story
 from storychain.story.problems import did_you_mean, quoted
 from storychain.story.starting import find_start
 from storychain.story.texts import Texts
+from storychain.story.values import joined_up
 from storychain.story.words import ENOUGH, Filled
 
 if TYPE_CHECKING:

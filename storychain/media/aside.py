@@ -1,0 +1,66 @@
+"""Whole or absent: files are made in a folder aside, synced, and only then given their name.
+
+Knows files and folders alone, nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.errors import MediaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = ".making-"
+_STALE = 24 * 3600.0
+"""Seconds after which a folder left by a killed process is nobody's; no making takes that long."""
+
+
+@contextmanager
+def folder_aside(beside: Path) -> Iterator[Path]:
+    """A new hidden folder in the folder `beside` (same disk), gone with all its contents at the end."""
+    beside.mkdir(parents=True, exist_ok=True)
+    _sweep(beside)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside.absolute()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(beside: Path) -> None:
+    for left in beside.glob(f"{_PREFIX}*"):
+        if time.time() - left.stat().st_mtime > _STALE:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def give_name(made: Path, name: Path) -> None:
+    """Sync `made` to the disk and put it in place of `name` in one step, also across a power cut."""
+    _sync(made)
+    made.replace(name)
+    _sync(name.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def need_space(folder: Path, size: int) -> None:
+    """Raise MediaError if the disk of `folder` has less than `size` bytes free."""
+    missing = size - shutil.disk_usage(folder).free
+    if missing > 0:
+        advice = f"Free at least {missing / 1e6:.0f} MB and run again."
+        raise MediaError(
+            f"the disk is too full: {missing / 1e6:.0f} MB are missing", where=str(folder), next_step=advice
+        )

@@ -1,0 +1,180 @@
+"""Making one segment ready to be joined, once, when it arrives: its picture apart, its sound of exactly that length.
+
+What can be mended on one segment alone is mended here (a varying rate, rotation, hidden frames, odd codecs); making
+different segments alike belongs to the film.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import wave
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import ffmpeg as build
+
+from storychain.errors import MediaError
+from storychain.media.aside import folder_aside, give_name, need_space
+from storychain.media.probe import Probe, Sound, probe
+from storychain.media.recipes import PLAIN, SOUND_RATE, cut_sound, encoded, from_zero, patience, reshaped, samples_of
+from storychain.media.tool import run_ffmpeg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ffmpeg.nodes import FilterableStream, OutputStream
+
+    from storychain.media.form import Form
+    from storychain.media.tool import Ffmpeg
+
+_RECIPE = 1
+"""Counts up when prepared files are made differently: those made before are then made anew."""
+
+_PICTURE, _SOUND, _RECORD = "picture.mov", "sound.wav", "prepared.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A segment ready to be joined.
+
+    `picture` has the pictures alone (constant rate, upright, from zero), `sound` is a WAV of exactly that length
+    (48 kHz stereo, silent where there was none, faded over 10 ms at both ends). `probe` describes `picture`, with the
+    segment's own `audio`; `mended` says why the picture had to be re-encoded, or is None where it was copied.
+    """
+
+    folder: Path
+    picture: Path
+    sound: Path
+    probe: Probe
+    mended: str | None = None
+
+
+async def prepare(
+    ffmpeg: Ffmpeg, segment: Path, folder: Path, *, strict: bool = True, matroska: bool = False
+) -> Prepared:
+    """Check `segment` by decoding all of it, and write its picture and sound into `folder`; 0.6 s for 8 s of 720p.
+
+    A folder that already holds just this file's is used as it is. `strict=False` accepts what decodes with
+    complaints: for bytes that a second download has shown to be the provider's own. `matroska` lets WebM and MKV in.
+    Raises MediaError if the file is not whole.
+    """
+    source = _identity(segment)
+    done = await asyncio.to_thread(_recall, folder, source)
+    if done is not None:
+        return done
+    facts = await asyncio.to_thread(probe, segment, matroska=matroska)
+    with folder_aside(folder) as aside:
+        need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4)
+        argv = _argv(segment, facts, strict=strict)
+        await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
+        return await asyncio.to_thread(_keep, aside, folder, facts, source)
+
+
+async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
+    """Write the very last picture of `video` as a PNG of its full size. Raises MediaError."""
+    facts = await asyncio.to_thread(probe, video, matroska=True)
+    begin = max(0.0, float(facts.start + facts.seconds) - 1.0)
+    source = build.input(str(video.absolute()), f=facts.demuxer, ss=f"{begin:.6f}")
+    last = source[str(facts.picture_index)].filter("reverse").output("last.png", **{"frames:v": 1})
+    with folder_aside(png.parent) as aside:
+        await run_ffmpeg(ffmpeg, last.get_args(), timeout=patience(facts.seconds), cwd=aside, where=str(video))
+        await asyncio.to_thread(give_name, aside / "last.png", png)
+
+
+def _argv(segment: Path, facts: Probe, *, strict: bool) -> list[str]:
+    """One pass over the file: all of it decoded, its picture written, its sound cut to the picture's length."""
+    options = {"err_detect": "explode"} if strict else {}
+    source = build.input(str(segment.absolute()), f=facts.demuxer, **options)
+    merged = build.merge_outputs(*_pictures(source, facts), _sound(source, facts))
+    return [str(arg) for arg in (merged.global_args("-xerror") if strict else merged).get_args()]
+
+
+def _pictures(source: FilterableStream, facts: Probe) -> list[OutputStream]:
+    stream = source[str(facts.picture_index)]
+    if facts.flaw is None:
+        # The packets are copied, but all of them are decoded as well: only that finds damage inside them.
+        return [stream.output("-", f="null"), stream.output(_PICTURE, **from_zero(facts.tag))]
+    target = _mended_form(facts)
+    frames = max(1, round(facts.seconds * facts.fps))
+    return [reshaped(stream, _upright(facts), target).output(_PICTURE, **encoded(target, frames))]
+
+
+def _sound(source: FilterableStream, facts: Probe) -> OutputStream:
+    if facts.sound_index is None:
+        stream, skip = build.input(f"anullsrc=r={SOUND_RATE}:cl=stereo", f="lavfi"), 0
+    else:
+        stream, skip = source[str(facts.sound_index)], samples_of(facts.start)
+    cut = cut_sound(stream, samples_of(_seconds(facts)), skip=skip)
+    return cut.output(_SOUND, **{"c:a": "pcm_s16le"}, **PLAIN)
+
+
+def _seconds(facts: Probe) -> Fraction:
+    """Length of the picture once it is prepared."""
+    return facts.seconds if facts.flaw is None else max(1, round(facts.seconds * facts.fps)) / facts.fps
+
+
+def _upright(facts: Probe) -> Form:
+    """The form in which ffmpeg hands the pictures over: it turns them by itself."""
+    form = facts.form
+    if facts.rotation % 180 == 0:
+        return form
+    ratio = 1 / form.sample_aspect_ratio
+    return replace(form, width=form.height, height=form.width, sample_aspect_ratio=ratio)
+
+
+def _mended_form(facts: Probe) -> Form:
+    """What a flawed picture becomes: its own form, upright, with even sides and square pixels."""
+    form = _upright(facts).as_target()
+    width = round(form.width * form.sample_aspect_ratio / 2) * 2
+    return replace(form, width=width, height=round(form.height / 2) * 2, sample_aspect_ratio=Fraction(1))
+
+
+def _identity(segment: Path) -> dict[str, int]:
+    try:
+        status = segment.stat()
+    except OSError as error:
+        raise MediaError(f"cannot be read: {error.strerror}", where=str(segment)) from error
+    return {"recipe": _RECIPE, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int]) -> Prepared:
+    """Check what was made and give it its names, the record last: without it the rest counts for nothing."""
+    tick = facts.tick if facts.flaw is None else None
+    made = probe(aside / _PICTURE, tick=tick)
+    expected = _seconds(facts)
+    if made.seconds != expected or _samples(aside / _SOUND) != samples_of(expected):
+        what = f"only {float(made.seconds):.3f} s of {float(expected):.3f} s could be read"
+        raise MediaError(what, where=str(folder), next_step="Download the segment again.")
+    sound = None if facts.audio is None else asdict(facts.audio) | {"seconds": str(facts.audio.seconds)}
+    record = {"source": source, "tick": str(made.tick), "sound": sound, "mended": facts.flaw}
+    (aside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (folder / _RECORD).unlink(missing_ok=True)
+    for name in (_PICTURE, _SOUND, _RECORD):
+        give_name(aside / name, folder / name)
+    return _prepared(folder, replace(made, audio=facts.audio), facts.flaw)
+
+
+def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
+    """What an earlier run prepared from the same file, or None."""
+    try:
+        record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        if record["source"] != source:
+            return None
+        made = probe(folder / _PICTURE, tick=Fraction(record["tick"]))
+        if _samples(folder / _SOUND) != samples_of(made.seconds):
+            return None
+        sound = record["sound"] and Sound(**record["sound"] | {"seconds": Fraction(record["sound"]["seconds"])})
+        return _prepared(folder, replace(made, audio=sound), record["mended"])
+    except (OSError, ValueError, KeyError, TypeError, MediaError, wave.Error, EOFError):
+        return None  # whatever is wrong with it, it is made anew
+
+
+def _prepared(folder: Path, facts: Probe, mended: str | None) -> Prepared:
+    return Prepared(folder, folder / _PICTURE, folder / _SOUND, facts, mended)
+
+
+def _samples(sound: Path) -> int:
+    with wave.open(str(sound), "rb") as opened:
+        return opened.getnframes()

@@ -1,0 +1,101 @@
+"""How pictures and sound are cut, snapped and encoded, as pieces of ffmpeg graphs. Nothing is run here."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from storychain.media.form import TICKS, Form, fit
+
+if TYPE_CHECKING:
+    from ffmpeg.nodes import FilterableStream
+
+SOUND_RATE = 48_000
+"""Samples per second of every sound we make; stereo, 16 bits."""
+
+_FADE = SOUND_RATE // 100
+"""Samples of the fade at both ends of a sound: 10 ms, so that no seam clicks."""
+
+PLAIN = {"fflags": "+bitexact", "flags": "+bitexact"}
+"""Output options that leave out dates and versions: the same input makes the same bytes."""
+
+
+def samples_of(seconds: Fraction) -> int:
+    """Whole samples that fit into `seconds`."""
+    return int(seconds * SOUND_RATE)
+
+
+def patience(seconds: Fraction) -> float:
+    """How many seconds ffmpeg may take over `seconds` of video: slow machines are fine, standing still is not."""
+    return 120 + 60 * float(seconds)
+
+
+def from_zero(tag: str) -> dict[str, str | int]:
+    """Output options for a segment's pictures copied packet by packet, the first of them shown at zero."""
+    return _copied(tag, "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS")
+
+
+def on_grid(tag: str, fps: Fraction, reorder: int) -> dict[str, str | int]:
+    """Output options for joined pictures (times in ticks) copied packet by packet onto the exact grid of `fps`.
+
+    Files round times to their own time base and the join rounds to microseconds; here each frame gets its own place
+    back. Decoding times follow from counting, `reorder` frames ahead, so they never collide at a seam.
+    """
+    tick = TICKS / fps
+    return _copied(tag, f"setts=pts=round(PTS/{tick})*{tick}:dts=(N-{reorder})*{tick}:duration={tick}")
+
+
+def _copied(tag: str, times: str) -> dict[str, str | int]:
+    return {"c:v": "copy", "bsf:v": times, "tag:v": tag, "video_track_timescale": TICKS, **PLAIN}
+
+
+def reshaped(pictures: FilterableStream, form: Form, target: Form) -> FilterableStream:
+    """Pictures of `form` (upright) brought to `target`: whole, undistorted, on black, its rate and its colours."""
+    width, height = fit(form, target)
+    colours = {"out_color_matrix": target.matrix, "out_range": "full" if target.full_range else "limited"}
+    known = colours if target.matrix in {"bt709", "bt601", "smpte240m", "bt2020"} else {}
+    return (
+        pictures.filter("fps", fps=str(target.fps), start_time=0)
+        .filter("scale", width, height, flags="bicubic", **known)
+        .filter("pad", target.width, target.height, "(ow-iw)/2", "(oh-ih)/2", color="black")
+        .filter("setsar", str(target.sample_aspect_ratio).replace("/", ":"))
+        .filter("format", target.pixel_format)
+        # The last frame stands for what rounding took away; the number of frames then caps it.
+        .filter("tpad", stop_mode="clone", stop=4)
+    )
+
+
+def encoded(target: Form, frames: int) -> dict[str, str | int]:
+    """Output options for exactly `frames` re-encoded pictures of form `target`."""
+    return {
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "crf": 17,
+        "g": round(2 * target.fps),
+        "threads": 4,  # x264's bytes depend on it, and must not on the machine
+        "frames:v": frames,
+        "video_track_timescale": TICKS,
+        "tag:v": "avc1",
+        **_colour_tags(target),
+        **PLAIN,
+    }
+
+
+def _colour_tags(target: Form) -> dict[str, str]:
+    matrix = {"bt709": "bt709", "bt601": "smpte170m", "smpte240m": "smpte240m", "bt2020": "bt2020nc"}
+    tags = {"color_range": "pc" if target.full_range else "tv"}
+    return tags | ({"colorspace": matrix[target.matrix]} if target.matrix in matrix else {})
+
+
+def cut_sound(sound: FilterableStream, samples: int, *, skip: int = 0) -> FilterableStream:
+    """Sound as exactly `samples` of 48 kHz stereo from `skip` on, a late beginning and gaps filled, ends faded."""
+    fade = min(_FADE, samples // 2)
+    return (
+        sound.filter("aresample", SOUND_RATE, **{"async": 1, "first_pts": 0})
+        .filter("aformat", sample_fmts="s16", channel_layouts="stereo")
+        .filter("apad")
+        .filter("atrim", start_sample=skip, end_sample=skip + samples)
+        .filter("asetpts", "N/SR/TB")
+        .filter("afade", t="in", ss=0, ns=fade)
+        .filter("afade", t="out", ss=samples - fade, ns=fade)
+    )

@@ -1,0 +1,193 @@
+"""Finding ffmpeg and running it: never through a shell, never without an end, never left behind.
+
+What ffmpeg is asked to do is written elsewhere in this room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import imageio_ffmpeg
+
+from storychain.errors import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Origin = Literal["setting", "system", "wheel"]
+
+SETTING = "STORYCHAIN_FFMPEG"
+"""Environment variable that names the ffmpeg to use."""
+
+_OLDEST = (57, 28)
+"""libavutil of ffmpeg 5.1: builds from git carry no version of their own, but always this one."""
+
+_TAIL = 16_384
+"""Bytes of ffmpeg's messages that are kept; a damaged file can make it write without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ffmpeg:
+    """The ffmpeg in use; `reason` says in one sentence which it is and why."""
+
+    path: Path
+    version: str
+    origin: Origin
+    reason: str
+
+
+def find_ffmpeg(environ: Mapping[str, str]) -> Ffmpeg:
+    """The setting's ffmpeg, else a good enough one on PATH, else the one that came with the imageio-ffmpeg package.
+
+    Raises UsageError where the setting's cannot be used, MediaError where there is none at all.
+    """
+    if wanted := environ.get(SETTING):
+        return _from_setting(wanted, environ)
+    found = shutil.which("ffmpeg", path=environ.get("PATH", os.defpath))
+    if found is None:
+        return _from_wheel("there is none on PATH")
+    version, lack = _examine(Path(found))
+    if lack is None:
+        return Ffmpeg(Path(found), version, "system", f"ffmpeg {version} of this system ({found}): new enough")
+    return _from_wheel(f"{found} {lack}")
+
+
+def _from_setting(wanted: str, environ: Mapping[str, str]) -> Ffmpeg:
+    path = Path(shutil.which(wanted, path=environ.get("PATH", os.defpath)) or wanted).expanduser()
+    version, lack = _examine(path)
+    if lack is not None:
+        advice = f"Set {SETTING} to an ffmpeg of version 5.1 or newer with libx264, or unset it."
+        raise UsageError(f"{path} {lack}", where=SETTING, next_step=advice)
+    return Ffmpeg(path, version, "setting", f"ffmpeg {version} at {path}: {SETTING} says so")
+
+
+def _from_wheel(why: str) -> Ffmpeg:
+    advice = f"Install ffmpeg 5.1 or newer with libx264, or set {SETTING} to one."
+    try:
+        path = Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise MediaError(f"no usable ffmpeg: {why}, and imageio-ffmpeg has none", next_step=advice) from error
+    version, lack = _examine(path)
+    if lack is not None:
+        raise MediaError(f"no usable ffmpeg: {why}, and {path} {lack}", next_step=advice)
+    return Ffmpeg(path, version, "wheel", f"ffmpeg {version} of the imageio-ffmpeg package: {why}")
+
+
+def _examine(path: Path) -> tuple[str, str | None]:
+    """Version, and what is lacking (None: nothing), from one call."""
+    try:
+        told = subprocess.run([path, "-version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return "unknown", f"cannot be run ({_brief(error)})"
+    return _judge(told.stdout.decode(errors="replace"))
+
+
+def _brief(error: OSError | subprocess.SubprocessError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _judge(told: str) -> tuple[str, str | None]:
+    named = re.match(r"ffmpeg version n?(\S+)", told)
+    library = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", told)
+    if named is None or library is None:
+        return "unknown", "is not an ffmpeg"
+    version = named[1]
+    if (int(library[1]), int(library[2])) < _OLDEST:
+        return version, f"is version {version}, older than 5.1"
+    if "--enable-libx264" not in told:
+        return version, f"(version {version}) was built without libx264"
+    return version, None
+
+
+async def run_ffmpeg(
+    ffmpeg: Ffmpeg,
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    cwd: Path | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    where: str | None = None,
+) -> str:
+    """Run ffmpeg with `argv` to its end and return the last of what it said on stderr.
+
+    `on_progress` gets the seconds of output written so far. Cancelling, or `timeout` seconds, kills ffmpeg and all it
+    started before this returns. Raises MediaError, about `where`, when ffmpeg fails or takes too long.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *_command(ffmpeg, argv, progress=on_progress is not None),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=cwd,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            said, code = await _attend(process, on_progress)
+    except TimeoutError as error:
+        advice = "The machine may be overloaded; run again to go on."
+        raise MediaError(f"ffmpeg did not finish within {timeout:.0f} s", where=where, next_step=advice) from error
+    finally:
+        await _end(process)
+    if code != 0:
+        raise _failure(code, said, where)
+    return said
+
+
+def _command(ffmpeg: Ffmpeg, argv: Sequence[str], *, progress: bool) -> list[str]:
+    telling = ["-progress", "pipe:1", "-nostats"] if progress else []
+    return [str(ffmpeg.path), "-nostdin", "-hide_banner", "-loglevel", "error", *telling, *argv]
+
+
+async def _attend(process: asyncio.subprocess.Process, on_progress: Callable[[float], None] | None) -> tuple[str, int]:
+    """Read both pipes until they close (a full pipe would stop ffmpeg) and wait for the exit status."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    _, said, code = await asyncio.gather(_follow(process.stdout, on_progress), _tail(process.stderr), process.wait())
+    return said, code
+
+
+async def _follow(stream: asyncio.StreamReader, on_progress: Callable[[float], None] | None) -> None:
+    pending = b""
+    while chunk := await stream.read(8192):
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            name, _, value = line.partition(b"=")
+            # Before the first packet ffmpeg says N/A.
+            if on_progress is not None and name == b"out_time_us" and value.strip().isdigit():
+                on_progress(int(value) / 1_000_000)
+
+
+async def _tail(stream: asyncio.StreamReader) -> str:
+    kept = b""
+    while chunk := await stream.read(8192):
+        kept = (kept + chunk)[-_TAIL:]
+    return kept.decode(errors="replace")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what still runs of the process group, and collect it so that nothing is left behind."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):  # it may have ended by itself just now
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.communicate()
+
+
+def _failure(code: int, said: str, where: str | None) -> MediaError:
+    if "No space left on device" in said or "Disk quota exceeded" in said:
+        return MediaError("the disk is full", where=where, next_step="Free some space and run again.")
+    if code < 0:
+        what = f"ffmpeg was stopped by {signal.Signals(-code).name}"
+        return MediaError(what, where=where, next_step="The machine may be short of memory; run again to go on.")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return MediaError(f"ffmpeg failed (status {code}): " + (" · ".join(lines[-4:]) or "it said nothing"), where=where)

@@ -70,9 +70,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What carrying out steps will cost: credits that are known, and how many scenes have no known price."""
+    """What carrying out steps will cost: credits that are known, and how many scenes have no known price.
+
+    `most` is what they come to if every scene fails until its last allowed try.
+    """
 
     credits: Decimal
+    most: Decimal
     submits: int
     unknown: int
 
@@ -170,6 +174,10 @@ def _after_failures(record: Record, scene: Scene, retry_failed: bool) -> tuple[A
     return Action.FAILED, failed
 
 
+def _tries_left(step: Step) -> int:
+    return max(1, step.scene.attempts - step.record.failures)
+
+
 def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
     """Split a story's steps into its chains; each begins with a step that has no parent."""
     found: list[list[Step]] = []
@@ -185,6 +193,7 @@ def quote(steps: Sequence[Step]) -> Quote:
     wanted = {step.key: step for step in steps if _may_cost(step.action, step.record)}.values()
     return Quote(
         credits=sum((step.credits for step in wanted if step.credits is not None), Decimal(0)),
+        most=sum((step.credits * _tries_left(step) for step in wanted if step.credits is not None), Decimal(0)),
         submits=len(wanted),
         unknown=sum(1 for step in wanted if step.credits is None),
     )

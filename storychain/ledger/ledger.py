@@ -122,15 +122,19 @@ class Ledger:
             query = "SELECT 1 FROM attempts WHERE provider = ? AND job_id = ?"
             return frozenset(job for job in job_ids if rows.execute(query, [provider, job]).fetchone())
 
-    def spent(self, provider: str, *, story: str | None = None, run: str | None = None) -> Decimal:
-        """Credits committed by a story or a run: what the provider took, else what was quoted."""
-        condition, value = ("story = ?", story) if story is not None else ("run = ?", run)
+    def under_way(self, provider: str) -> int:
+        """Jobs that some living run is waiting for, or about to start."""
+        with self._database.reading() as rows:
+            return _under_way(rows, provider, self._now())
+
+    def spent(self, provider: str, *, story: str, run: str | None = None) -> Decimal:
+        """Credits committed by a story, ever or in one run: what the provider took, else what was quoted."""
         query = (
-            "SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts "  # noqa: S608 - constants
-            f"WHERE provider = ? AND state != 'refused' AND {condition}"
+            "SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts "
+            "WHERE provider = ? AND state != 'refused' AND story = ? AND run = COALESCE(?, run)"
         )
         with self._database.reading() as rows:
-            found = credits_of(rows.execute(query, [provider, value]).fetchone()[0])
+            found = credits_of(rows.execute(query, [provider, story, run]).fetchone()[0])
         assert found is not None
         return found
 
@@ -150,11 +154,13 @@ class Ledger:
         """Record the intention to buy, if caps and the number of jobs at once allow it. Raises CapReached."""
         now = self._now()
         with self._database.transaction() as rows:
-            under_way = rows.execute(
-                "SELECT COUNT(*) FROM attempts WHERE provider = ? AND state IN ('intended', 'submitted') "
-                "AND seen_at > ?",
-                [purchase.provider, now - STILL_SEEN],
-            ).fetchone()[0]
+            if rows.execute(f"SELECT 1 FROM attempts WHERE key = ? AND state IN {_LIVE}", [purchase.key]).fetchone():  # noqa: S608
+                raise StorychainError(
+                    "somebody else has just bought this segment",
+                    where=f"{purchase.story}: {purchase.scene}",
+                    next_step="Run again; it will be used.",
+                )
+            under_way = _under_way(rows, purchase.provider, now)
             if under_way >= jobs_at_once:
                 return Full(under_way)
             check_caps(
@@ -283,6 +289,11 @@ class Ledger:
                 "INSERT OR REPLACE INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [film.path, story, film.recipe, film.free, sha256, film.size, film.seconds, self._now()],
             )
+
+
+def _under_way(rows: sqlite3.Connection, provider: str, now: float) -> int:
+    query = "SELECT COUNT(*) FROM attempts WHERE provider = ? AND state IN ('intended', 'submitted') AND seen_at > ?"
+    return int(rows.execute(query, [provider, now - STILL_SEEN]).fetchone()[0])
 
 
 def _insert(rows: sqlite3.Connection, purchase: Purchase, now: float) -> int:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import httpx
 
-from storychain.errors import AccountError
 from storychain.pictory.answers import job_of, json_of, page_of, quota_of, upload_of, usage_of
 from storychain.pictory.download import download
 from storychain.pictory.refusals import Passing, read_error, retry_after, submission
@@ -31,17 +30,12 @@ class Pictory:
     def __init__(
         self,
         base_url: str,
-        key: str | None,
+        key: str,
         *,
         name: str = "pictory",
         free: bool = False,
         patience: Patience | None = None,
     ) -> None:
-        if not key:
-            raise AccountError(
-                "no API key",
-                next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
-            )
         self.name = name
         self.free = free
         self._patience = patience or Patience()

@@ -1,0 +1,96 @@
+"""The film of a story: what it is made of, whether the one in place is still right, and making it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import Downloading, FilmReady, Joining
+from storychain.chain.run import Run, off_loop
+from storychain.ledger import FilmRecord, Ledger
+from storychain.media.film import Clip, assemble
+from storychain.media.prepare import Prepared, prepare
+from storychain.workspace import settle, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+NOTE = "The pictures of this film are AI-generated."
+"""Goes into every film's metadata."""
+
+_RECIPE_VERSION = 1
+"""Raise it where the same segments would be joined differently: films are then made anew, for nothing."""
+
+
+def film_path(ledger: Ledger | None, out: Path, name: str, *, free: bool) -> Path:
+    """Where a story's film goes: `NAME.mp4`, but a free preview never replaces a film that was paid for."""
+    path = (out / f"{name}.mp4").resolve()
+    if free and ledger is not None and path.exists():
+        there = ledger.film(path)
+        if there is not None and not there.free:
+            return path.with_name(f"{name}.preview.mp4")
+    return path
+
+
+def recipe_of(story: Story, facts: Facts, steps: Sequence[Step]) -> str:
+    """What a film is made of, as a hash: equal recipes give equal films."""
+    made_of = {
+        "version": _RECIPE_VERSION,
+        "title": story.title,
+        "chapters": [step.scene.id for step in steps],
+        "segments": [step.key for step in steps],
+        "opening": facts.start if story.start and story.start.include else None,
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def film_in_place(ledger: Ledger | None, path: Path, recipe: str) -> FilmRecord | None:
+    """The record of the film at `path` if it is by this recipe and still as it was written."""
+    record = ledger.film(path) if ledger else None
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return None
+    return record if record and record.recipe == recipe and record.size == size else None
+
+
+async def make_film(
+    run: Run, story: Story, facts: Facts, steps: Sequence[Step], segments: Sequence[Prepared], path: Path
+) -> FilmRecord:
+    """Join a story's segments, after its start video where that is included, into the film at `path`."""
+    clips = [Clip(segment, step.scene.id) for step, segment in zip(steps, segments, strict=True)]
+    if story.start and story.start.include:
+        clips.insert(0, Clip(await _opening(run, story, facts), "opening"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = await assemble(
+        run.ffmpeg,
+        clips,
+        path,
+        title=story.title,
+        note=NOTE,
+        on_progress=lambda share: run.tell(Joining(story.name, share)),
+    )
+    record = FilmRecord(str(path), recipe_of(story, facts, steps), run.provider.free, made.size, float(made.seconds))
+    await off_loop(run.ledger.remember_film, record, story.name, await off_loop(sha256_of, path))
+    run.tell(FilmReady(story.name, path, record.seconds, made=True))
+    return record
+
+
+async def _opening(run: Run, story: Story, facts: Facts) -> Prepared:
+    """The story's own start video, fetched once where it has an address."""
+    assert story.start is not None
+    source, identity = story.start.sources[0], facts.start[0]
+    file = source.path or run.workspace.source(identity)
+    if source.path is None and not file.exists():
+        part = file.with_suffix(".part")
+        await run.provider.download(
+            source.url or "", part, lambda size, total: run.tell(Downloading(story.name, "opening", size, total))
+        )
+        await off_loop(settle, part, file)
+    folder = run.workspace.prepared(hashlib.sha256(identity.encode()).hexdigest()[:32])
+    return await prepare(run.ffmpeg, file, folder, strict=False, matroska=True)

@@ -1,0 +1,139 @@
+"""From a paid job to bytes on this disk: looking at the job until it ends, then bringing its video home.
+
+A segment counts as stored only when its file is whole, decodes, is synced and has its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import Downloading, Looked, Noticed, Stored
+from storychain.chain.run import Run, off_loop
+from storychain.errors import MediaError, OutOfTime, ProviderUnreachable, Unresolved
+from storychain.media.prepare import Prepared, prepare
+from storychain.provider import AddressGone, Job, RequestRefused
+from storychain.workspace import settle
+
+if TYPE_CHECKING:
+    from storychain.plan import Step
+    from storychain.records import Record
+
+_SEEN_EVERY = 60.0
+_NOT_FOUND_LOOKS = 5
+"""A job just accepted may be unknown for a moment; one that stays unknown is gone."""
+
+_FETCHES = 4
+"""Times a broken or vanished file is fetched anew in one run; it is never bought anew."""
+
+
+async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
+    """Look at a submitted job until it is completed (with an address) or failed.
+
+    Raises OutOfTime when the job takes longer than allowed, Unresolved when the provider no longer knows it.
+    """
+    assert record.job_id is not None
+    began, seen, unknown = time.monotonic(), 0.0, 0
+    if time.time() - (record.submitted_at or 0.0) < run.pace.poll:
+        await asyncio.sleep(run.pace.poll)
+    while True:
+        job = await _look(run, story, step, record.job_id)
+        match job:
+            case Job(state="completed", url=str()) | Job(state="failed"):
+                return job
+            case Job(state="cleaned"):
+                raise await lost(run, record, f"job {record.job_id} was removed at the provider before its download")
+            case Job(state="not_found"):
+                unknown += 1
+                if unknown >= _NOT_FOUND_LOOKS:
+                    raise await lost(run, record, f"the provider does not know job {record.job_id}")
+        waited = time.monotonic() - began
+        if waited > run.pace.job_timeout:
+            raise OutOfTime(
+                f"job {record.job_id} is still under way after {waited / 60:.0f} min",
+                next_step="It is paid and on record: run again later to pick it up.",
+            )
+        if waited - seen >= _SEEN_EVERY:
+            seen = waited
+            await off_loop(run.ledger.seen, record.attempt)
+        total = time.time() - (record.submitted_at or time.time())
+        run.tell(Looked(story, step.scene.id, record.job_id, total, job.progress if job else None))
+        await asyncio.sleep(run.pace.poll)
+
+
+async def _look(run: Run, story: str, step: Step, job_id: str) -> Job | None:
+    """Read the job; None while the API cannot be reached, which changes nothing about the job."""
+    try:
+        return await run.provider.job(job_id)
+    except (ProviderUnreachable, RequestRefused) as error:
+        run.tell(Noticed(story, step.scene.id, f"{error.what}; looking again"))
+        return None
+
+
+async def lost(run: Run, record: Record, what: str) -> Unresolved:
+    """A paid job that cannot be had any more: put on record, and only a person may have it bought again."""
+    message = f"{what}. `storychain resubmit STORY {record.scene} --may-pay-twice` buys it again"
+    await off_loop(run.ledger.unresolved, record.attempt, message)
+    return Unresolved(message)
+
+
+async def bring_home(run: Run, story: str, step: Step, record: Record, job: Job) -> Prepared:
+    """Download, check, prepare and store a completed job's video."""
+    part, final = run.workspace.part(step.key), run.workspace.segment(step.key)
+    trouble: AddressGone | MediaError | None = None
+    broken: set[str] = set()
+    for fetch in range(_FETCHES):
+        if fetch:
+            job = await _fresh(run, record)
+        try:
+            prepared, sha256, size = await _fetch(run, story, step, job, broken)
+        except (AddressGone, MediaError) as error:
+            trouble = error
+            run.tell(Noticed(story, step.scene.id, f"{error}; fetching it again"))
+            await asyncio.sleep(min(run.pace.poll, 2.0 * fetch))
+            continue
+        await off_loop(settle, part, final)
+        await off_loop(run.ledger.stored, record.attempt, sha256, size)
+        _note_length(run, story, step, prepared)
+        run.tell(Stored(story, step.scene.id, final, float(prepared.probe.seconds)))
+        return prepared
+    assert trouble is not None
+    raise MediaError(
+        f"the video of job {job.id} could not be had whole in {_FETCHES} tries; lastly: {trouble.what}",
+        next_step="It is paid and on record: run again to fetch it again.",
+    )
+
+
+async def _fresh(run: Run, record: Record) -> Job:
+    """Ask the job for an address that works."""
+    assert record.job_id is not None
+    job = await run.provider.job(record.job_id)
+    if job.state in ("cleaned", "not_found"):
+        raise await lost(run, record, f"the video of job {record.job_id} is gone at the provider")
+    if job.state == "completed" and job.url:
+        await off_loop(run.ledger.completed, record.attempt, job)
+    return job
+
+
+async def _fetch(run: Run, story: str, step: Step, job: Job, broken: set[str]) -> tuple[Prepared, str, int]:
+    """One download, checked. Bytes that came broken before are the provider's own: they are taken if they decode."""
+    if job.url is None:
+        raise AddressGone(f"job {job.id} names no address")
+    part = run.workspace.part(step.key)
+    sha256 = await run.provider.download(
+        job.url, part, lambda size, total: run.tell(Downloading(story, step.scene.id, size, total))
+    )
+    try:
+        prepared = await prepare(run.ffmpeg, part, run.workspace.prepared(step.key), strict=sha256 not in broken)
+    except MediaError:
+        broken.add(sha256)
+        raise
+    return prepared, sha256, part.stat().st_size
+
+
+def _note_length(run: Run, story: str, step: Step, prepared: Prepared) -> None:
+    seconds = float(prepared.probe.seconds)
+    if abs(seconds - step.scene.seconds) > 0.5:
+        message = f"the provider sent {seconds:.1f} s where {step.scene.seconds} s were asked for"
+        run.tell(Noticed(story, step.scene.id, message))

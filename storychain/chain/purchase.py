@@ -1,0 +1,117 @@
+"""Buying one segment: written down before it is paid, sent once, its outcome on record before anything else happens.
+
+From reading the watermark to recording the outcome the account's lock is held, so that at most one request of a
+ledger is in doubt at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+from storychain.chain.events import Postponed, SceneQueued, Submitted
+from storychain.chain.reconcile import settle, settle_open_questions, watermark
+from storychain.chain.run import Run, off_loop
+from storychain.errors import AccountError, ProviderUnreachable, Unresolved
+from storychain.ledger import Admitted, Full, Purchase
+from storychain.locks import lock
+from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from storychain.ledger import Caps
+
+MOST_SENDINGS = 8
+"""Requests sent for one segment before the next run may try: each one provably left nothing behind."""
+
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
+_ROOM_WAIT = 5.0
+
+T = TypeVar("T")
+
+
+async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[tuple[str, ...]], Purchase]) -> None:
+    """Buy a segment; on return the ledger knows its job.
+
+    `intend` makes the purchase from the watermark. Raises CapReached, AccountError, RequestRefused, Unresolved or
+    ProviderUnreachable; after each of them the ledger knows all there is to know.
+    """
+    wanted = intend(())
+    sendings, why = 0, ""
+    while sendings < MOST_SENDINGS:
+        async with lock(run.workspace.account_lock(run.provider.name)):
+            outcome = await _try_once(run, caps, request, intend)
+        match outcome:
+            case Accepted():
+                return
+            case Full(under_way):
+                run.tell(SceneQueued(wanted.story, wanted.scene, f"{under_way} jobs are under way"))
+                await asyncio.sleep(min(run.pace.poll, _ROOM_WAIT) * random.uniform(0.5, 1.0))
+            case TurnedAway(why, asked):
+                delay = asked if asked is not None else _growing(sendings)
+                sendings += 1
+                run.tell(Postponed(wanted.story, wanted.scene, why, delay))
+                await asyncio.sleep(delay)
+    raise ProviderUnreachable(
+        f"the request was turned away {MOST_SENDINGS} times; lastly: {why}",
+        next_step="Nothing was bought for this scene. Run again later.",
+    )
+
+
+def _growing(sendings: int) -> float:
+    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**sendings) * random.uniform(0.75, 1.25)
+
+
+async def _try_once(
+    run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[tuple[str, ...]], Purchase]
+) -> Accepted | TurnedAway | Full:
+    """Send one request at most, and find out its fate if its answer is lost."""
+    await settle_open_questions(run)
+    if (under_way := await off_loop(run.ledger.under_way, run.provider.name)) >= run.jobs:
+        return Full(under_way)
+    purchase = intend(await watermark(run.provider))
+    admission = await off_loop(run.ledger.admit, purchase, caps, run.jobs)
+    if isinstance(admission, Full):
+        return admission
+    # Ctrl-C does not cut the answer off: the request is on its way, so its outcome is awaited and recorded.
+    outcome = await _to_the_end(_send(run, admission, purchase, request))
+    return await _fate(run, purchase, outcome) if isinstance(outcome, AnswerLost) else outcome
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: SegmentRequest) -> Submission:
+    try:
+        outcome = await run.provider.submit(request)
+    except (RequestRefused, AccountError) as error:
+        await off_loop(run.ledger.refused, admitted.attempt, error.what)
+        raise
+    match outcome:
+        case Accepted(job_id):
+            await off_loop(run.ledger.submitted, admitted.attempt, job_id)
+            run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price))
+        case TurnedAway(reason):
+            await off_loop(run.ledger.refused, admitted.attempt, reason)
+    return outcome
+
+
+async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:
+    await settle(run, await off_loop(run.ledger.record, purchase.key))
+    record = await off_loop(run.ledger.record, purchase.key)
+    match record.state:
+        case "submitted" if record.job_id:
+            return Accepted(record.job_id)
+        case "unresolved":
+            raise Unresolved(record.message or lost.reason)
+        case _:
+            return TurnedAway(lost.reason)

@@ -1,0 +1,107 @@
+"""Finding out what became of a paid request whose answer was lost, by asking the account's job list.
+
+A request can have left at most one job behind: one that appeared after the attempt's watermark and that no attempt
+owns. Everything here happens under the account's lock, so no request of ours is under way meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import Postponed, Reconciled
+from storychain.chain.run import off_loop
+
+if TYPE_CHECKING:
+    from storychain.chain.run import Run
+    from storychain.provider import Job, Provider
+    from storychain.records import Record
+
+MARKED = 20
+"""Job ids kept in a watermark. One would do, but a job can be removed from the list before it is read again."""
+
+_MOST_PAGES = 200
+_LOOKS = 4
+
+
+async def watermark(provider: Provider) -> tuple[str, ...]:
+    """The newest job ids of the account, newest first."""
+    page = await provider.jobs()
+    return tuple(job.id for job in page.jobs[:MARKED])
+
+
+async def settle_open_questions(run: Run) -> None:
+    """Find out about every attempt nobody knows the fate of. Newest first: its candidates are the fewest."""
+    for record in await off_loop(run.ledger.open_questions, run.provider.name):
+        await settle(run, record)
+
+
+async def settle(run: Run, record: Record) -> None:
+    """Move an intended attempt on: to its job, to refused, or to unresolved where a person has to say."""
+    candidates = await _candidates(run, record)
+    if len(candidates) > 1:
+        candidates = await _narrowed(run, record, candidates)
+    match candidates:
+        case []:
+            await off_loop(run.ledger.refused, record.attempt, "its request never reached the provider")
+            run.tell(Reconciled(record.story, record.scene, None))
+        case [job]:
+            await off_loop(run.ledger.submitted, record.attempt, job.id)
+            run.tell(Reconciled(record.story, record.scene, job.id))
+        case _:
+            await off_loop(run.ledger.unresolved, record.attempt, _question(record, candidates))
+
+
+async def _candidates(run: Run, record: Record) -> list[Job]:
+    """Look a few times until a candidate shows or the settling time is over: lists lag behind."""
+    settled_in = run.pace.settle - max(0.0, time.time() - record.intended_at)
+    waits = [0.0] if settled_in <= 0 else [0.0] + [min(settled_in, run.pace.settle) / (_LOOKS - 1)] * (_LOOKS - 1)
+    for number, wait in enumerate(waits):
+        if wait:
+            why = f"the answer to its request was lost; asking the job list ({number + 1} of {len(waits)})"
+            run.tell(Postponed(record.story, record.scene, why, wait))
+            await asyncio.sleep(wait)
+        if found := await _appeared_since(run, record.watermark):
+            return found
+    return []
+
+
+async def _appeared_since(run: Run, mark: tuple[str, ...]) -> list[Job]:
+    """Jobs newer than the watermark that belong to no attempt, newest first."""
+    newer: list[Job] = []
+    page: str | None = None
+    for _ in range(_MOST_PAGES):
+        got = await run.provider.jobs(page)
+        for job in got.jobs:
+            if job.id in mark:
+                return await _unowned(run, newer)
+            newer.append(job)
+        page = got.next_page
+        if not page or not got.jobs:
+            break
+    return await _unowned(run, newer)
+
+
+async def _unowned(run: Run, jobs: list[Job]) -> list[Job]:
+    owned = await off_loop(run.ledger.owned, run.provider.name, [job.id for job in jobs])
+    once = {job.id: job for job in jobs if job.id not in owned}
+    return list(once.values())
+
+
+async def _narrowed(run: Run, record: Record, candidates: list[Job]) -> list[Job]:
+    """Drop candidates that cannot be the one: jobs that say they made another length.
+
+    Never down to nothing: if none seems to fit, a person decides.
+    """
+    told = [await run.provider.job(job.id) for job in candidates]
+    fitting = [job for job in told if job.seconds is None or abs(job.seconds - record.seconds) < 1]
+    return fitting or candidates
+
+
+def _question(record: Record, candidates: list[Job]) -> str:
+    jobs = ", ".join(job.id for job in candidates)
+    return (
+        f"its request may have started any of the jobs {jobs}. Look at them in the account, then either "
+        f"`storychain adopt STORY {record.scene} JOB` or `storychain resubmit STORY {record.scene} --may-pay-twice`"
+    )

@@ -1,0 +1,266 @@
+"""Rendering one story: every scene a task that waits for its parent, the film when all are home.
+
+The plan says what to do for a scene; the loop here carries it out and tells. A scene hands its address on as soon as
+its job has ended, so that the next one is generated while its own bytes are still on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
+from storychain.chain.follow import bring_home, ended
+from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
+from storychain.chain.purchase import buy
+from storychain.chain.reconcile import settle_open_questions
+from storychain.chain.run import Run, off_loop
+from storychain.chain.survey import with_presence
+from storychain.errors import GenerationFailed, MediaError, StorychainError, Unresolved
+from storychain.ledger import Purchase
+from storychain.locks import Held, lock, lock_now
+from storychain.media.prepare import Prepared, prepare
+from storychain.plan import Action
+from storychain.provider import Job, RequestRefused, SegmentRequest
+
+if TYPE_CHECKING:
+    from storychain.plan import Step
+    from storychain.records import Record
+    from storychain.story.model import Story
+
+
+class Halted(Exception):
+    """This scene is not begun, because another one of its story could not be finished."""
+
+
+class Rendering:
+    """The scenes of one story on their way from plan to prepared segments."""
+
+    def __init__(self, run: Run, story: Story, steps: tuple[Step, ...]) -> None:
+        self._run = run
+        self._story = story
+        self._steps = steps
+        self._caps = replace(run.caps, story=story.budget)
+        self._links: dict[str, asyncio.Future[Link]] = {}
+        self._trouble: StorychainError | None = None
+
+    async def segments(self) -> tuple[Prepared, ...]:
+        """Every scene's segment, in story order.
+
+        When a scene cannot be had, nothing more is bought for the story, what is under way is brought home, and the
+        first error is raised.
+        """
+        loop = asyncio.get_running_loop()
+        self._links = {step.scene.id: loop.create_future() for step in self._steps}
+        self._trouble = next((error for step in self._steps if (error := self._blocked(step))), None)
+        parents = [None, *self._steps[:-1]]
+        tasks = [
+            asyncio.create_task(self._scene(step, parent if step.parent else None))
+            for step, parent in zip(self._steps, parents, strict=True)
+        ]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        return tuple(self._homes(results))
+
+    def _blocked(self, step: Step) -> StorychainError | None:
+        """Why this story cannot be finished, whatever else is bought."""
+        match step.action:
+            case Action.UNRESOLVED:
+                return self._placed(step, _unresolved(step.record))
+            case Action.FAILED:
+                return self._placed(step, _gave_up(step, step.record))
+        return None
+
+    def _homes(self, results: list[Prepared | BaseException]) -> list[Prepared]:
+        for error in results:
+            if isinstance(error, BaseException) and not isinstance(error, Halted | StorychainError):
+                raise error
+        if self._trouble is not None:
+            raise self._trouble
+        return [result for result in results if not isinstance(result, BaseException)]
+
+    async def _scene(self, step: Step, parent: Step | None) -> Prepared:
+        """One scene from beginning to bytes."""
+        try:
+            before = await asyncio.shield(self._links[parent.scene.id]) if parent else None
+            return await self._with_key(step, before)
+        except StorychainError as error:
+            self._trouble = self._trouble or self._placed(step, error)
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            raise Halted from None  # not we were cancelled, but what we waited for: our parent was not had
+        finally:
+            self._let_go(self._links[step.scene.id])
+
+    def _let_go(self, handed_on: asyncio.Future[Link]) -> None:
+        """Wake whoever still waits for this scene: no more will come."""
+        if not handed_on.done():
+            handed_on.cancel()
+        elif not handed_on.cancelled():
+            handed_on.result().home.cancel()
+
+    def _placed(self, step: Step, error: StorychainError) -> StorychainError:
+        error.where = error.where or f"{self._story.name}, scene {step.scene.id}"
+        return error
+
+    async def _with_key(self, step: Step, before: Link | None) -> Prepared:
+        """Hold the scene's key meanwhile, against other stories and other runs that share the segment."""
+        path = self._run.workspace.key_lock(step.key)
+        try:
+            with lock_now(path):
+                return await self._obtain(step, before)
+        except Held:
+            self._run.tell(SceneQueued(self._story.name, step.scene.id, "its segment is being made elsewhere"))
+        async with lock(path):
+            return await self._obtain(step, before)
+
+    async def _obtain(self, step: Step, before: Link | None) -> Prepared:
+        """Do what the record asks for, again and again, until the segment is here."""
+        while True:
+            record = await off_loop(self._record, step)
+            match record.state:
+                case "stored" if record.present:
+                    if prepared := await self._reuse(step, record):
+                        return prepared
+                case "completed" | "stored":
+                    return await self._fetch(step, record)
+                case "submitted":
+                    await self._follow(step, record)
+                case "intended":
+                    await self._settle()
+                case "unresolved":
+                    raise _unresolved(record)
+                case _:
+                    await self._buy(step, record, before)
+
+    def _record(self, step: Step) -> Record:
+        return with_presence(self._run.ledger.record(step.key), self._run.workspace)
+
+    def _hand_on(self, step: Step, job: Job, *, fresh: bool) -> Link:
+        """Give the segment's addresses to the scene after it; the first to do so has said it all."""
+        handed_on = self._links[step.scene.id]
+        if not handed_on.done():
+            handed_on.set_result(Link(step.key, job, fresh, asyncio.get_running_loop().create_future()))
+        return handed_on.result()
+
+    async def _reuse(self, step: Step, record: Record) -> Prepared | None:
+        """The stored segment, or None if its bytes turned out to be spoilt: they are then fetched again."""
+        run, segment = self._run, self._run.workspace.segment(step.key)
+        try:
+            prepared = await prepare(run.ffmpeg, segment, run.workspace.prepared(step.key), strict=False)
+        except MediaError as error:
+            run.tell(Noticed(self._story.name, step.scene.id, f"{error.what}; its file is fetched again"))
+            await off_loop(segment.unlink, missing_ok=True)
+            return None
+        self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
+        run.tell(Reused(self._story.name, step.scene.id))
+        return prepared
+
+    async def _fetch(self, step: Step, record: Record) -> Prepared:
+        link = self._hand_on(step, _job_of(record), fresh=False)
+        prepared = await bring_home(self._run, self._story.name, step, record, link.job)
+        link.home.set_result(prepared)
+        return prepared
+
+    async def _settle(self) -> None:
+        async with lock(self._run.workspace.account_lock(self._run.provider.name)):
+            await settle_open_questions(self._run)
+
+    async def _follow(self, step: Step, record: Record) -> None:
+        """See a paid job to its end; hand its address on the moment it is known."""
+        run, story = self._run, self._story.name
+        assert record.job_id is not None
+        run.tell(Followed(story, step.scene.id, record.job_id))
+        job = await ended(run, story, step, record)
+        if job.state == "failed":
+            await off_loop(run.ledger.failed, record.attempt, job)
+            return
+        await off_loop(run.ledger.completed, record.attempt, job)
+        run.tell(Completed(story, step.scene.id, job.id, job.credits))
+        self._hand_on(step, job, fresh=True)
+
+    async def _buy(self, step: Step, record: Record, before: Link | None) -> None:
+        """Pay for the scene and see its job to its end, within the jobs this run may have under way."""
+        if record.failures:
+            self._consider_again(step, record)
+        async with self._run.slots:
+            request = await self._request(step, before)
+            try:
+                await self._pay(step, request)
+            except RequestRefused as error:
+                if before is None or not _about_the_input(error):
+                    raise
+                self._run.tell(Noticed(self._story.name, step.scene.id, f"{error.what}; uploading our own copy"))
+                await self._pay(step, await begin_from_upload(self._run, step, before, request))
+            bought = await off_loop(self._record, step)
+            if bought.state == "submitted":
+                await self._follow(step, bought)
+
+    def _consider_again(self, step: Step, record: Record) -> None:
+        """Go on to another paid try, or raise GenerationFailed."""
+        asked_for = self._run.retry_failed and record.failures == step.record.failures
+        again = record.failures < step.scene.attempts or asked_for
+        message = record.message or "the provider gave no reason"
+        self._run.tell(SceneFailed(self._story.name, step.scene.id, message, again))
+        if not again:
+            raise _gave_up(step, record)
+
+    async def _request(self, step: Step, before: Link | None) -> SegmentRequest:
+        self._go_on()
+        request = request_for(self._story, step)
+        if before is not None:
+            return await begin_from_parent(self._run, step, before, request)
+        if step is self._steps[0]:
+            return await begin_from_start(self._run, self._story, request)
+        return request
+
+    def _go_on(self) -> None:
+        """Raise Halted once the story cannot be finished any more: nothing further is bought for it."""
+        if self._trouble is not None:
+            raise Halted
+
+    async def _pay(self, step: Step, request: SegmentRequest) -> None:
+        run, story = self._run, self._story
+
+        def intend(watermark: tuple[str, ...]) -> Purchase:
+            self._go_on()
+            return Purchase(
+                key=step.key,
+                provider=run.provider.name,
+                story=story.name,
+                scene=step.scene.id,
+                run=run.id,
+                model=story.model,
+                seconds=step.scene.seconds,
+                prompt=step.scene.prompt,
+                price=Decimal(0) if run.provider.free else step.price,
+                watermark=watermark,
+            )
+
+        await buy(run, self._caps, request, intend)
+
+
+def _unresolved(record: Record) -> Unresolved:
+    return Unresolved(record.message or "it cannot be told whether this scene was paid")
+
+
+def _gave_up(step: Step, record: Record) -> GenerationFailed:
+    price = f" for {step.price} credits" if step.price else ""
+    return GenerationFailed(
+        f"generation failed, {record.failures} of {step.scene.attempts} tries: {record.message}",
+        next_step=f"Change its prompt, raise its `attempts`, or run with --retry-failed to try once more{price}. "
+        "What is finished is kept.",
+    )
+
+
+def _about_the_input(error: RequestRefused) -> bool:
+    return bool({"extendVideoUrl", "firstFrameImageUrl"} & set(error.fields))
+
+
+def _job_of(record: Record) -> Job:
+    """The job as it was when it was last read; its addresses may have expired since."""
+    return Job(record.job_id or "", "completed", url=record.url, last_frame_url=record.last_frame_url)

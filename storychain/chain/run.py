@@ -1,0 +1,55 @@
+"""What one run works with: its provider, ledger, workspace and limits, handed through the chain as one value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from storychain.catalogue import MODELS, Catalogue
+from storychain.chain.events import Event
+from storychain.ledger import Caps, Ledger
+from storychain.media.tool import Ffmpeg
+from storychain.provider import Provider
+from storychain.workspace import Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle."""
+
+    poll: float = 10.0
+    job_timeout: float = 3600.0
+    settle: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over any number of stories.
+
+    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way.
+    """
+
+    id: str
+    provider: Provider
+    ledger: Ledger
+    workspace: Workspace
+    ffmpeg: Ffmpeg
+    out: Path
+    tell: Callable[[Event], None]
+    catalogue: Catalogue = field(default_factory=lambda: MODELS)
+    caps: Caps = field(default_factory=Caps)
+    pace: Pace = field(default_factory=Pace)
+    jobs: int = 4
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    retry_failed: bool = False
+
+
+async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do blocking work (the ledger, files) in a thread."""
+    return await asyncio.to_thread(work, *args, **kwargs)

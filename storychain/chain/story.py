@@ -1,0 +1,120 @@
+"""One story from plan to film, and many side by side: what came of each, never one's trouble for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from storychain.chain.events import FilmReady, StoryBegan, StoryStopped
+from storychain.chain.film import film_in_place, film_path, make_film, recipe_of
+from storychain.chain.rendering import Rendering
+from storychain.chain.run import Run, off_loop
+from storychain.chain.survey import survey
+from storychain.errors import CapReached, GenerationFailed, StorychainError, StoryHeld
+from storychain.locks import Held, lock_now
+from storychain.plan import Action, Facts, Step, plan, quote
+
+if TYPE_CHECKING:
+    from storychain.story.model import Story
+
+Status = Literal["done", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a story. `steps` are planned anew at the end, so they say what is left; credits are this run's."""
+
+    story: Story
+    status: Status
+    film: Path | None
+    steps: tuple[Step, ...]
+    planned: Decimal | None
+    spent: Decimal
+    error: StorychainError | None
+
+
+async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
+    """Render stories side by side, in the order of their outcome's story."""
+    return tuple(await asyncio.gather(*(render(run, story) for story in stories)))
+
+
+async def render(run: Run, story: Story) -> Outcome:
+    """Render one story; errors with a message for a person become part of the outcome."""
+    planned: Decimal | None = Decimal(0)
+    film: Path | None = None
+    error: StorychainError | None = None
+    try:
+        with lock_now(run.workspace.story_lock(story.path)):
+            facts, steps = await off_loop(_look, run, story)
+            planned = quote(steps).total
+            film = await _render_held(run, story, facts, steps)
+    except Held:
+        error = StoryHeld(
+            "another run is rendering this story", where=story.name, next_step="It goes on there; nothing to do here."
+        )
+    except StorychainError as trouble:
+        error = trouble
+    if error is not None:
+        run.tell(StoryStopped(story.name, error))
+    return await off_loop(_outcome, run, story, film, planned, error)
+
+
+async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
+    path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
+    there = film_in_place(run.ledger, path, recipe_of(story, facts, steps))
+    if there and all(step.action is Action.REUSE for step in steps):
+        run.tell(FilmReady(story.name, path, there.seconds, made=False))
+        return path
+    _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
+    run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))
+    segments = await Rendering(run, story, steps).segments()
+    await make_film(run, story, facts, steps, segments, path)
+    return path
+
+
+def _check_budget(story: Story, steps: tuple[Step, ...], spent: Decimal) -> None:
+    """Half a film is no film: a story whose budget cannot pay for all that is left buys nothing."""
+    wanted = quote(steps)
+    if story.budget is None or not wanted.submits:
+        return
+    if wanted.total is None or spent + wanted.total > story.budget:
+        cost = "an unknown number of" if wanted.total is None else wanted.total
+        raise CapReached(
+            f"the story's budget is {story.budget} credits: {spent} are spent, and the rest costs {cost}",
+            where=story.name,
+            next_step="Raise `budget` in the story, or shorten it. Nothing was bought.",
+        )
+
+
+def _usual(run: Run, story: Story) -> tuple[float | None, ...]:
+    waits = {
+        seconds: run.ledger.usual_wait(run.provider.name, story.model, seconds)
+        for seconds in {scene.seconds for scene in story.scenes}
+    }
+    return tuple(waits[scene.seconds] for scene in story.scenes)
+
+
+def _look(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
+    facts = survey(
+        story,
+        provider=run.provider.name,
+        free=run.provider.free,
+        ledger=run.ledger,
+        workspace=run.workspace,
+        catalogue=run.catalogue,
+        retry_failed=run.retry_failed,
+    )
+    return facts, plan(story, facts)
+
+
+def _outcome(
+    run: Run, story: Story, film: Path | None, planned: Decimal | None, error: StorychainError | None
+) -> Outcome:
+    _, steps = _look(run, story)
+    status: Status = "done" if error is None else "failed" if isinstance(error, GenerationFailed) else "stopped"
+    spent = Decimal(0) if run.provider.free else run.ledger.spent(run.provider.name, story=story.name, run=run.id)
+    return Outcome(story, status, film, steps, planned, spent, error)

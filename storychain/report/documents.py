@@ -1,0 +1,103 @@
+"""The JSON documents scripts read. Their field names are a contract: add, never rename."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from storychain.plan import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from storychain.chain.story import Outcome
+    from storychain.plan import Step
+    from storychain.story.model import Story
+    from storychain.workspace import Workspace
+
+
+def number(credits_: Decimal | None) -> int | float | None:
+    """Credits as a JSON number; None where unknown."""
+    if credits_ is None:
+        return None
+    return int(credits_) if credits_ == int(credits_) else float(credits_)
+
+
+def dumped(document: Any) -> str:
+    """One JSON document, readable."""
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: bool) -> dict[str, Any]:
+    """The document of `plan --json`."""
+    return {
+        "stories": [
+            {
+                "story": story.name,
+                "credits": number(quote(steps).total),
+                "scenes": [_planned(step, prompts) for step in steps],
+            }
+            for story, steps in plans
+        ]
+    }
+
+
+def _planned(step: Step, prompts: bool) -> dict[str, Any]:
+    planned: dict[str, Any] = {
+        "scene": step.scene.id,
+        "key": step.key,
+        "action": str(step.action),
+        "reason": step.reason,
+        "credits": number(step.credits),
+        "seconds": step.scene.seconds,
+        "join": step.scene.join,
+    }
+    if prompts:
+        planned["prompt"] = step.scene.prompt
+    return planned
+
+
+def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str, Any]:
+    """The document of `run --json`."""
+    return {
+        "stories": [
+            {
+                "story": outcome.story.name,
+                "status": outcome.status,
+                "film": str(outcome.film) if outcome.film else None,
+                "credits": {"planned": number(outcome.planned), "spent": number(outcome.spent)},
+                "segments": [segment(step, workspace) for step in outcome.steps],
+                "error": str(outcome.error) if outcome.error else None,
+            }
+            for outcome in outcomes
+        ]
+    }
+
+
+def status_document(
+    name: str, status: str, film: Path | None, spent: Decimal, segments: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """One story of `status --json`."""
+    return {
+        "story": name,
+        "status": status,
+        "film": str(film) if film else None,
+        "credits": {"spent": number(spent)},
+        "segments": list(segments),
+    }
+
+
+def segment(step: Step, workspace: Workspace) -> dict[str, Any]:
+    """One segment, with the state its attempt is in; `planned` where there is none."""
+    record = step.record
+    bought = record.state not in ("none", "refused", "abandoned")
+    return {
+        "scene": step.scene.id,
+        "key": step.key,
+        "status": record.state if bought else "planned",
+        "job_id": record.job_id,
+        "path": str(workspace.segment(step.key).resolve()) if record.present else None,
+        "credits": number(record.credits) if bought else 0,
+    }

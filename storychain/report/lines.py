@@ -1,0 +1,95 @@
+"""Events as plain lines, one each, for logs, cron and make: a time, a place, what happened."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from storychain.chain import events as ev
+from storychain.plan import quote
+from storychain.report.text import cost_text, credits_text, duration_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+HEARTBEAT = 60.0
+"""Seconds of silence after which a line says that work is still under way."""
+
+
+def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
+    """An event in words; where it happened is said apart."""
+    match event:
+        case ev.StoryBegan(steps=steps):
+            return f"{len(steps)} scenes. {cost_text(quote(steps))}"
+        case ev.SceneQueued(why=why):
+            return f"waiting: {why}"
+        case ev.Submitted(job_id=job_id, credits=credits_):
+            price = f", {credits_text(credits_)}" if credits_ != 0 else ""
+            return f"submitted as job {job_id}{price}"
+        case ev.Followed(job_id=job_id):
+            return f"waiting for job {job_id}"
+        case ev.Postponed(why=why, wait=wait):
+            return f"{why}; next in {duration_text(wait)}"
+        case ev.Reconciled(job_id=None):
+            return "its request had never arrived; it will be sent again"
+        case ev.Reconciled(job_id=job_id):
+            return f"its lost answer is found: job {job_id}"
+        case ev.Looked(waited=waited, progress=progress):
+            share = f", {progress:.0f} %" if progress is not None else ""
+            return f"generating for {duration_text(waited)}{share}"
+        case ev.Completed(job_id=job_id):
+            return f"job {job_id} has ended; downloading"
+        case ev.Downloading(size=size, total=total):
+            return f"{size / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{size / 1e6:.1f} MB"
+        case ev.Stored(path=path, seconds=seconds):
+            return f"stored, {seconds:.2f} s: {path}"
+        case ev.Reused():
+            return "already here"
+        case ev.SceneFailed(message=message, again=again):
+            return f"failed: {message}{'; trying again' if again else ''}"
+        case ev.Noticed(message=message):
+            return message
+        case ev.Joining(share=share):
+            return f"joining, {share:.0%}"
+        case ev.FilmReady(path=path, seconds=seconds, made=made):
+            return f"film {'ready' if made else 'already there'}, {seconds:.2f} s: {path}"
+        case ev.StoryStopped(error=error):
+            return f"stopped: {error}"
+
+
+def place(event: ev.Event) -> str:
+    """The story and scene an event is about."""
+    scene = getattr(event, "scene", None)
+    return f"{event.story}/{scene}" if scene else event.story
+
+
+_CHATTER = (ev.Looked, ev.Downloading, ev.Joining, ev.Followed)
+_ALARMS = (ev.StoryStopped, ev.SceneFailed)
+
+
+class Lines:
+    """Writes a line an event. `level` -1 tells only what is wrong, 0 what has changed, 1 everything."""
+
+    def __init__(self, stream: TextIO, level: int = 0) -> None:
+        self._stream = stream
+        self._level = level
+        self._spoke = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.flush()
+
+    def __call__(self, event: ev.Event) -> None:
+        """Tell an event, if it is worth telling."""
+        if self._level < 0 and not isinstance(event, _ALARMS):
+            return
+        quiet = time.monotonic() - self._spoke < HEARTBEAT
+        if self._level < 1 and isinstance(event, _CHATTER) and (quiet or not isinstance(event, ev.Looked | ev.Joining)):
+            return
+        self._spoke = time.monotonic()
+        print(f"{time.strftime('%H:%M:%S')} {place(event)}: {told(event)}", file=self._stream, flush=True)

@@ -1,0 +1,95 @@
+"""Tables and sentences for people: plain text that reads the same on a terminal, in a log and in a mail."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from storychain.plan import Action, Quote, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.plan import Step
+    from storychain.story.model import Story
+
+
+def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
+    """A story's plan: what will be done for each scene, why, and what it costs."""
+    rows = [("", "scene", "", "", "credits", "")]
+    rows += [
+        (
+            str(number),
+            step.scene.id,
+            f"{step.scene.seconds} s",
+            str(step.action),
+            _cost(step),
+            step.reason,
+        )
+        for number, step in enumerate(steps, 1)
+    ]
+    lines = table(rows, right=(0, 2, 4))
+    if prompts:
+        lines = [lines[0], *_with_prompts(lines[1:], steps)]
+    seconds = sum(step.scene.seconds for step in steps)
+    head = f"{story.title} · {story.model} · {story.aspect_ratio} · {len(steps)} scenes, {seconds} s"
+    return "\n".join([head, *(f"  {line}" for line in lines), f"  {cost_text(quote(steps))}"])
+
+
+def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:
+    shown: list[str] = []
+    for line, step in zip(lines, steps, strict=True):
+        shown += [line, *(f"     {part}" for part in textwrap.wrap(step.scene.prompt, 96))]
+    return shown
+
+
+def _cost(step: Step) -> str:
+    if step.credits is None:
+        return "unknown"
+    return str(step.credits) if step.action is Action.SUBMIT or step.credits else "–"
+
+
+def cost_text(cost: Quote) -> str:
+    """One sentence about what is to be paid."""
+    if not cost.submits:
+        return "Nothing to pay."
+    scenes = f"{cost.submits} scene{'s' if cost.submits > 1 else ''}"
+    if cost.unknown:
+        known = f"{cost.credits} credits and " if cost.credits else ""
+        return f"To pay for {scenes}: {known}an unknown price for {cost.unknown} of them."
+    more = f" (at most {cost.most}, if scenes fail and are tried again)" if cost.most > cost.credits else ""
+    return f"To pay for {scenes}: {cost.credits} credits{more}."
+
+
+def credits_text(credits_: Decimal | None) -> str:
+    """Credits as people say them."""
+    return "unknown credits" if credits_ is None else f"{credits_} credit{'' if credits_ == 1 else 's'}"
+
+
+def duration_text(seconds: float) -> str:
+    """A time span, short."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Rows with aligned columns; `right` names the columns aligned to the right. Wide letters count double."""
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = []
+        for column, cell in enumerate(row):
+            gap = " " * (widths[column] - _width(cell))
+            cells.append(gap + cell if column in right else cell + gap)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -1,0 +1,148 @@
+"""The ffmpeg command that puts a segment's layers together. Builds argument lists; runs nothing and reads no file.
+
+No text of a prompt is ever in a command: words come as pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from storychain.studio.scenery import Plate
+from storychain.studio.shot import Shot
+
+DISSOLVE = 0.75
+"""Seconds in which the picture that is continued gives way to the segment's own."""
+
+_MATRIX = "out_color_matrix=bt709:out_range=tv"
+_RAW = ("-f", "rawvideo", "-framerate", "24", "-pixel_format")
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What is laid over each other: plates and their files from back to front, the words, the opening frame."""
+
+    plates: tuple[tuple[Plate, Path], ...]
+    card: Path
+    opening: Path | None
+    sound: str
+    tag: str
+
+
+def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]:
+    """Render a segment to `output`; stdout tells the progress."""
+    inputs: list[str] = []
+    for plate, path in layers.plates:
+        rows, columns = plate.pixels.shape[:2]
+        inputs += [*_RAW, "rgba", "-video_size", f"{columns}x{rows}", "-i", str(path)]
+    inputs += ["-f", "image2", "-framerate", "24", "-pattern_type", "none", "-i", str(layers.card)]
+    if layers.opening:
+        inputs += [*_RAW, "yuv420p", "-video_size", f"{shot.width}x{shot.height}", "-i", str(layers.opening)]
+    silent = "media.silent" in shot.flaws
+    graph = _picture(shot, layers) + ("" if silent else f";{layers.sound}")
+    sound = ["-an"] if silent else ["-map", "[sound]", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"]
+    return [
+        *start(ffmpeg),
+        *inputs,
+        *("-filter_complex_threads", "2", "-filter_complex", graph, "-map", "[picture]", *sound),
+        *("-frames:v", str(shot.frames), *picture_codec(shot), *container(layers.tag), str(output)),
+    ]
+
+
+def after_source(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, tag: str) -> list[str]:
+    """Put the source before what was rendered: all of it (`media.merged`), or its last 12 frames and no longer."""
+    repeat = 12 if "media.repeat" in shot.flaws else 0
+    fit = f"fps={shot.fps},scale={shot.width}:{shot.height},setsar=1,format=yuv420p"
+    head = f"[0:v]{fit},reverse,trim=end_frame={repeat},reverse,setpts=PTS-STARTPTS[a]" if repeat else f"[0:v]{fit}[a]"
+    limit = ["-frames:v", str(shot.frames)] if repeat else []
+    files = ["-f", "mov", "-i", str(source), "-f", "mov", "-i", str(fresh)]
+    graph = f"{head};[1:v]setpts=PTS-STARTPTS[b];[a][b]concat=n=2:v=1:a=0[picture]"
+    sound = [] if "media.silent" in shot.flaws else ["-map", "1:a?", "-c:a", "copy"]
+    return [
+        *(*start(ffmpeg), *files, "-filter_complex", graph, "-map", "[picture]", *sound, *limit),
+        *(*picture_codec(shot), *container(tag), str(output)),
+    ]
+
+
+def start(ffmpeg: Path) -> list[str]:
+    """How every command begins."""
+    quiet = ["-hide_banner", "-nostdin", "-y", "-v", "error", "-progress", "pipe:1", "-stats_period", "0.2"]
+    return [str(ffmpeg), *quiet, "-protocol_whitelist", "file,pipe"]
+
+
+def picture_codec(shot: Shot) -> list[str]:
+    """H.264 at a constant rate; threads are fixed for the same bytes each time."""
+    colours = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+    codec = [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-crf",
+        "19",
+        "-g",
+        "48",
+        "-threads",
+        "2",
+        "-pix_fmt",
+        "yuv420p",
+    ]
+    return [*codec, *colours, "-r", str(shot.fps)]
+
+
+def container(tag: str) -> list[str]:
+    """MP4 with its index first, no date and no version, and the tag of its world."""
+    bare = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"]
+    return [*bare, "-metadata", f"comment={tag}", "-movflags", "+faststart", "-f", "mp4"]
+
+
+def _picture(shot: Shot, layers: Layers) -> str:
+    ground, *others = [plate for plate, _ in layers.plates]
+    parts = [f"[0:v]scale={ground.width}:{ground.height}:flags=bicubic:{_MATRIX},format=yuv420p,{_still(shot)}[g0]"]
+    for place, plate in enumerate(others, start=1):
+        size = f"scale={plate.width}:{plate.height}:flags=bicubic:{_MATRIX}"
+        parts += [
+            f"[{place}:v]{size},format=yuva420p,{_still(shot)}[l{place}]",
+            f"[g{place - 1}][l{place}]overlay=x='{_x(plate, shot)}':y='{_y(plate, shot)}':format=yuv420[g{place}]",
+        ]
+    last = len(layers.plates) - 1
+    parts += _words(shot, last)
+    parts += _opening(shot, last) if layers.opening else [f"[w{last}]null[picture]"]
+    return ";".join(parts)
+
+
+def _still(shot: Shot) -> str:
+    return f"loop=loop=-1:size=1,setpts=N/({shot.fps}*TB)"
+
+
+def _words(shot: Shot, last: int) -> list[str]:
+    """The card comes after the dissolve and has left before the last frame, so no words are carried into the next."""
+    seconds = shot.frames / shot.fps
+    fades = f"fade=t=in:st=0.6:d=0.7:alpha=1,fade=t=out:st={seconds - 1.15:.3f}:d=0.75:alpha=1"
+    showing = f"between(t,0.55,{seconds - 0.3:.3f})"
+    return [
+        f"[{last + 1}:v]scale={_MATRIX},format=yuva420p,{_still(shot)},{fades}[card]",
+        f"[g{last}][card]overlay=format=yuv420:enable='{showing}'[w{last}]",
+    ]
+
+
+def _opening(shot: Shot, last: int) -> list[str]:
+    frames = round(DISSOLVE * shot.fps)
+    return [
+        f"[{last + 2}:v]format=yuva420p,{_still(shot)},trim=end_frame={frames + 1},fade=t=out:st=0:d={DISSOLVE}:alpha=1[o]",
+        f"[w{last}][o]overlay=format=yuv420:eof_action=pass[picture]",
+    ]
+
+
+def _x(plate: Plate, shot: Shot) -> str:
+    """Even pixels only: half a chroma sample cannot be moved by."""
+    pan = plate.pan * 24 / shot.fps / 2
+    return f"{plate.x}-2*floor(n*{pan:.5f})" if pan else str(plate.x)
+
+
+def _y(plate: Plate, shot: Shot) -> str:
+    fall = plate.fall * 24 / shot.fps / 2
+    if not plate.every:
+        return str(plate.y)
+    moved = f"mod(2*floor(n*{abs(fall):.5f}),{plate.every})"
+    return f"{moved}-{plate.every}" if fall > 0 else f"-{moved}"

@@ -1,0 +1,190 @@
+"""Type: which font can draw a text, how it breaks into lines, how a line is drawn. Knows no scene and no layout."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, features
+
+FONTS = Path(__file__).with_name("fonts")
+TEXT, BOLD, CAPS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansCondensed-Bold.ttf"
+_MOST_FONTS = 600
+_NOWHERE = "\U0010fffe"
+"""A character that no font has: what is drawn for it is drawn for every missing one."""
+
+_LIKELY = (
+    "cjk",
+    "wqy",
+    "hiragino",
+    "pingfang",
+    "gothic",
+    "ming",
+    "notosans",
+    "noto",
+    "arabic",
+    "devanagari",
+    "unicode",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A font at a size."""
+
+    name: str
+    size: int
+
+    @property
+    def font(self) -> ImageFont.FreeTypeFont:
+        """Pillow's font."""
+        return _font(self.name, self.size)
+
+
+def wrap(text: str, face: Face, width: float, most: int) -> list[str]:
+    """Lines no wider than `width` pixels, at most `most`; a text that is cut ends in an ellipsis."""
+    lines: list[str] = [""]
+    for piece in _pieces(text, face, width):
+        joined = lines[-1] + piece
+        if lines[-1] and length(joined.rstrip(), face) > width:
+            lines[-1] = lines[-1].rstrip()
+            lines.append(piece.lstrip())
+        else:
+            lines[-1] = joined
+    lines = [line.rstrip() for line in lines if line.strip()]
+    return lines if len(lines) <= most else [*lines[: most - 1], _cut(lines[most - 1], face, width)]
+
+
+def length(text: str, face: Face) -> float:
+    """Width of a line in pixels."""
+    return sum(run_face.font.getlength(run) for run, run_face in _runs(text, face))
+
+
+def draw_line(picture: Image.Image, at: tuple[float, float], text: str, face: Face, fill: tuple[int, ...]) -> None:
+    """Draw one line with its left end and baseline at `at`; runs of other scripts in a font that has them."""
+    draw = ImageDraw.Draw(picture)
+    x, y = at
+    runs = list(_runs(text, face))
+    for run, run_face in reversed(runs) if _right_to_left(text) else runs:
+        draw.text((x, y), run, fill, font=run_face.font, anchor="ls")
+        x += run_face.font.getlength(run)
+
+
+def draw_spaced(
+    picture: Image.Image, at: tuple[float, float], text: str, face: Face, fill: tuple[int, ...], space: float
+) -> None:
+    """Draw a short line letter by letter with `space` pixels between."""
+    x = at[0]
+    for letter in text:
+        draw_line(picture, (x, at[1]), letter, face, fill)
+        x += length(letter, face) + space
+
+
+def _pieces(text: str, face: Face, width: float) -> Iterator[str]:
+    """Words with the space after them; what is wider than a line, and scripts without spaces, letter by letter."""
+    for word in text.split():
+        if length(word, face) > width or any(_breaks_anywhere(letter) for letter in word):
+            yield from _clusters(word)
+            yield " "
+        else:
+            yield word + " "
+
+
+def _clusters(word: str) -> Iterator[str]:
+    held = ""
+    for letter in word:
+        if held and not _clings(letter) and (_breaks_anywhere(letter) or _breaks_anywhere(held[-1])):
+            yield held
+            held = ""
+        held += letter
+        if len(held) > 24:  # noqa: PLR2004 - a word wider than the line has to break somewhere
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
+def _breaks_anywhere(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in "WF"
+
+
+def _clings(letter: str) -> bool:
+    """Marks, joiners and closing punctuation stay with what is before them."""
+    return unicodedata.category(letter) in {"Mn", "Mc", "Me", "Cf", "Pe", "Pf", "Po"}
+
+
+def _cut(line: str, face: Face, width: float) -> str:
+    while line and length(line + "…", face) > width:
+        line = line[:-1]
+    return line.rstrip(" ,;:.") + "…"
+
+
+def _right_to_left(text: str) -> bool:
+    strong = (unicodedata.bidirectional(letter) for letter in text)
+    return next((kind in {"R", "AL"} for kind in strong if kind in {"L", "R", "AL"}), False)
+
+
+def _runs(text: str, face: Face) -> Iterator[tuple[str, Face]]:
+    """The text in stretches of one font each."""
+    held, name = "", face.name
+    for letter in text:
+        wanted = name if _clings(letter) or letter.isspace() else _name_for(letter, face.name)
+        if wanted != name and held:
+            yield held, Face(name, face.size)
+            held = ""
+        name = wanted
+        held += letter
+    if held:
+        yield held, Face(name, face.size)
+
+
+@lru_cache(maxsize=4096)
+def _name_for(letter: str, preferred: str) -> str:
+    if _has(preferred, letter):
+        return preferred
+    return next((name for name in _machine_fonts() if _has(name, letter)), preferred)
+
+
+@lru_cache(maxsize=8192)
+def _has(name: str, letter: str) -> bool:
+    """Whether the font has the letter: else it draws what it draws for a character that no font has."""
+    try:
+        font = _font(name, 16)
+        mask = font.getmask(letter)
+        return bytes(mask) != bytes(font.getmask(_NOWHERE)) if mask.size[0] else letter.isspace()
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=64)
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    path = FONTS / name if not os.path.isabs(name) else Path(name)  # noqa: PTH117
+    engine = ImageFont.Layout.RAQM if features.check_feature("raqm") else ImageFont.Layout.BASIC
+    return ImageFont.truetype(str(path), size, layout_engine=engine)
+
+
+@lru_cache(maxsize=1)
+def _machine_fonts() -> tuple[str, ...]:
+    """Fonts found on this machine, likely ones for other scripts first."""
+    found = [
+        str(path)
+        for folder in _font_folders()
+        if folder.is_dir()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in {".ttf", ".otf", ".ttc"}
+    ]
+    found.sort(key=lambda path: not any(word in Path(path).name.lower().replace("-", "") for word in _LIKELY))
+    return tuple(found[:_MOST_FONTS])
+
+
+def _font_folders() -> tuple[Path, ...]:
+    home = Path.home()
+    if sys.platform == "darwin":
+        return (Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts")
+    shared = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+    return (*shared, home / ".local/share/fonts", home / ".fonts")

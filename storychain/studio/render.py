@@ -1,0 +1,128 @@
+"""Renders one segment: sources in, a video and its stills out, whole or not at all. Knows neither jobs nor HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from storychain.errors import MediaError
+from storychain.studio.card import prints, title_card
+from storychain.studio.graph import Layers, after_source, command
+from storychain.studio.look import Look, World, look_for, seed_of
+from storychain.studio.process import run
+from storychain.studio.scenery import Stage, paint
+from storychain.studio.shelf import Media
+from storychain.studio.shot import Shot, Source
+from storychain.studio.sound import bed
+from storychain.studio.sources import SourceRefused
+from storychain.studio.stills import Still, image, last_of_video, open_image, write_stills
+
+_SECONDS_PER_SECOND = 30.0
+"""How long rendering one second may take before it is given up."""
+
+
+async def render(
+    shot: Shot, media: Media, *, ffmpeg: Path, scratch: Path, on_frame: Callable[[int], None]
+) -> tuple[int, int]:
+    """Render `shot` into `media`, working in `scratch`; answers width and height in pixels.
+
+    Raises SourceRefused for a source that is not what its field says, MediaError if ffmpeg cannot do it.
+    The same shot with the same source bytes gives the same bytes.
+    """
+    shot = _smaller(shot)
+    opening = await asyncio.to_thread(_opening, shot)
+    world = opening.world if opening and opening.world else World(seed_of(shot.prompt))
+    look = look_for(shot.prompt, world)
+    layers = await asyncio.to_thread(_paint, shot, look, world, opening, scratch)
+    fresh = scratch / "segment.mp4"
+    limit = 20 + _SECONDS_PER_SECOND * shot.seconds
+    await run(command(ffmpeg, shot, layers, fresh), seconds=limit, on_frame=on_frame)
+    if shot.extends and shot.flaws & {"media.merged", "media.repeat"}:
+        longer = scratch / "longer.mp4"
+        await run(after_source(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
+        fresh = longer
+    await asyncio.to_thread(_deliver, fresh, _after(world, look, shot), media, scratch)
+    return shot.width, shot.height
+
+
+def _smaller(shot: Shot) -> Shot:
+    if "media.small" not in shot.flaws:
+        return shot
+    return replace(shot, width=shot.width // 4 * 2, height=shot.height // 4 * 2)
+
+
+def _opening(shot: Shot) -> Still | None:
+    if shot.extends:
+        return _still(last_of_video, shot.extends, shot)
+    return _still(image, shot.first_image, shot) if shot.first_image else None
+
+
+def _still(read: Callable[[Path, int, int], Still], source: Source, shot: Shot) -> Still:
+    try:
+        return read(source.path, shot.width, shot.height)
+    except MediaError as error:
+        raise SourceRefused(source.field, error.what) from error
+
+
+def _paint(shot: Shot, look: Look, world: World, opening: Still | None, scratch: Path) -> Layers:
+    plates = []
+    stage = Stage(shot.width, shot.height, shot.seconds * 24)
+    for place, plate in enumerate(paint(look, world, stage)):
+        path = scratch / f"plate{place}.rgba"
+        path.write_bytes(plate.pixels.tobytes())
+        plates.append((plate, path))
+    return Layers(
+        plates=tuple(plates),
+        card=_card(shot, look, scratch / "card.png"),
+        opening=_planes(opening, scratch / "opening.yuv") if opening else None,
+        sound=bed(look, world.seed + world.frame, shot.seconds),
+        tag=_after(world, look, shot).tag(),
+    )
+
+
+def _card(shot: Shot, look: Look, path: Path) -> Path:
+    size = (shot.width, shot.height)
+    card = title_card(shot.prompt, _heading(shot), size, look.palette.light)
+    if shot.references:
+        card.alpha_composite(prints([_reference(source) for source in shot.references], size))
+    card.save(path, "PNG", compress_level=1)
+    return path
+
+
+def _reference(source: Source) -> Image.Image:
+    try:
+        return open_image(source.path)
+    except MediaError as error:
+        raise SourceRefused(source.field, error.what) from error
+
+
+def _heading(shot: Shot) -> str:
+    begins = "EXTENDS" if shot.extends else "FIRST FRAME" if shot.first_image else ""
+    begins = begins or ("REFERENCES" if shot.references else "")
+    return " · ".join(part for part in ("SCENE", shot.model, f"{shot.seconds}s", begins) if part)
+
+
+def _planes(still: Still, path: Path) -> Path:
+    path.write_bytes(still.planes)
+    return path
+
+
+def _after(world: World, look: Look, shot: Shot) -> World:
+    """The world as the next segment finds it."""
+    return World(world.seed, (world.frame + shot.seconds * 24) % 10**8, look.terrain)
+
+
+def _deliver(fresh: Path, world: World, media: Media, scratch: Path) -> None:
+    """The stills first, the video last: where it is, all is."""
+    stills = [
+        (scratch / f"still{place}", path)
+        for place, path in enumerate((media.last_frame, media.thumbnail, media.preview))
+    ]
+    write_stills(fresh, world, *(aside for aside, _ in stills))
+    for aside, path in stills:
+        aside.replace(path)
+    fresh.replace(media.video)

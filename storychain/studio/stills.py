@@ -1,0 +1,130 @@
+"""Single pictures out of files: the last frame of a video, an image from outside. The one door to PyAV and to images."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from storychain.errors import MediaError
+from storychain.studio.look import World
+
+_MAX_PIXELS = 64_000_000
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_TAG = "comment"
+_TAIL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One picture as planar 4:2:0 (Y, U, V one after the other), and the world it belongs to if it is one of ours."""
+
+    width: int
+    height: int
+    planes: bytes
+    world: World | None = None
+
+
+def last_of_video(path: Path, width: int, height: int) -> Still:
+    """The last frame of a video, covering `width` × `height`; raises MediaError for what is none."""
+    frame, tag = _last_frame(path)
+    world = World.read(tag)
+    if frame.width == width and frame.height == height and frame.format.name == "yuv420p":
+        return Still(width, height, _planes(frame), world)
+    return _covering(frame.to_image(), width, height, world)
+
+
+def image(path: Path, width: int, height: int) -> Still:
+    """An image file, covering `width` × `height`; raises MediaError for what is none."""
+    picture = open_image(path)
+    return _covering(picture, width, height, World.read(str(picture.info.get(_TAG, ""))))
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image file, upright and in RGB; raises MediaError for what is none, or too large."""
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as opened:
+            if opened.width * opened.height > _MAX_PIXELS:
+                raise MediaError("is too large an image")
+            info = dict(opened.info)
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise MediaError("is not an image that can be read") from error
+    picture.info = info
+    return picture
+
+
+def write_stills(video: Path, world: World, last_frame: Path, thumbnail: Path, preview: Path) -> None:
+    """Write a finished segment's last frame (PNG), its thumbnail (320 wide JPG) and its preview (JPG)."""
+    last, _ = _last_frame(video)
+    note = PngImagePlugin.PngInfo()
+    note.add_text(_TAG, world.tag())
+    last.to_image().save(last_frame, "PNG", pnginfo=note, compress_level=1)
+    middle = _frame_near_middle(video)
+    middle.save(preview, "JPEG", quality=88)
+    middle.thumbnail((320, 320))
+    middle.save(thumbnail, "JPEG", quality=85)
+
+
+def _last_frame(path: Path) -> tuple[VideoFrame, str]:
+    try:
+        with av.open(path, format=_demuxer(path)) as container:
+            stream = container.streams.video[0]
+            frames = _tail(container, stream) or list(container.decode(stream))[-1:]
+            tag = str(container.metadata.get(_TAG, ""))
+    except (av.error.FFmpegError, IndexError, OSError, ValueError) as error:
+        raise MediaError("is not a video that can be read") from error
+    if not frames:
+        raise MediaError("is a video without pictures")
+    return frames[-1], tag
+
+
+def _tail(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> list[VideoFrame]:
+    """The last frame, decoded from the key frame before the last seconds; empty if it cannot be reached that way."""
+    if not stream.duration or stream.time_base is None:
+        return []
+    start = (stream.start_time or 0) + stream.duration - int(_TAIL_SECONDS / stream.time_base)
+    container.seek(max(0, start), stream=stream, backward=True)
+    last: list[VideoFrame] = []
+    for frame in container.decode(stream):
+        last = [frame]
+    return last
+
+
+def _frame_near_middle(path: Path) -> Image.Image:
+    with av.open(path, format="mov") as container:
+        stream = container.streams.video[0]
+        container.seek((stream.duration or 0) // 2, stream=stream, backward=True)
+        return next(container.decode(stream)).to_image()
+
+
+def _demuxer(path: Path) -> str:
+    """By the file's first bytes: a playlist or a script that calls itself a video must not be followed."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}:
+        return "mov"
+    if head[:4] == b"\x1aE\xdf\xa3":
+        return "matroska"
+    raise ValueError("neither MP4 nor WebM")
+
+
+def _covering(picture: Image.Image, width: int, height: int, world: World | None) -> Still:
+    fitted = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+    frame = VideoFrame.from_image(fitted).reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+    )
+    return Still(width, height, _planes(frame), world)
+
+
+def _planes(frame: VideoFrame) -> bytes:
+    return bytes(frame.to_ndarray().tobytes())

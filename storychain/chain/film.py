@@ -67,13 +67,14 @@ async def make_film(
     if story.start and story.start.include:
         clips.insert(0, Clip(await _opening(run, story, facts), "opening"))
     path.parent.mkdir(parents=True, exist_ok=True)
+    total = float(sum(clip.prepared.probe.seconds for clip in clips))
     made = await assemble(
         run.ffmpeg,
         clips,
         path,
         title=story.title,
         note=NOTE,
-        on_progress=lambda share: run.tell(Joining(story.name, share)),
+        on_progress=lambda seconds: run.tell(Joining(story.name, min(1.0, seconds / total))),
     )
     record = FilmRecord(str(path), recipe_of(story, facts, steps), run.provider.free, made.size, float(made.seconds))
     await off_loop(run.ledger.remember_film, record, story.name, await off_loop(sha256_of, path))

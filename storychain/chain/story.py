@@ -60,7 +60,7 @@ async def render(run: Run, story: Story) -> Outcome:
         error = trouble
     if error is not None:
         run.tell(StoryStopped(story.name, error))
-    return await off_loop(_outcome, run, story, film, planned, error)
+    return await off_loop(outcome_of, run, story, film, planned, error)
 
 
 async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
@@ -111,9 +111,10 @@ def _look(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
     return facts, plan(story, facts)
 
 
-def _outcome(
+def outcome_of(
     run: Run, story: Story, film: Path | None, planned: Decimal | None, error: StorychainError | None
 ) -> Outcome:
+    """Sum up a story as it stands now."""
     _, steps = _look(run, story)
     status: Status = "done" if error is None else "failed" if isinstance(error, GenerationFailed) else "stopped"
     spent = Decimal(0) if run.provider.free else run.ledger.spent(run.provider.name, story=story.name, run=run.id)

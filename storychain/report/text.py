@@ -48,7 +48,7 @@ def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:
 def _cost(step: Step) -> str:
     if step.credits is None:
         return "unknown"
-    return str(step.credits) if step.action is Action.SUBMIT or step.credits else "–"
+    return str(step.credits) if step.action is Action.SUBMIT or step.credits else "-"
 
 
 def cost_text(cost: Quote) -> str:

@@ -1,0 +1,5 @@
+"""`python -m storychain`."""
+
+from storychain.cli import entry
+
+entry()

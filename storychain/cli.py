@@ -1,0 +1,199 @@
+"""The command line: arguments in, one exit code out, and the one place where every error ends.
+
+Each command lives in `commands` and is imported when it is asked for, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from importlib import import_module
+from typing import TypeAlias
+
+from storychain import __version__
+from storychain.errors import StorychainError
+
+_EXITS = """\
+exit codes: 0 done  1 bug or unexpected  2 usage or invalid story  3 a generation failed  4 time was up, run again
+            5 refused (consent or budget)  6 unresolved attempt  7 key or quota  75 held by another run  130 interrupted
+"""
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    arguments.argv = list(argv)
+    room, function = arguments.command
+    try:
+        return int(getattr(import_module(f"storychain.commands.{room}"), function)(arguments))
+    except StorychainError as error:
+        print(f"storychain: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("storychain: interrupted; run again to go on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our stdout has gone; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"storychain: {_disk_words(error)}", file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last door: whatever happens, it ends in words and a code
+        return _bug(error)
+
+
+def _disk_words(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}\n  What is paid is on record; mend this and run again."
+
+
+def _bug(error: Exception) -> int:
+    print(f"storychain: a bug: {type(error).__name__}: {error}", file=sys.stderr)
+    if os.environ.get("STORYCHAIN_DEBUG"):
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
+    else:
+        print("  What is paid is on record. STORYCHAIN_DEBUG=1 shows where it happened.", file=sys.stderr)
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    top = argparse.ArgumentParser(
+        prog="storychain",
+        description="Multi-segment story pipeline orchestrator: a YAML story in, one film out, nothing paid twice.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"storychain {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _authoring(commands)
+    _plan(commands)
+    _run(commands)
+    _status(commands)
+    _settling(commands)
+    _studio(commands)
+    _rest(commands)
+    return top
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name for it
+
+
+def _command(commands: _Commands, name: str, room: str, function: str, says: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
+    command.set_defaults(command=(room, function))
+    return command
+
+
+def _stories(command: argparse.ArgumentParser, *, many: str = "+") -> None:
+    command.add_argument("stories", nargs=many, metavar="STORY", help="a story file (YAML)")
+
+
+def _workspace(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workspace", metavar="DIR", help="ledger and segments (default: .storychain)")
+
+
+def _authoring(commands: _Commands) -> None:
+    new = _command(commands, "new", "authoring", "new", "write a commented story to start from")
+    new.add_argument("name", metavar="NAME", help="the story's name; NAME.yaml is written")
+    check = _command(commands, "check", "authoring", "check", "validate stories, without any network")
+    _stories(check)
+    _command(commands, "schema", "authoring", "print_schema", "print the JSON Schema of story files, for editors")
+
+
+def _plan(commands: _Commands) -> None:
+    plan = _command(commands, "plan", "planning", "plan", "show what a run would do and what it would cost")
+    _stories(plan)
+    plan.add_argument("--json", action="store_true", help="print one JSON document")
+    plan.add_argument("--show-prompts", action="store_true", help="show each scene's final prompt")
+    plan.add_argument("--local", action="store_true", help="plan the free preview instead")
+    _workspace(plan)
+
+
+def _run(commands: _Commands) -> None:
+    run = _command(commands, "run", "rendering", "run", "render stories; run it again to go on after anything")
+    _stories(run)
+    run.add_argument("--local", action="store_true", help="render free stand-ins with the local studio")
+    run.add_argument("--max-credits", type=_credits, metavar="N", help="agree to spend up to N credits in this run")
+    run.add_argument("--yes", action="store_true", help="agree to whatever the plan costs")
+    run.add_argument("--out", metavar="DIR", help="where films go (default: films)")
+    run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
+    run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
+    run.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
+    run.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
+    run.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
+    _workspace(run)
+    _rehearsal(run)
+
+
+def _status(commands: _Commands) -> None:
+    status = _command(commands, "status", "planning", "status", "show what is done, under way or failed, and spent")
+    _stories(status, many="*")
+    status.add_argument("--json", action="store_true", help="print one JSON document")
+    status.add_argument("--local", action="store_true", help="look at the free preview")
+    status.add_argument("--out", metavar="DIR", help="where films are (default: films)")
+    _workspace(status)
+
+
+def _settling(commands: _Commands) -> None:
+    adopt = _command(commands, "adopt", "settling", "adopt", "say which job an unresolved scene is")
+    resubmit = _command(commands, "resubmit", "settling", "resubmit", "let an unresolved scene be bought again")
+    for command in (adopt, resubmit):
+        command.add_argument("story", metavar="STORY", help="the story file")
+        command.add_argument("scene", metavar="SCENE", help="the scene's id")
+    adopt.add_argument("job", metavar="JOB", help="the job's id at the provider")
+    resubmit.add_argument("--may-pay-twice", action="store_true", help="accept that it may have been paid already")
+    for command in (adopt, resubmit):
+        command.add_argument("--local", action="store_true", help="of the free preview")
+        _workspace(command)
+
+
+def _studio(commands: _Commands) -> None:
+    studio = _command(commands, "studio", "serving", "studio", "serve the API locally, for nothing")
+    studio.add_argument("--port", type=int, default=0, metavar="N", help="port on the loopback (default: a free one)")
+    studio.add_argument("--home", metavar="DIR", help="where it keeps jobs and media (default: in the workspace)")
+    _workspace(studio)
+    _rehearsal(studio)
+
+
+def _rehearsal(command: argparse.ArgumentParser) -> None:
+    studio = command.add_argument_group("rehearsal", "how the studio behaves")
+    fault_help = "let a fault happen with probability P, or =@N: at its Nth occasion"
+    studio.add_argument("--fault", action="append", default=[], metavar="NAME=P", help=fault_help)
+    studio.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the faults (default: 0)")
+    studio.add_argument("--latency", type=float, default=0.0, metavar="S", help="fewest seconds a job takes")
+    studio.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of pictures; 1 is 720p (default)")
+
+
+def _rest(commands: _Commands) -> None:
+    doctor = _command(commands, "doctor", "doctor", "doctor", "show which ffmpeg, key, quota and disk would be used")
+    doctor.add_argument("--out", metavar="DIR", help="where films go (default: films)")
+    _workspace(doctor)
+    completion = _command(commands, "completion", "completion", "completion", "print a shell completion script")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def _credits(text: str) -> Decimal:
+    try:
+        credits_ = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits") from None
+    if not credits_.is_finite() or credits_ < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits")
+    return credits_
+
+
+if __name__ == "__main__":
+    entry()

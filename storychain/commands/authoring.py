@@ -1,0 +1,44 @@
+"""Commands around story files: new, check, schema. No network, no ledger."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from storychain.commands.desk import desk
+from storychain.errors import UsageError
+from storychain.story import SCHEMA_FILE, schema, schema_text, template
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Write a commented story to start from, and the schema its first line points to."""
+    given = Path(arguments.name)
+    path = given if given.suffix in (".yaml", ".yml") else given.with_name(f"{given.name}.yaml")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", next_step=f"mkdir -p {path.parent}")
+    text = template(path.stem)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already", next_step="Choose another name; nothing was changed.") from error
+    path.with_name(SCHEMA_FILE).write_text(schema_text(), "utf-8")
+    print(path)
+    print(f"Next: edit it, then `storychain run {path} --local` for a free preview.", file=sys.stderr)
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Validate stories."""
+    for story in desk(arguments).stories(arguments.stories):
+        seconds = sum(scene.seconds for scene in story.scenes)
+        print(f"{story.path}: fine, {len(story.scenes)} scenes, {seconds} s", file=sys.stderr)
+    return 0
+
+
+def print_schema(_: argparse.Namespace) -> int:
+    """Print the JSON Schema of story files."""
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    return 0

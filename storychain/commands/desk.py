@@ -1,0 +1,107 @@
+"""What most commands need at hand: the settings, the workspace, the stories named on the command line, the ledger."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.errors import InvalidStory, UsageError
+from storychain.settings import Settings, read_settings
+from storychain.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from storychain.ledger import Ledger
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+PAID = "pictory"
+FREE = "studio"
+
+_FLAGS = ("workspace", "out", "poll", "jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Settings and workspace of one command."""
+
+    settings: Settings
+    workspace: Workspace
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The workspace's ledger, made if there is none."""
+        from storychain.ledger import Ledger  # noqa: PLC0415 - not every command has one
+
+        ledger = Ledger(self.workspace.ledger)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def ledger_if_any(self) -> Iterator[Ledger | None]:
+        """The ledger for those who only look: looking makes no files."""
+        if not self.workspace.ledger.exists():
+            yield None
+            return
+        with self.ledger() as ledger:
+            yield ledger
+
+    def facts(self, story: Story, ledger: Ledger | None, *, free: bool, retry_failed: bool = False) -> Facts:
+        """All the plan may know about a story."""
+        from storychain.chain.survey import survey  # noqa: PLC0415
+
+        return survey(
+            story,
+            provider=FREE if free else PAID,
+            free=free,
+            ledger=ledger,
+            workspace=self.workspace,
+            catalogue=self.settings.catalogue,
+            retry_failed=retry_failed,
+        )
+
+    def plan(self, story: Story, ledger: Ledger | None, *, free: bool, retry_failed: bool = False) -> tuple[Step, ...]:
+        """The plan of a story as things stand."""
+        from storychain.plan import plan  # noqa: PLC0415
+
+        return plan(story, self.facts(story, ledger, free=free, retry_failed=retry_failed))
+
+    def stories(self, paths: Sequence[str]) -> tuple[Story, ...]:
+        """Load stories; the problems of all of them are told together."""
+        from storychain.story import load_story  # noqa: PLC0415
+
+        stories, problems = [], []
+        for path in dict.fromkeys(paths):
+            try:
+                stories.append(load_story(Path(path), self.settings.catalogue))
+            except InvalidStory as error:
+                problems.append(str(error))
+        if problems:
+            raise InvalidStory("\n\n".join(problems))
+        _check_names(stories)
+        return tuple(stories)
+
+
+def desk(arguments: argparse.Namespace) -> Desk:
+    """Read the settings a command line asks for."""
+    flags = {name: getattr(arguments, name, None) for name in _FLAGS}
+    settings = read_settings(flags, os.environ, Path.cwd())
+    return Desk(settings, Workspace(settings.workspace))
+
+
+def _check_names(stories: Sequence[Story]) -> None:
+    seen: dict[str, Story] = {}
+    for story in stories:
+        other = seen.setdefault(story.name, story)
+        if other is not story and other.path != story.path:
+            raise UsageError(
+                f"{other.path} and {story.path} would both become {story.name}.mp4",
+                next_step="Rename one of them, or run them apart with different --out and --workspace.",
+            )

@@ -1,0 +1,65 @@
+"""The command `doctor`: what storychain would work with here, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain import __version__
+from storychain.commands.desk import PAID, desk
+from storychain.errors import AccountError, StorychainError
+from storychain.media.tool import find_ffmpeg
+from storychain.pictory import Patience, Pictory
+
+if TYPE_CHECKING:
+    from storychain.settings import Settings
+
+_SCANT = 2 << 30
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print one line a matter; the exit code is that of the first thing that would stop a run."""
+    at = desk(arguments)
+    code = 0
+    print(f"storychain  {__version__}, Python {platform.python_version()} ({sys.executable})")
+    try:
+        print(f"ffmpeg      {find_ffmpeg(os.environ).reason}")
+    except StorychainError as error:
+        print(f"ffmpeg      {error}")
+        code = error.exit_code
+    print(f"workspace   {at.workspace.root.resolve()}, {_room(at.workspace.root)}")
+    print(f"films       {at.settings.out.resolve()}")
+    print(f"api         {at.settings.base_url}")
+    line, account = _account(at.settings)
+    print(f"key         {line}")
+    return code or account
+
+
+def _room(folder: Path) -> str:
+    there = next(parent for parent in (folder.resolve(), *folder.resolve().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    return f"{free / 1e9:.1f} GB free{'; that is little' if free < _SCANT else ''}"
+
+
+def _account(settings: Settings) -> tuple[str, int]:
+    if not settings.api_key:
+        return "PICTORY_API_KEY is not set; only --local will work", 0
+    try:
+        quota = asyncio.run(_quota(settings.base_url, settings.api_key))
+    except AccountError as error:
+        return str(error), error.exit_code
+    except StorychainError as error:
+        return f"set, but its quota could not be read: {error.what}", 0
+    return f"works; {quota} credits left", 0
+
+
+async def _quota(base_url: str, key: str) -> str:
+    async with Pictory(base_url, key, name=PAID, patience=Patience(attempts=2, seconds=20)) as provider:
+        quota = await provider.quota()
+    return f"{quota.limit - quota.used} of {quota.limit}"

@@ -1,0 +1,149 @@
+"""Commands that look and change nothing: plan and status."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storychain.chain.film import film_in_place, film_path, recipe_of
+from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.plan import Action, quote
+from storychain.report import documents
+from storychain.report.text import credits_text, duration_text, plan_text, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.ledger import Ledger
+    from storychain.plan import Facts, Step
+    from storychain.records import Record
+    from storychain.story.model import Story
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Show what `run` would do, why, and what it would cost."""
+    at = desk(arguments)
+    stories = at.stories(arguments.stories)
+    with at.ledger_if_any() as ledger:
+        plans = [(story, at.plan(story, ledger, free=arguments.local)) for story in stories]
+    if arguments.json:
+        print(documents.dumped(documents.plan_document(plans, prompts=arguments.show_prompts)))
+        return 0
+    print("\n\n".join(plan_text(story, steps, prompts=arguments.show_prompts) for story, steps in plans))
+    if len(plans) > 1:
+        total = quote([step for _, steps in plans for step in steps])
+        print(f"\nAll {len(plans)} stories: {credits_text(total.total)}.")
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Show what is done, under way and failed, and what was spent."""
+    at = desk(arguments)
+    with at.ledger_if_any() as ledger:
+        if arguments.stories:
+            found = [_of_story(at, ledger, story, free=arguments.local) for story in at.stories(arguments.stories)]
+        else:
+            found = [_of_ledger(at, ledger, *pair) for pair in ledger.stories()] if ledger else []
+    if arguments.json:
+        print(documents.dumped({"stories": [document for document, _ in found]}))
+    else:
+        print("\n\n".join(text for _, text in found) or "Nothing was ever rendered in this workspace.")
+    return 0
+
+
+def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> tuple[dict[str, Any], str]:
+    free = free or _only_previewed(ledger, story.name)
+    facts = at.facts(story, ledger, free=free)
+    from storychain.plan import plan as plan_steps  # noqa: PLC0415 - its name is this command's too
+
+    steps = plan_steps(story, facts)
+    film = _film(at, ledger, story, facts, steps)
+    spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
+    state = _state(steps, film)
+    document = documents.status_document(
+        story.name, state, film, spent, [documents.segment(step, at.workspace) for step in steps]
+    )
+    rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
+    where = f"film: {film}" if film else _next(steps, story)
+    head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
+    return document, "\n".join([head, *(f"  {line}" for line in table(rows, right=(0,))), f"  {where}"])
+
+
+def _only_previewed(ledger: Ledger | None, name: str) -> bool:
+    known = ledger.stories() if ledger else ()
+    return (FREE, name) in known and (PAID, name) not in known
+
+
+def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Sequence[Step]) -> Path | None:
+    path = film_path(ledger, at.settings.out, story.name, free=facts.free)
+    return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
+
+
+def _state(steps: Sequence[Step], film: Path | None) -> str:
+    actions = {step.action for step in steps}
+    if Action.UNRESOLVED in actions:
+        return "unresolved"
+    if Action.FAILED in actions:
+        return "failed"
+    if Action.RESUME in actions:
+        return "in flight"
+    if Action.SUBMIT in actions:
+        return "unfinished" if Action.REUSE in actions else "not begun"
+    return "done" if film else "film to be joined"
+
+
+def _next(steps: Sequence[Step], story: Story) -> str:
+    done = sum(1 for step in steps if step.action is Action.REUSE)
+    return f"{done} of {len(steps)} segments are here; `storychain run {story.path}` goes on"
+
+
+def _standing(record: Record, action: Action) -> tuple[str, str, str]:
+    """State, credits and the latest news of one scene."""
+    if record.state in ("none", "refused", "abandoned"):
+        return "not bought", "", ""
+    state = record.state if record.present or record.state != "stored" else "stored, file missing"
+    return state, str(record.credits or ""), _news(record, action)
+
+
+def _news(record: Record, action: Action) -> str:
+    match record.state:
+        case "stored":
+            took = (record.completed_at or 0) - (record.submitted_at or 0)
+            return f"job {record.job_id}, took {duration_text(took)}"
+        case "submitted":
+            since = duration_text(time.time() - (record.submitted_at or record.intended_at))
+            return f"job {record.job_id}, under way for {since}"
+        case "intended":
+            return "its answer was lost; the next run finds out"
+        case "failed" if action is Action.SUBMIT:
+            return f"{record.message}; the next run tries again"
+    return record.message or f"job {record.job_id}"
+
+
+def _of_ledger(at: Desk, ledger: Ledger, provider: str, name: str) -> tuple[dict[str, Any], str]:
+    """A story as the ledger alone knows it: its file may be gone."""
+    from storychain.chain.survey import with_presence  # noqa: PLC0415
+
+    latest = {record.key: with_presence(record, at.workspace) for record in ledger.story_records(provider, name)}
+    records = [record for record in latest.values() if record.state not in ("refused", "abandoned")]
+    spent = Decimal(0) if provider == FREE else ledger.spent(provider, story=name)
+    states = [record.state for record in records]
+    state = next((s for s in ("unresolved", "failed", "intended", "submitted", "completed") if s in states), "stored")
+    segments = [
+        {
+            "scene": record.scene,
+            "key": record.key,
+            "status": record.state,
+            "job_id": record.job_id,
+            "path": str(at.workspace.segment(record.key).resolve()) if record.present else None,
+            "credits": documents.number(record.credits),
+        }
+        for record in records
+    ]
+    rows = [(record.scene, *_standing(record, Action.RESUME)) for record in records]
+    kind = "free preview" if provider == FREE else credits_text(spent) + " spent"
+    text = "\n".join([f"{name}: {kind}", *(f"  {line}" for line in table(rows))]) if rows else f"{name}: {kind}"
+    return documents.status_document(name, state, None, spent, segments), text

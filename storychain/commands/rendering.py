@@ -1,0 +1,194 @@
+"""The command `run`: the quote and the consent to it, the provider (the studio with --local), the chain, the report."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from storychain.chain.run import Pace, Run
+from storychain.chain.story import Outcome, outcome_of, render_all
+from storychain.commands.consent import cap_agreed_to
+from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.errors import AccountError, Interrupted, StorychainError
+from storychain.ledger import Caps, Ledger
+from storychain.media.tool import find_ffmpeg
+from storychain.pictory import Patience, Pictory
+from storychain.plan import Action, Step, quote
+from storychain.report import documents
+from storychain.report.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from storychain.chain.events import Event
+    from storychain.story.model import Story
+
+_LOCAL_POLL = 0.1
+_LOCAL_SETTLE = 1.0
+_LOCAL_KEY = "pictai_local_studio"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render stories. Prints each film's path, or one JSON document."""
+    at = desk(arguments)
+    stories = at.stories(arguments.stories)
+    with at.ledger() as ledger:
+        cap = _agree(at, ledger, stories, arguments)
+        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap))
+    _print(outcomes, at, as_json=arguments.json)
+    if interrupted:
+        raise Interrupted(
+            _left_behind(outcomes),
+            next_step="Nothing is lost: the same command goes on from here and pays nothing twice.",
+        )
+    return exit_code(outcomes)
+
+
+def _agree(at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace) -> Decimal | None:
+    if arguments.local:
+        return None
+    plans = [at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed) for story in stories]
+    steps = [step for plan in plans for step in plan]
+    if not at.settings.api_key and any(_asks_the_api(step) for step in steps):
+        raise AccountError(
+            "there is no API key",
+            next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
+        )
+    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
+    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
+    return cap_agreed_to(quote(payable), arguments, arguments.argv)
+
+
+def _asks_the_api(step: Step) -> bool:
+    return step.action in (Action.SUBMIT, Action.RESUME)
+
+
+def _blocks(step: Step) -> bool:
+    return step.action in (Action.FAILED, Action.UNRESOLVED)
+
+
+async def _render(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
+) -> tuple[tuple[Outcome, ...], bool]:
+    """Render, and say whether somebody interrupted it."""
+    ffmpeg = find_ffmpeg(os.environ)
+    async with AsyncExitStack() as stack:
+        stop = stack.enter_context(_signals())
+        run = Run(
+            id=uuid.uuid4().hex,
+            provider=await stack.enter_async_context(await _provider(at, arguments, stack, ffmpeg.path)),
+            ledger=ledger,
+            workspace=at.workspace,
+            ffmpeg=ffmpeg,
+            out=at.settings.out,
+            tell=stack.enter_context(_listener(arguments)),
+            catalogue=at.settings.catalogue,
+            caps=Caps(run=cap, day=at.settings.max_credits_per_day, month=at.settings.max_credits_per_month),
+            pace=_pace(at, arguments),
+            jobs=at.settings.jobs,
+            slots=asyncio.Semaphore(at.settings.jobs),
+            retry_failed=arguments.retry_failed,
+        )
+        if arguments.local:
+            run = replace(run, caps=Caps())
+        work = asyncio.create_task(render_all(run, stories))
+        stop.append(work.cancel)
+        try:
+            return await work, False
+        except asyncio.CancelledError:
+            return tuple(outcome_of(run, story, None, None, _INTERRUPTED) for story in stories), True
+
+
+_INTERRUPTED = Interrupted("interrupted; run again to go on")
+
+
+@contextmanager
+def _signals() -> Iterator[list[Callable[[], object]]]:
+    """Let the first Ctrl-C or SIGTERM call what is in the list; a second one ends the process the hard way."""
+    loop = asyncio.get_running_loop()
+    calls: list[Callable[[], object]] = []
+
+    def first(number: int) -> None:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+        print("Stopping; what is paid is on record. (Once more ends at once.)", file=sys.stderr)
+        for call in calls:
+            call()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, first, number)
+    try:
+        yield calls
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _provider(at: Desk, arguments: argparse.Namespace, stack: AsyncExitStack, ffmpeg: object) -> Pictory:
+    if not arguments.local:
+        return Pictory(at.settings.base_url, at.settings.api_key or "", name=PAID)
+    from pathlib import Path  # noqa: PLC0415
+
+    from storychain.commands.serving import studio_options  # noqa: PLC0415
+    from storychain.studio import serve  # noqa: PLC0415
+
+    options = studio_options(arguments, at.workspace.studio, Path(str(ffmpeg)), at.settings.catalogue)
+    running = await stack.enter_async_context(serve(options))
+    patience = Patience(first=0.05, most=1.0)
+    return Pictory(running.base_url, _LOCAL_KEY, name=FREE, free=True, patience=patience)
+
+
+def _pace(at: Desk, arguments: argparse.Namespace) -> Pace:
+    settings = at.settings
+    if arguments.local:
+        poll = arguments.poll if arguments.poll is not None else _LOCAL_POLL
+        return Pace(poll=float(poll), job_timeout=settings.job_timeout, settle=_LOCAL_SETTLE)
+    return Pace(poll=settings.poll, job_timeout=settings.job_timeout, settle=settings.settle)
+
+
+@contextmanager
+def _listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
+    """A live view on a terminal, plain lines elsewhere."""
+    level = arguments.verbose - arguments.quiet
+    if level == 0 and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        from storychain.report.live import LiveView  # noqa: PLC0415 - rich is for terminals only
+
+        with LiveView() as view:
+            yield view
+        return
+    with Lines(sys.stderr, level) as lines:
+        yield lines
+
+
+def _print(outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool) -> None:
+    if as_json:
+        print(documents.dumped(documents.run_document(outcomes, at.workspace)))
+        return
+    for outcome in outcomes:
+        if outcome.film:
+            print(outcome.film)
+
+
+def _left_behind(outcomes: tuple[Outcome, ...]) -> str:
+    jobs = [str(step.record.job_id) for one in outcomes for step in one.steps if step.record.state == "submitted"]
+    if not jobs:
+        return "Interrupted; no job is under way"
+    return f"Interrupted; paid jobs that go on at the provider: {len(jobs)} ({', '.join(jobs)})"
+
+
+_WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4)
+"""Of several stories' troubles the one a person should hear of first decides the exit code."""
+
+
+def exit_code(outcomes: tuple[Outcome, ...]) -> int:
+    """0 if every story is done, else the code of the gravest trouble."""
+    codes = {outcome.error.exit_code for outcome in outcomes if isinstance(outcome.error, StorychainError)}
+    return min(codes, key=_WORST_FIRST.index) if codes else 0

@@ -1,0 +1,195 @@
+"""The live view on a terminal: a line a scene with its state, time, expected time and credits. Only ever a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from storychain.chain import events as ev
+from storychain.plan import Action
+from storychain.report.lines import place, told
+from storychain.report.text import duration_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from storychain.plan import Step
+
+_MOST_ROWS = 40
+"""Scenes shown at once; of longer stories those around the work."""
+
+_BAR = 20
+_SPIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+@dataclass(slots=True)
+class _Row:
+    """One scene on the screen."""
+
+    step: Step
+    usual: float | None
+    state: str = "waiting"
+    style: str = "dim"
+    since: float | None = None
+    took: float | None = None
+    note: str = ""
+
+
+@dataclass(slots=True)
+class _Board:
+    """One story on the screen."""
+
+    title: str
+    rows: dict[str, _Row] = field(default_factory=dict)
+    joining: float | None = None
+    spent: Decimal = Decimal(0)
+    over: bool = False
+
+
+class LiveView:
+    """Listens to events and keeps the terminal up to date; what matters is left behind as plain lines."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, markup=False, highlight=False)
+        self._boards: dict[str, _Board] = {}
+        self._live = Live(
+            console=self._console, get_renderable=self._picture, refresh_per_second=8, transient=True, screen=False
+        )
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def __call__(self, event: ev.Event) -> None:
+        """Take an event in."""
+        match event:
+            case ev.StoryBegan(story=story, title=title, steps=steps, usual=usual):
+                rows = {step.scene.id: _row(step, wait) for step, wait in zip(steps, usual, strict=True)}
+                self._boards[story] = _Board(title, rows)
+            case ev.Joining(story=story, share=share):
+                self._boards[story].joining = share
+            case ev.FilmReady() | ev.StoryStopped():
+                self._finish(event)
+            case _:
+                self._update(event)
+
+    def _finish(self, event: ev.FilmReady | ev.StoryStopped) -> None:
+        board = self._boards.pop(event.story, None)
+        if board:
+            self._console.print(_story(board, time.monotonic()))
+        style = "red" if isinstance(event, ev.StoryStopped) else "green"
+        self._console.print(Text(f"{event.story}: {told(event)}", style=style), soft_wrap=True)
+
+    def _update(self, event: ev.Event) -> None:
+        board = self._boards.get(event.story)
+        row = board.rows.get(getattr(event, "scene", "")) if board else None
+        if board is None or row is None:
+            return
+        if isinstance(event, ev.Noticed | ev.SceneFailed):
+            self._console.print(Text(f"{place(event)}: {told(event)}", style="yellow"), soft_wrap=True)
+        _show(row, event, time.monotonic())
+        if isinstance(event, ev.Submitted) and event.credits:
+            board.spent += event.credits
+
+    def _picture(self) -> RenderableType:
+        now = time.monotonic()
+        return Group(*(_story(board, now) for board in self._boards.values()))
+
+
+def _row(step: Step, usual: float | None) -> _Row:
+    row = _Row(step, usual)
+    if step.action is Action.REUSE:
+        row.state, row.style = "here", "green"
+    return row
+
+
+def _show(row: _Row, event: ev.Event, now: float) -> None:
+    match event:
+        case ev.Submitted() | ev.Followed():
+            row.state, row.style, row.note = "generating", "cyan", ""
+            row.since = row.since or now
+        case ev.Looked(waited=waited):
+            row.state, row.style, row.since = "generating", "cyan", now - waited
+        case ev.Completed():
+            row.took = now - row.since if row.since else None
+            row.state, row.style, row.since = "downloading", "blue", None
+        case ev.Downloading(size=size, total=total):
+            row.note = f"{size / 1e6:.1f}" + (f" of {total / 1e6:.1f} MB" if total else " MB")
+        case ev.Stored(seconds=seconds):
+            row.state, row.style, row.note = "stored", "green", f"{seconds:.2f} s"
+        case ev.Reused():
+            row.state, row.style = "here", "green"
+        case ev.SceneFailed(again=again):
+            row.state, row.style, row.since = ("again" if again else "failed"), "red", None
+        case ev.SceneQueued() | ev.Postponed() | ev.Reconciled():
+            row.state, row.style, row.note = "queued", "yellow", told(event)
+
+
+def _story(board: _Board, now: float) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", style="dim")
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="ellipsis", no_wrap=True, style="dim")
+    for number, row in _window(board):
+        grid.add_row(
+            str(number),
+            Text(row.step.scene.id),
+            Text(row.state, style=row.style),
+            _progress(row, now),
+            Text(str(row.step.price) if row.step.price else ""),
+            Text(row.note),
+        )
+    head = Text(board.title, style="bold")
+    if board.spent:
+        head.append(f"   {board.spent} credits spent in this run", style="not bold dim")
+    parts: list[RenderableType] = [head, grid]
+    if board.joining is not None:
+        parts.append(Text(f"joining  {_bar(board.joining)}  {board.joining:.0%}", style="magenta"))
+    return Group(*parts)
+
+
+def _window(board: _Board) -> list[tuple[int, _Row]]:
+    numbered = list(enumerate(board.rows.values(), 1))
+    if len(numbered) <= _MOST_ROWS:
+        return numbered
+    busy = next((index for index, (_, row) in enumerate(numbered) if row.style != "green"), len(numbered))
+    first = max(0, min(busy - 3, len(numbered) - _MOST_ROWS))
+    return numbered[first : first + _MOST_ROWS]
+
+
+def _progress(row: _Row, now: float) -> Text:
+    if row.since is None:
+        return Text(duration_text(row.took) if row.took else "", style="dim")
+    passed = now - row.since
+    spin = _SPIN[int(now * 8) % len(_SPIN)]
+    if not row.usual:
+        return Text(f"{spin} {duration_text(passed)}")
+    share = min(0.98, passed / row.usual)
+    return Text(f"{spin} {_bar(share)} {duration_text(passed)} of about {duration_text(row.usual)}")
+
+
+def _bar(share: float) -> str:
+    full = round(share * _BAR)
+    return "━" * full + "─" * (_BAR - full)
+
+
+def wanted() -> bool:
+    """Whether stderr is a terminal that can be drawn on."""
+    return sys.stderr.isatty() and Console(stderr=True).is_terminal and not Console(stderr=True).is_dumb_terminal

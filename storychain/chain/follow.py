@@ -81,16 +81,16 @@ async def lost(run: Run, record: Record, what: str) -> Unresolved:
 async def bring_home(run: Run, story: str, step: Step, record: Record, job: Job) -> Prepared:
     """Download, check, prepare and store a completed job's video."""
     part, final = run.workspace.part(step.key), run.workspace.segment(step.key)
-    trouble: AddressGone | MediaError | None = None
+    trouble: AddressGone | MediaError | ProviderUnreachable | None = None
     broken: set[str] = set()
     for fetch in range(_FETCHES):
         if fetch:
-            job = await _fresh(run, record)
+            job = await read_anew(run, record)
         try:
             prepared, sha256, size = await _fetch(run, story, step, job, broken)
-        except (AddressGone, MediaError) as error:
+        except (AddressGone, MediaError, ProviderUnreachable) as error:
             trouble = error
-            run.tell(Noticed(story, step.scene.id, f"{error}; fetching it again"))
+            run.tell(Noticed(story, step.scene.id, f"{error.what}; fetching it again"))
             await asyncio.sleep(min(run.pace.poll, 2.0 * fetch))
             continue
         await off_loop(settle, part, final)
@@ -99,14 +99,16 @@ async def bring_home(run: Run, story: str, step: Step, record: Record, job: Job)
         run.tell(Stored(story, step.scene.id, final, float(prepared.probe.seconds)))
         return prepared
     assert trouble is not None
+    if isinstance(trouble, ProviderUnreachable):
+        raise trouble
     raise MediaError(
         f"the video of job {job.id} could not be had whole in {_FETCHES} tries; lastly: {trouble.what}",
         next_step="It is paid and on record: run again to fetch it again.",
     )
 
 
-async def _fresh(run: Run, record: Record) -> Job:
-    """Ask the job for an address that works."""
+async def read_anew(run: Run, record: Record) -> Job:
+    """Ask a completed job for addresses that work. Raises Unresolved where its files are gone."""
     assert record.job_id is not None
     job = await run.provider.job(record.job_id)
     if job.state in ("cleaned", "not_found"):

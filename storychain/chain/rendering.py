@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
-from storychain.chain.follow import bring_home, ended
+from storychain.chain.follow import bring_home, ended, read_anew
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
 from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
@@ -161,7 +161,10 @@ class Rendering:
         return prepared
 
     async def _fetch(self, step: Step, record: Record) -> Prepared:
-        link = self._hand_on(step, _job_of(record), fresh=False)
+        if not self._links[step.scene.id].done():
+            # Completed in an earlier run: its addresses may have expired since.
+            self._hand_on(step, await read_anew(self._run, record), fresh=True)
+        link = self._links[step.scene.id].result()
         prepared = await bring_home(self._run, self._story.name, step, record, link.job)
         link.home.set_result(prepared)
         return prepared
@@ -176,6 +179,8 @@ class Rendering:
         assert record.job_id is not None
         run.tell(Followed(story, step.scene.id, record.job_id))
         job = await ended(run, story, step, record)
+        if run.provider.free:
+            job = replace(job, credits=Decimal(0))
         if job.state == "failed":
             await off_loop(run.ledger.failed, record.attempt, job)
             return

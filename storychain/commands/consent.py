@@ -28,9 +28,14 @@ def cap_agreed_to(cost: Quote, arguments: argparse.Namespace, argv: Sequence[str
         return cap
     if arguments.yes or not cost.submits:
         return None
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if can_ask():
         return _ask(cost)
     raise ConsentNeeded(f"{cost_text(cost)} Nobody has agreed to that yet.", next_step=_command(cost, argv))
+
+
+def can_ask() -> bool:
+    """Whether somebody sits in front of us. Cron and make are never asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _check_cap(cost: Quote, cap: Decimal) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import Outcome, outcome_of, render_all
-from storychain.commands.consent import cap_agreed_to
+from storychain.commands.consent import can_ask, cap_agreed_to
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.errors import AccountError, Interrupted, StorychainError
 from storychain.ledger import Caps, Ledger
@@ -56,15 +56,16 @@ def _agree(at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argp
     if arguments.local:
         return None
     plans = [at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed) for story in stories]
-    steps = [step for plan in plans for step in plan]
-    if not at.settings.api_key and any(_asks_the_api(step) for step in steps):
+    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
+    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
+    keyless = not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
+    cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
+    if keyless:
         raise AccountError(
             "there is no API key",
             next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
         )
-    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
-    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
-    return cap_agreed_to(quote(payable), arguments, arguments.argv)
+    return cap
 
 
 def _asks_the_api(step: Step) -> bool:

@@ -58,7 +58,11 @@ async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
         retry=retry_if_exception_type(Passing),
         reraise=True,
     )
-    return await retrying(ask)
+
+    async def attempt() -> T:
+        return await ask()
+
+    return await retrying(attempt)
 
 
 def api_client(base_url: str, key: str) -> httpx.AsyncClient:

@@ -56,6 +56,8 @@ def cost_text(cost: Quote) -> str:
     if not cost.submits:
         return "Nothing to pay."
     scenes = f"{cost.submits} scene{'s' if cost.submits > 1 else ''}"
+    if cost.total == 0:
+        return f"{scenes} to render, free."
     if cost.unknown:
         known = f"{cost.credits} credits and " if cost.credits else ""
         return f"To pay for {scenes}: {known}an unknown price for {cost.unknown} of them."

@@ -223,7 +223,7 @@ def _gather(opened: InputContainer, path: Path, walk: _Walk, outer: container.Ou
         matrix=_MATRICES.get(int(code.colorspace), "other"),
         transfer=_TRANSFERS.get(int(code.color_trc), "ordinary"),
         sample_aspect_ratio=Fraction(picture.sample_aspect_ratio or 0) or Fraction(1),
-        rotation=_rotation(path, outer.demuxer, picture.index),
+        rotation=_rotation(opened, picture),
         start=max(Fraction(0), walk.times[0] - beginning),
         hidden=walk.hidden,
         reorder=walk.reorder,
@@ -252,11 +252,11 @@ def _length(walk: _Walk, rate: Fraction | None, picture: VideoStream) -> tuple[F
     return nearest_usual(1 / (median(steps) or Fraction(1, 24))), span
 
 
-def _rotation(path: Path, demuxer: str, index: int) -> int:
-    """Only a decoded frame tells its rotation, so the first one is decoded, by an opening of its own."""
-    with av.open(str(path.absolute()), format=demuxer) as opened:
-        for frame in opened.decode(opened.streams[index]):
-            return int(frame.rotation) if isinstance(frame, av.VideoFrame) else 0
+def _rotation(opened: InputContainer, picture: VideoStream) -> int:
+    """Only a decoded frame tells its rotation, so the first one is decoded."""
+    opened.seek(0)
+    for frame in opened.decode(picture):
+        return int(frame.rotation)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The studio: a local server that speaks the Pictory API and renders free stand-in segments.
 
 Rooms: `server` (sockets), `app` and its doors (`submitting`, `jobs_door`, `uploads`, `delivery`, `console`), `floor`
-(carries jobs out), `shelf` (what is on disk), `faults`, `counts`, and the renderer (`render` and what it is made of).
+(carries jobs out), `shelf` (what is on disk), `faults`, `counts`, and the renderer, `animatic`.
 Nothing here may import the client, the plan, the ledger or the story: the studio is the other side of the wire, and
 shared parsing would hide a misunderstanding.
 """

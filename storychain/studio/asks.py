@@ -152,6 +152,7 @@ def _others(name: str, given: list[str]) -> str:
 
 
 def _models(info: ValidationInfo) -> Catalogue:
+    assert info.context is not None
     models: Catalogue = info.context["models"]
     return models
 

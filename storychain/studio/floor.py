@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from storychain.errors import MediaError
-from storychain.studio.shot import Shot, Source, size_of
+from storychain.studio.animatic.shot import Shot, Source, size_of
 from storychain.studio.sources import SourceRefused, fetch
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Floor:
             return _failed("5003", f"STUDIO_BUG: {type(error).__name__}: {error}")
 
     async def _made(self, job: Job, scratch: Path) -> dict[str, object]:
-        from storychain.studio.render import render  # noqa: PLC0415 - numpy, Pillow and av are slow to import
+        from storychain.studio.animatic.render import render  # noqa: PLC0415 - numpy, Pillow and av are slow to import
 
         scratch.mkdir(parents=True, exist_ok=True)
         shot = await self._shot(job, scratch)

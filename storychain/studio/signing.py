@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 def sign(secret: bytes, path: str, expires: float, *, extra: str = "") -> str:
     """`path` with a query that lets it be used until `expires` (seconds since the epoch)."""
-    until = str(int(expires))
+    until = f"{expires:.3f}".removesuffix(".000")
     return f"{path}?{urlencode({'Expires': until, 'Signature': _signature(secret, path, until, extra)})}"
 
 
@@ -19,9 +19,9 @@ def refusal(secret: bytes, path: str, query: Mapping[str, str], now: float, *, e
     until, given = query.get("Expires", ""), query.get("Signature", "")
     if not until or not given:
         return "AccessDenied"
-    if not hmac.compare_digest(given, _signature(secret, path, until, extra)) or not until.isdecimal():
+    if not hmac.compare_digest(given.encode(), _signature(secret, path, until, extra).encode()):
         return "SignatureDoesNotMatch"
-    return "ExpiredToken" if now >= int(until) else None
+    return "ExpiredToken" if now >= float(until) else None
 
 
 def _signature(secret: bytes, path: str, until: str, extra: str) -> str:

@@ -30,7 +30,7 @@ class SourceRefused(Exception):
 async def fetch(shelf: Shelf, field: str, url: str, into: Path) -> Path:
     """A file with the bytes of `url`: one of ours as it lies on disk, another's downloaded to `into`."""
     own = _own(shelf, field, url)
-    return own if own else await _download(field, url, into)
+    return own or await _download(field, url, into)
 
 
 def _own(shelf: Shelf, field: str, url: str) -> Path | None:

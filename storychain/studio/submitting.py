@@ -28,7 +28,7 @@ async def submit(studio: Studio, request: Request) -> Response:
     studio.counts.plain["submits"] += 1
     due = studio.faults.occasion("submit")
     answer = _fault_before(studio, due) or await _accept_or_refuse(studio, request, due)
-    if answer.status_code >= 400 and not isinstance(answer, Cut):  # noqa: PLR2004
+    if answer.status_code >= 400 and not isinstance(answer, Cut):
         studio.counts.refused[str(answer.status_code)] += 1
     return answer
 

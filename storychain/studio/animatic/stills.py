@@ -1,10 +1,11 @@
-"""Single pictures out of files: the last frame of a video, an image from outside. The one door to PyAV and to images."""
+"""Single pictures out of files: the last frame of a video, an image. The one door to PyAV and to foreign images."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -13,12 +14,11 @@ from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from storychain.errors import MediaError
-from storychain.studio.look import World
+from storychain.studio.animatic.look import World
 
 _MAX_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _TAG = "comment"
-_TAIL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,16 @@ class Still:
 
 
 def last_of_video(path: Path, width: int, height: int) -> Still:
-    """The last frame of a video, covering `width` × `height`; raises MediaError for what is none."""
+    """The last frame of a video, covering `width` x `height`; raises MediaError for what is none."""
     frame, tag = _last_frame(path)
     world = World.read(tag)
     if frame.width == width and frame.height == height and frame.format.name == "yuv420p":
         return Still(width, height, _planes(frame), world)
-    return _covering(frame.to_image(), width, height, world)
+    return _covering(_image_of(frame), width, height, world)
 
 
 def image(path: Path, width: int, height: int) -> Still:
-    """An image file, covering `width` × `height`; raises MediaError for what is none."""
+    """An image file, covering `width` x `height`; raises MediaError for what is none."""
     picture = open_image(path)
     return _covering(picture, width, height, World.read(str(picture.info.get(_TAG, ""))))
 
@@ -65,7 +65,7 @@ def write_stills(video: Path, world: World, last_frame: Path, thumbnail: Path, p
     last, _ = _last_frame(video)
     note = PngImagePlugin.PngInfo()
     note.add_text(_TAG, world.tag())
-    last.to_image().save(last_frame, "PNG", pnginfo=note, compress_level=1)
+    _image_of(last).save(last_frame, "PNG", pnginfo=note, compress_level=1)
     middle = _frame_near_middle(video)
     middle.save(preview, "JPEG", quality=88)
     middle.thumbnail((320, 320))
@@ -86,11 +86,10 @@ def _last_frame(path: Path) -> tuple[VideoFrame, str]:
 
 
 def _tail(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> list[VideoFrame]:
-    """The last frame, decoded from the key frame before the last seconds; empty if it cannot be reached that way."""
-    if not stream.duration or stream.time_base is None:
+    """The last frame, decoded from the last key frame on; empty if it cannot be reached that way."""
+    if not stream.duration:
         return []
-    start = (stream.start_time or 0) + stream.duration - int(_TAIL_SECONDS / stream.time_base)
-    container.seek(max(0, start), stream=stream, backward=True)
+    container.seek((stream.start_time or 0) + stream.duration - 1, stream=stream, backward=True)
     last: list[VideoFrame] = []
     for frame in container.decode(stream):
         last = [frame]
@@ -101,7 +100,7 @@ def _frame_near_middle(path: Path) -> Image.Image:
     with av.open(path, format="mov") as container:
         stream = container.streams.video[0]
         container.seek((stream.duration or 0) // 2, stream=stream, backward=True)
-        return next(container.decode(stream)).to_image()
+        return _image_of(next(container.decode(stream)))
 
 
 def _demuxer(path: Path) -> str:
@@ -117,13 +116,19 @@ def _demuxer(path: Path) -> str:
 
 def _covering(picture: Image.Image, width: int, height: int, world: World | None) -> Still:
     fitted = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-    frame = VideoFrame.from_image(fitted).reformat(
+    from_image: Any = VideoFrame.from_image  # the package's annotation is incomplete
+    frame: VideoFrame = from_image(fitted).reformat(
         format="yuv420p",
         dst_colorspace=Colorspace.ITU709,
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.MPEG,
     )
     return Still(width, height, _planes(frame), world)
+
+
+def _image_of(frame: Any) -> Image.Image:
+    picture: Image.Image = frame.to_image()
+    return picture
 
 
 def _planes(frame: VideoFrame) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-FONTS = Path(__file__).with_name("fonts")
+FONTS = Path(__file__).parents[1] / "fonts"
 TEXT, BOLD, CAPS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansCondensed-Bold.ttf"
 _MOST_FONTS = 600
 _NOWHERE = "\U0010fffe"
@@ -48,6 +48,22 @@ class Face:
 
 def wrap(text: str, face: Face, width: float, most: int) -> list[str]:
     """Lines no wider than `width` pixels, at most `most`; a text that is cut ends in an ellipsis."""
+    lines = _filled(text, face, width)
+    if len(lines) > most:
+        return [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), face, width)]
+    return _balanced(text, face, width, lines)
+
+
+def _balanced(text: str, face: Face, width: float, lines: list[str]) -> list[str]:
+    """As few lines, of more even length: no word is left alone on the last one."""
+    for part in (0.6, 0.7, 0.8, 0.9):
+        evener = _filled(text, face, width * part)
+        if len(evener) == len(lines):
+            return evener
+    return lines
+
+
+def _filled(text: str, face: Face, width: float) -> list[str]:
     lines: list[str] = [""]
     for piece in _pieces(text, face, width):
         joined = lines[-1] + piece
@@ -56,8 +72,7 @@ def wrap(text: str, face: Face, width: float, most: int) -> list[str]:
             lines.append(piece.lstrip())
         else:
             lines[-1] = joined
-    lines = [line.rstrip() for line in lines if line.strip()]
-    return lines if len(lines) <= most else [*lines[: most - 1], _cut(lines[most - 1], face, width)]
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def length(text: str, face: Face) -> float:
@@ -102,7 +117,7 @@ def _clusters(word: str) -> Iterator[str]:
             yield held
             held = ""
         held += letter
-        if len(held) > 24:  # noqa: PLR2004 - a word wider than the line has to break somewhere
+        if len(held) > 24:
             yield held
             held = ""
     if held:
@@ -119,6 +134,7 @@ def _clings(letter: str) -> bool:
 
 
 def _cut(line: str, face: Face, width: float) -> str:
+    line = line[: int(width / max(1.0, face.size * 0.2))]
     while line and length(line + "…", face) > width:
         line = line[:-1]
     return line.rstrip(" ,;:.") + "…"

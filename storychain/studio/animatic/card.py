@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from storychain.studio.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, wrap
-from storychain.studio.look import Colour
+from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, wrap
+from storychain.studio.animatic.look import Colour
 
 _MOST_LINES = 4
 _WHITE = (250, 248, 242)
@@ -24,7 +24,7 @@ def title_card(prompt: str, heading: str, size: tuple[int, int], accent: Colour)
     step = round(face.size * 1.42)
     baseline = height - round(66 * unit) - step * (len(lines) - 1) - (round(70 * unit) if height > width else 0)
     words = Image.new("RGBA", size, (0, 0, 0, 0))
-    small = Face(CAPS, max(8, round(15 * unit)))
+    small = Face(CAPS, max(8, round(17 * unit)))
     top = baseline - round(face.size * 1.05) - round(24 * unit)
     rule = (
         margin,

@@ -10,16 +10,17 @@ from pathlib import Path
 from PIL import Image
 
 from storychain.errors import MediaError
-from storychain.studio.card import prints, title_card
-from storychain.studio.graph import Layers, after_source, command
-from storychain.studio.look import Look, World, look_for, seed_of
-from storychain.studio.process import run
-from storychain.studio.scenery import Stage, paint
+from storychain.studio.animatic.canvas import Stage
+from storychain.studio.animatic.card import prints, title_card
+from storychain.studio.animatic.graph import Layers, after_source, command
+from storychain.studio.animatic.look import Look, World, look_for, seed_of
+from storychain.studio.animatic.process import run
+from storychain.studio.animatic.scenery import paint
+from storychain.studio.animatic.shot import Shot, Source
+from storychain.studio.animatic.sound import bed
+from storychain.studio.animatic.stills import Still, image, last_of_video, open_image, write_stills
 from storychain.studio.shelf import Media
-from storychain.studio.shot import Shot, Source
-from storychain.studio.sound import bed
 from storychain.studio.sources import SourceRefused
-from storychain.studio.stills import Still, image, last_of_video, open_image, write_stills
 
 _SECONDS_PER_SECOND = 30.0
 """How long rendering one second may take before it is given up."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from storychain.studio.scenery import Plate
-from storychain.studio.shot import Shot
+from storychain.studio.animatic.canvas import Plate
+from storychain.studio.animatic.shot import Shot
 
 DISSOLVE = 0.75
 """Seconds in which the picture that is continued gives way to the segment's own."""
@@ -45,7 +45,15 @@ def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]
         *start(ffmpeg),
         *inputs,
         *("-filter_complex_threads", "2", "-filter_complex", graph, "-map", "[picture]", *sound),
-        *("-frames:v", str(shot.frames), *picture_codec(shot), *container(layers.tag), str(output)),
+        *(
+            "-frames:v",
+            str(shot.frames),
+            "-force_key_frames",
+            f"{shot.frames / shot.fps - 0.25:.3f}",
+            *picture_codec(shot),
+            *container(layers.tag),
+            str(output),
+        ),
     ]
 
 
@@ -128,8 +136,9 @@ def _words(shot: Shot, last: int) -> list[str]:
 
 def _opening(shot: Shot, last: int) -> list[str]:
     frames = round(DISSOLVE * shot.fps)
+    leaving = f"trim=end_frame={frames + 1},fade=t=out:st=0:d={DISSOLVE}:alpha=1"
     return [
-        f"[{last + 2}:v]format=yuva420p,{_still(shot)},trim=end_frame={frames + 1},fade=t=out:st=0:d={DISSOLVE}:alpha=1[o]",
+        f"[{last + 2}:v]format=yuva420p,{_still(shot)},{leaving}[o]",
         f"[w{last}][o]overlay=format=yuv420:eof_action=pass[picture]",
     ]
 

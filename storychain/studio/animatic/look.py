@@ -12,7 +12,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Five colours of one light: sky above, sky at the horizon, the light itself, the nearest shadow, an accent."""
+    """Four colours of one light: sky above, sky at the horizon, the light itself, the nearest shadow."""
 
     zenith: Colour
     horizon: Colour
@@ -29,6 +29,7 @@ class Look:
     terrain: str
     weather: str
     lighthouse: bool
+    boat: bool
     sun: tuple[float, float]
     chord: tuple[int, ...]
 
@@ -72,6 +73,13 @@ _PALETTES: Mapping[str, Palette] = {
     "desert": _rgb("5a6f95", "f0c08a", "fff0c9", "4a2a24"),
 }
 
+_GROUND: Mapping[str, tuple[Colour, Colour]] = {
+    "desert": ((243, 216, 172), (112, 62, 44)),
+    "hills": ((218, 228, 196), (28, 62, 48)),
+    "forest": ((205, 224, 205), (16, 50, 42)),
+}
+"""Colour at the horizon and of the nearest ground, by terrain."""
+
 _MOOD_WORDS: Mapping[str, tuple[int, str]] = {
     "storm": (4, "storm thunder lightning rain gale tempest hurricane squall downpour raging"),
     "dawn": (4, "dawn sunrise morning daybreak first-light awakens wakes breakfast"),
@@ -89,11 +97,11 @@ _MOOD_WORDS: Mapping[str, tuple[int, str]] = {
 
 _TERRAINS: Mapping[str, str] = {
     "sea": "sea ocean wave waves ship boat lighthouse harbour harbor beach shore coast island sail bay lake whale reef",
-    "city": "city street streets skyline building office tower rooftop train station neon traffic downtown tokyo london",
+    "city": "city street streets skyline building office rooftop skyscraper towers station neon traffic downtown tokyo london",
     "forest": "forest tree trees woods pine jungle grove fox deer cabin",
     "mountains": "mountain mountains peak cliff summit alpine glacier ridge climb climber canyon volcano",
     "desert": "desert dune dunes sand camel",
-    "room": "room kitchen interior desk table cafe studio workshop oven cup coffee product bottle shoe sneaker stairs",
+    "room": "kitchen interior desk cafe studio workshop bakery oven cup coffee product bottle shoe sneaker bedroom library",
     "hills": "hill hills meadow field valley farm village road path garden vineyard train balloon",
 }
 _WEATHER: Mapping[str, str] = {"storm": "rain", "snow": "snow", "night": "stars", "space": "stars", "lamp": "dust"}
@@ -114,13 +122,22 @@ def look_for(prompt: str, world: World) -> Look:
     terrain = _terrain(words) or world.terrain or ("hills", "sea", "mountains")[world.seed % 3]
     return Look(
         mood=mood,
-        palette=_PALETTES[mood],
+        palette=_palette(mood, terrain),
         terrain=terrain,
         weather=_weather(mood, words),
         lighthouse="lighthouse" in words or ("keeper" in words and terrain == "sea"),
+        boat=terrain == "sea" and bool({"boat", "boats", "ship", "sail", "sails", "sailing"} & set(words)),
         sun=(0.24 + 0.52 * (world.seed % 97) / 96, _sun_height(mood)),
         chord=_chord(world.seed, mood),
     )
+
+
+def _palette(mood: str, terrain: str) -> Palette:
+    """By day the land has a colour of its own."""
+    palette, ground = _PALETTES[mood], _GROUND.get(terrain)
+    if mood != "day" or ground is None:
+        return palette
+    return Palette(palette.zenith, ground[0], palette.light, ground[1])
 
 
 def _mood(words: list[str], seed: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storychain.studio.look import Look
+from storychain.studio.animatic.look import Look
 
 RATE = 48000
 _AIR = {
@@ -24,7 +24,8 @@ def bed(look: Look, seed: int, seconds: int) -> str:
     voices = [_voice(place, tone, seconds) for place, tone in enumerate(look.chord)]
     air = _air(look, seed, seconds)
     inputs = "".join(f"[v{place}]" for place in range(len(voices)))
-    mix = f"{inputs}[air]amix=inputs={len(voices) + 1}:normalize=0,atrim=end_sample={seconds * RATE},asetpts=N/SR/TB[sound]"
+    exact = f"atrim=end_sample={seconds * RATE},asetpts=N/SR/TB"
+    mix = f"{inputs}[air]amix=inputs={len(voices) + 1}:normalize=0,{exact}[sound]"
     return ";".join([*voices, air, mix])
 
 

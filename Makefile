@@ -1,0 +1,67 @@
+# storychain: everything a newcomer, a batch or a cron line needs. `make` alone lists it.
+
+VENV    ?= .venv
+PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+             command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+             && echo $$p && break; done)
+# How stories are rendered: free stand-ins unless you agree to spend, e.g. make stories RENDER="--max-credits 400"
+RENDER  ?= --local
+STORIES := $(wildcard stories/*.yaml)
+FILMS   := $(STORIES:stories/%.yaml=films/%.mp4)
+RUN     := $(VENV)/bin/storychain
+READY   := $(VENV)/.storychain-ready
+DEV     := $(VENV)/.storychain-dev-ready
+PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all check bench stories clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '  make %-16s %s\n' 'films/NAME.mp4' 'render stories/NAME.yaml (RENDER="--max-credits N" to spend; default --local, free)'
+
+setup: $(READY) ## make .venv and install storychain with its own ffmpeg; no root needed
+
+demo: $(READY) ## render the lighthouse story with free stand-ins and say where the film is
+	@$(RUN) run stories/lighthouse.yaml --local
+
+test: $(DEV) ## run the quick tests
+	$(VENV)/bin/python -m pytest -n auto
+
+test-all: $(DEV) ## run every test, the long ones too
+	$(VENV)/bin/python -m pytest -n auto -m 'slow or not slow'
+
+check: $(DEV) ## lint, formatting, types, and the house's own rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest -q tests/test_house.py
+
+bench: $(DEV) ## measure what our own time goes into
+	$(VENV)/bin/python tests/bench_media.py
+
+stories: $(FILMS) ## render every story (RENDER="--max-credits N" to spend)
+
+films/%.mp4: stories/%.yaml $(READY)
+	@$(RUN) run $< $(RENDER)
+	@touch $@
+
+clean: ## remove .venv and caches; films, paid segments and the ledger stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	find storychain tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "storychain needs Python 3.11 or newer on PATH, or PYTHON=/path/to/python3"; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) .bootstrap.py $(VENV)
+
+$(READY): pyproject.toml .constraints.txt | $(VENV)/bin/python
+	@echo "Installing storychain and what it needs ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(DEV): $(READY)
+	@echo "Installing what the tests need ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@

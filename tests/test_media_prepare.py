@@ -96,7 +96,7 @@ def test_a_late_picture_keeps_its_sound_in_time(tmp_path):
     late = ("-itsoffset", "0.5", "-i", "v.mp4", "-i", "s.mp4", "-map", "0:v", "-map", "1:a", "-c", "copy", "late.mp4")
     clips.ffmpeg(*late, cwd=tmp_path)
     made = ready(tmp_path / "late.mp4", tmp_path / "p")
-    assert (made.probe.frames, made.probe.start) == (48, 0)
+    assert (made.probe.frames, made.probe.start) == (48, Fraction(0))
     # The file's second 0.5 is the picture's 0.0, so the beep of 0.5 falls into the fade, that of 1.5 comes at 1.0.
     assert clips.beeps(made.sound)[-1] == pytest.approx(1.0, abs=0.001)
 
@@ -147,7 +147,7 @@ def test_names_that_bite(tmp_path):
     assert (folder / "-%03d.png").exists()
 
 
-def damaged(path: Path, change: Callable[[bytearray], bytes]) -> Path:
+def damaged(path: Path, change: Callable[[bytearray], bytes | bytearray]) -> Path:
     data = bytearray(path.read_bytes())
     path.write_bytes(change(data))
     return path
@@ -168,7 +168,7 @@ def blank(data: bytearray) -> bytearray:
 
 
 FAST = ("-movflags", "+faststart")
-DAMAGE: dict[str, tuple[tuple[str, ...], Callable[[bytearray], bytes], str]] = {
+DAMAGE: dict[str, tuple[tuple[str, ...], Callable[[bytearray], bytes | bytearray], str]] = {
     "cut short": ((), lambda data: data[: len(data) // 2], "cut short"),
     "cut short, index first": (FAST, lambda data: data[: len(data) * 3 // 4], "cut short"),
     "one byte missing": (FAST, lambda data: data[:-1], "cut short"),
@@ -219,7 +219,7 @@ def test_a_varying_rate_is_evened_out(tmp_path):
     segment = clips.make(tmp_path / "a.mp4", seconds=2, video=h264)
     assert probe(segment).flaw == "its frame rate varies"
     made = ready(segment, tmp_path / "p")
-    assert (made.mended, made.probe.fps, made.probe.frames) == ("its frame rate varies", 24, 48)
+    assert (made.mended, made.probe.fps, made.probe.frames) == ("its frame rate varies", Fraction(24), 48)
     assert clips.numbers(made.picture) == [*range(10), *[9] * 5, *range(15, 48)]
     assert clips.beeps(made.sound) == pytest.approx([0.5, 1.5], abs=0.001)
 

@@ -148,9 +148,13 @@ def _about(title: str, note: str, titles: Sequence[str], lengths: Sequence[Fract
 
 
 def _plain(text: str) -> str:
-    """`text` on one line, without control characters, with the format's own signs escaped."""
+    """`text` on one line, without control characters, with the format's own signs escaped.
+
+    ffmpeg takes a backslash at a line's end, even an escaped one, for a sign that the line goes on: hence the space.
+    """
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    return "".join(f"\\{sign}" if sign in "=;#\\" else sign for sign in line)
+    escaped = "".join(f"\\{sign}" if sign in "=;#\\" else sign for sign in line)
+    return escaped + " " if escaped.endswith("\\") else escaped
 
 
 def _argv(segments: Sequence[Prepared]) -> list[str]:

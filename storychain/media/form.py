@@ -18,7 +18,7 @@ TICKS = 120_000
 USUAL_RATES = tuple(
     sorted(
         [Fraction(rate) for rate in (8, 10, 12, 15, 16, 20, 24, 25, 30, 48, 50, 60, 120)]
-        + [Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120)]
+        + [Fraction(1000 * rate, 1001) for rate in (24, 30, 60, 120)]
     )
 )
 """Frames per second that a segment may have and still be copied."""

@@ -143,7 +143,6 @@ class _Walk:
     """What the packets told: shown times in seconds (ascending), and the rest of `Probe` in their terms."""
 
     times: list[Fraction]
-    last_duration: Fraction
     hidden: int
     reorder: int
     begins_clean: bool
@@ -186,10 +185,8 @@ def _measure(packets: list[Packet[Stream]], clean: list[bool], heard: Fraction) 
     base = packets[0].time_base
     shown = sorted(mark for mark, packet in zip(marks, packets, strict=True) if not packet.is_discard)
     place = {mark: rank for rank, mark in enumerate(sorted(marks))}
-    last = max(packets, key=lambda packet: packet.pts or 0)
     return _Walk(
         times=[mark * base for mark in shown],
-        last_duration=(last.duration or 0) * base,
         hidden=len(packets) - len(shown),
         reorder=max(0, *(index - place[mark] for index, mark in enumerate(marks))) if len(marks) > 1 else 0,
         begins_clean=bool(clean) and clean[0],
@@ -244,12 +241,12 @@ def _length(walk: _Walk, rate: Fraction | None, picture: VideoStream) -> tuple[F
     """Frames per second (where they vary: the usual rate nearest to the ordinary step), seconds of the picture."""
     if rate is not None:
         return rate, len(walk.times) / rate
-    span = walk.times[-1] - walk.times[0] + walk.last_duration
-    if len(walk.times) == 1 or span <= 0:
+    if len(walk.times) == 1:
         rate = nearest_usual(Fraction(picture.average_rate or 24))
-        return rate, len(walk.times) / rate
-    steps = [later - earlier for earlier, later in pairwise(walk.times)]
-    return nearest_usual(1 / (median(steps) or Fraction(1, 24))), span
+        return rate, 1 / rate
+    # What a packet says of its duration is about decoding; the last frame is shown as long as an ordinary one.
+    step = median(later - earlier for earlier, later in pairwise(walk.times)) or Fraction(1, 24)
+    return nearest_usual(1 / step), walk.times[-1] - walk.times[0] + step
 
 
 def _rotation(opened: InputContainer, picture: VideoStream) -> int:

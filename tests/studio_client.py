@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,16 @@ async def studio(home: Path, **options: Any) -> AsyncIterator[tuple[Running, htt
         httpx.AsyncClient(base_url=running.base_url, headers=HEADERS, timeout=30) as client,
     ):
         yield running, client
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
 
 
 async def submit(client: httpx.AsyncClient, **changes: Any) -> str:

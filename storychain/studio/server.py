@@ -46,7 +46,16 @@ class Running:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to whoever runs the event loop."""
+    """uvicorn that says when it is ready, and leaves signals to whoever runs the event loop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -127,8 +136,9 @@ def _bracketed(host: str) -> str:
 
 
 async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
     if serving.done():
         await serving
 

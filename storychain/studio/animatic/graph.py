@@ -45,15 +45,7 @@ def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]
         *start(ffmpeg),
         *inputs,
         *("-filter_complex_threads", "2", "-filter_complex", graph, "-map", "[picture]", *sound),
-        *(
-            "-frames:v",
-            str(shot.frames),
-            "-force_key_frames",
-            f"{shot.frames / shot.fps - 0.25:.3f}",
-            *picture_codec(shot),
-            *container(layers.tag),
-            str(output),
-        ),
+        *("-frames:v", str(shot.frames), *picture_codec(shot), *container(layers.tag), str(output)),
     ]
 
 
@@ -95,7 +87,9 @@ def picture_codec(shot: Shot) -> list[str]:
         "-pix_fmt",
         "yuv420p",
     ]
-    return [*codec, *colours, "-r", str(shot.fps)]
+    # A key frame near the end: whoever continues from the last frame need not decode the seconds before it.
+    near_end = f"{shot.frames / shot.fps - 0.25:.3f}"
+    return [*codec, *colours, "-force_key_frames", near_end, "-r", str(shot.fps)]
 
 
 def container(tag: str) -> list[str]:

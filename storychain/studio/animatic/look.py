@@ -97,11 +97,11 @@ _MOOD_WORDS: Mapping[str, tuple[int, str]] = {
 
 _TERRAINS: Mapping[str, str] = {
     "sea": "sea ocean wave waves ship boat lighthouse harbour harbor beach shore coast island sail bay lake whale reef",
-    "city": "city street streets skyline building office rooftop skyscraper towers station neon traffic downtown tokyo london",
+    "city": "city street streets skyline building office rooftop skyscraper towers station neon traffic downtown",
     "forest": "forest tree trees woods pine jungle grove fox deer cabin",
     "mountains": "mountain mountains peak cliff summit alpine glacier ridge climb climber canyon volcano",
     "desert": "desert dune dunes sand camel",
-    "room": "kitchen interior desk cafe studio workshop bakery oven cup coffee product bottle shoe sneaker bedroom library",
+    "room": "kitchen interior desk cafe studio workshop bakery oven cup coffee product bottle shoe sneaker bedroom",
     "hills": "hill hills meadow field valley farm village road path garden vineyard train balloon",
 }
 _WEATHER: Mapping[str, str] = {"storm": "rain", "snow": "snow", "night": "stars", "space": "stars", "lamp": "dust"}

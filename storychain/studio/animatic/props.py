@@ -1,4 +1,4 @@
-"""Paints things in the picture: glitter on water, a lighthouse, a boat, lights out of focus, what falls from the sky."""
+"""Paints things in the picture: glitter on water, a lighthouse, a boat, lights out of focus, rain and snow."""
 
 from __future__ import annotations
 

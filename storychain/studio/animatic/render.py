@@ -80,7 +80,7 @@ def _paint(shot: Shot, look: Look, world: World, opening: Still | None, scratch:
         plates=tuple(plates),
         card=_card(shot, look, scratch / "card.png"),
         opening=_planes(opening, scratch / "opening.yuv") if opening else None,
-        sound=bed(look, world.seed + world.frame, shot.seconds),
+        sound=bed(look, world.seed + world.frame, shot.frames // shot.fps),
         tag=_after(world, look, shot).tag(),
     )
 

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import venv
 from pathlib import Path
@@ -29,7 +30,7 @@ def fetch_pip(folder: Path) -> Path:
     with urllib.request.urlopen(INDEX, timeout=60) as answer:
         release = json.load(answer)
     wheel = next(file for file in release["urls"] if file["packagetype"] == "bdist_wheel")
-    with urllib.request.urlopen(wheel["url"], timeout=120) as answer:
+    with urllib.request.urlopen(urllib.parse.urljoin(INDEX, wheel["url"]), timeout=120) as answer:
         data = answer.read()
     if hashlib.sha256(data).hexdigest() != wheel["digests"]["sha256"]:
         sys.exit("pip arrived damaged; try again")

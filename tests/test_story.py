@@ -201,7 +201,7 @@ CASES = {
     "scenes:\n  - prompt: ''\n": ["scenes[0].prompt: is empty; say what happens"],
     f"scenes:\n  - prompt: {'x' * 5001}\n": ["is 5,001 characters long; a prompt"],
     f"style: {'y' * 3000}\nscenes:\n  - prompt: {'x' * 3000}\n": ["is 6,001 characters long once variables and style"],
-    f"scenes:\n  - prompt: {'x' * 30000}\n": ["is 30,000 characters long; at most 20,000"],
+    f"scenes:\n  - prompt: {'x' * 30000}\n": ["is 30,000 characters long; at most 10,000"],
     "scenes:\n  - prompt: Costs ${5}, she says\n": ["2:19  scenes[0].prompt: '${5}' is not a variable's name"],
     "scenes:\n  - prompt: Costs ${ , she says\n": ["'${' is never closed; write $${"],
     "vars: {a: b}\nscenes:\n  - prompt: Here is $a now\n": ["3:21  scenes[0].prompt: a variable is written ${a}"],
@@ -249,6 +249,7 @@ CASES = {
     "title: *bold* words\n": ["text that begins with * or & needs quotes"],
     "title: @home\n": ["text that begins with @ needs quotes"],
     'title: "a\\q"\n': ["a backslash inside double quotes begins an escape; write \\\\ or"],
+    'title: "\\UFFFFFFFF"\n': ["this escape names no character"],
     'title: "never closed\nscenes: x\n': ["1:8  what is opened here is never closed"],
     "title: [a\nmodel: b\n": ["the bracket before this is not closed"],
     "%YAML 3.0\n---\n" + SCENES: ["a story needs no YAML directive"],
@@ -414,7 +415,7 @@ def hostile() -> dict[str, str]:
         f"{letter}: &{letter} [{','.join([f'*{before}'] * 9)}]\n"
         for before, letter in zip("abcdefgh", "bcdefghi")  # noqa: B905
     )
-    prompts = "scenes:\n - &p {prompt: '" + "${a}" * 4000 + "'}\n" + " - *p\n" * 900 + f"vars: {{a: '{'x' * 4900}'}}\n"
+    prompts = "scenes:\n - &p {prompt: '" + "${a}" * 2400 + "'}\n" + " - *p\n" * 900 + f"vars: {{a: '{'x' * 4900}'}}\n"
     return {
         "laughs": laughs,
         "deep": "[" * 500_000,
@@ -432,7 +433,7 @@ def hostile() -> dict[str, str]:
 def test_hostile_files_are_refused_quickly(tmp_path: Path, name: str) -> None:
     before = time.process_time()
     message = said(tmp_path, hostile()[name])
-    assert time.process_time() - before < 2
+    assert time.process_time() - before < 3
     assert len(message) < 60_000
 
 

@@ -73,14 +73,14 @@ class WrittenStart(_Written):
     image: Address | None = Field(
         default=None,
         description="Picture the first scene begins with: a file beside the story (png, jpg, webp) or an address.",
-        examples=["media/observatory.png"],
+        examples=["media/observatory.jpg"],
     )
     references: tuple[Address, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=3,
         description="One to three pictures of subjects or of the style the first scene should keep to.",
-        examples=[["media/fox.png", "media/forest.png"]],
+        examples=[["media/fox.jpg", "media/forest.jpg"]],
     )
     include: Flag | None = Field(
         default=None,

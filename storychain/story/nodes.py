@@ -94,6 +94,7 @@ _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _NUMBER = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TEXT_TAGS = {"!", "tag:yaml.org,2002:str"}
 
 
@@ -118,6 +119,9 @@ def _events(text: str) -> Iterator[yaml.Event]:
             yield loader.get_event()
     except yaml.YAMLError as error:
         raise Unreadable(explain(error, text)) from error
+    except (OverflowError, ValueError) as error:  # PyYAML without its C parser, on "\UFFFFFFFF"
+        offset = getattr(loader, "index", 0)
+        raise Unreadable(Problem(Span(offset, offset + 1), (), "this escape names no character")) from error
     finally:
         loader.dispose()
 
@@ -148,6 +152,8 @@ class _Builder:
                 self._add(self._aliased(event))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
+        if _SURROGATE.search(event.value):  # only PyYAML's own parser lets them through
+            raise Unreadable(Problem(_span(event), (), "an escape in this text names no character"))
         plain = event.style in (None, "")
         as_text = self._tagged(event, _TEXT_TAGS) or not plain
         node = ScalarNode(_span(event), event.value, "text" if as_text else _kind(event.value), plain)

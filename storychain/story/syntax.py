@@ -51,6 +51,8 @@ def _scalar(line: str, column: int, said: str) -> str | None:
         return f"text that begins with {line[column]} needs quotes"
     if "alphabetic" in said:
         return "text that begins with * or & needs quotes"
+    if "escape" in said and line[column - 2 : column].casefold() == "\\u":
+        return "this escape names no character; write the character itself"
     if "escape" in said:
         return "a backslash inside double quotes begins an escape; write \\\\ or use single quotes"
     return None

@@ -62,7 +62,7 @@ scenes:
 def template(name: str) -> str:
     """Return a commented story to start from, for a file called `NAME.yaml`."""
     title = name.replace("_", " ").replace("-", " ").strip() or name
-    shown = json.dumps(title[:1].upper() + title[1:], ensure_ascii=False)
+    shown = json.dumps((title[:1].upper() + title[1:]).replace("$", "$$"), ensure_ascii=False)
     return _TEMPLATE.format(schema=SCHEMA_FILE, file=_shell_word(f"{name}.yaml"), title=shown)
 
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from storychain.story.nodes import ListNode, MapNode, ScalarNode
 from storychain.story.problems import quoted
 
-MOST_TEXT = 20_000
+MOST_TEXT = 10_000
 """Most characters of any one text, before variables and style."""
 
 MOST_BUDGET = 1_000_000_000
@@ -23,7 +23,7 @@ MOST_ATTEMPTS = 10
 """Most paid tries at one scene."""
 
 _SPACES = re.compile(r"[ \t\n]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST_NUMBER = 40
 
 

@@ -14,7 +14,7 @@ from storychain.story.problems import did_you_mean, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ENOUGH = 20_000
+ENOUGH = 10_000
 """Filling stops after so many characters; no prompt may be nearly as long."""
 
 VARIABLE = re.compile(r"[^\W\d][\w-]*")

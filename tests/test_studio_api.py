@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 from decimal import Decimal
 
 import httpx
@@ -285,3 +286,18 @@ async def test_the_webhook_is_told_and_retried_once(tmp_path):
         while calls.qsize() < 2:
             await client.get("/v1/quota")
         assert json.loads(calls.get_nowait()) == json.loads(calls.get_nowait()) == told
+
+
+@in_loop
+async def test_leaving_stops_the_renders_and_leaves_no_process(tmp_path):
+    async with studio(tmp_path, scale=1.0) as (running, client):
+        job_id = await submit(client, model="pixverse5.5", duration="10s")
+        while not (await client.get(f"/v1/jobs/{job_id}")).json()["data"]["renderProgress"]:
+            await asyncio.sleep(0.02)
+        assert running.counts["renders"] == 1
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert not list((tmp_path / "media").iterdir())
+    assert not list((tmp_path / "scratch").iterdir())
+    async with studio(tmp_path) as (_, client):
+        assert (await ended(client, job_id))["data"]["duration"] == "10s"

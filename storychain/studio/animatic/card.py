@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, wrap
+from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, drawable, wrap
 from storychain.studio.animatic.look import Colour
 
 _MOST_LINES = 4
+_NO_FONT = "No font on this machine can draw these words; install one for their script to read them here."
 _WHITE = (250, 248, 242)
 
 
@@ -20,10 +21,11 @@ def title_card(prompt: str, heading: str, size: tuple[int, int], accent: Colour)
     width, height = size
     unit = min(width, height) / 720
     margin = round(width * (0.07 if width >= height else 0.08))
-    face, lines = _fitted(" ".join(prompt.split()), unit, (width - 2 * margin) * (0.82 if width > height else 1.0))
+    words = drawable(" ".join(prompt.split()), Face(TEXT, 16)) or _NO_FONT
+    face, lines = _fitted(words, unit, (width - 2 * margin) * (0.82 if width > height else 1.0))
     step = round(face.size * 1.42)
     baseline = height - round(66 * unit) - step * (len(lines) - 1) - (round(70 * unit) if height > width else 0)
-    words = Image.new("RGBA", size, (0, 0, 0, 0))
+    type_ = Image.new("RGBA", size, (0, 0, 0, 0))
     small = Face(CAPS, max(8, round(17 * unit)))
     top = baseline - round(face.size * 1.05) - round(24 * unit)
     rule = (
@@ -32,11 +34,11 @@ def title_card(prompt: str, heading: str, size: tuple[int, int], accent: Colour)
         margin + round(34 * unit),
         top - round(5 * unit) + max(1, round(2 * unit)) - 1,
     )
-    ImageDraw.Draw(words).rectangle(rule, (*accent, 255))
-    draw_spaced(words, (margin + round(48 * unit), top), heading, small, (*_WHITE, 225), 2.1 * unit)
+    ImageDraw.Draw(type_).rectangle(rule, (*accent, 255))
+    draw_spaced(type_, (margin + round(48 * unit), top), heading, small, (*_WHITE, 225), 2.1 * unit)
     for row, line in enumerate(lines):
-        draw_line(words, (margin, baseline + row * step), line, face, (*_WHITE, 255))
-    return _shadowed(words, _scrim(size, top - round(60 * unit)), unit)
+        draw_line(type_, (margin, baseline + row * step), line, face, (*_WHITE, 255))
+    return _shadowed(type_, _scrim(size, top - round(60 * unit)), unit)
 
 
 def prints(paths: list[Image.Image], size: tuple[int, int]) -> Image.Image:

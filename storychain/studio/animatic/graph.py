@@ -15,6 +15,9 @@ DISSOLVE = 0.75
 """Seconds in which the picture that is continued gives way to the segment's own."""
 
 _MATRIX = "out_color_matrix=bt709:out_range=tv"
+_FIRST_FRAME = ("-x264-params", "zones=0,0,q=8")
+"""The first frame is kept finer than the rest: it has to look exactly like the frame it continues."""
+
 _RAW = ("-f", "rawvideo", "-framerate", "24", "-pixel_format")
 
 
@@ -89,7 +92,7 @@ def picture_codec(shot: Shot) -> list[str]:
     ]
     # A key frame near the end: whoever continues from the last frame need not decode the seconds before it.
     near_end = f"{shot.frames / shot.fps - 0.25:.3f}"
-    return [*codec, *colours, "-force_key_frames", near_end, "-r", str(shot.fps)]
+    return [*codec, *colours, *_FIRST_FRAME, "-force_key_frames", near_end, "-r", str(shot.fps)]
 
 
 def container(tag: str) -> list[str]:
@@ -132,7 +135,7 @@ def _opening(shot: Shot, last: int) -> list[str]:
     frames = round(DISSOLVE * shot.fps)
     leaving = f"trim=end_frame={frames + 1},fade=t=out:st=0:d={DISSOLVE}:alpha=1"
     return [
-        f"[{last + 2}:v]format=yuva420p,{_still(shot)},{leaving}[o]",
+        f"[{last + 2}:v]setparams=colorspace=bt709:range=tv,format=yuva420p,{_still(shot)},{leaving}[o]",
         f"[w{last}][o]overlay=format=yuv420:eof_action=pass[picture]",
     ]
 

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.floating[Any]]
 Places = npt.NDArray[np.float64]
 _STEP, _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
+_TIERS = 7
+
 
 def chance(seed: int, cells: npt.NDArray[np.int64]) -> Floats:
     """A number in [0, 1) for every cell."""
@@ -68,15 +70,17 @@ def blocks(seed: int, places: Places, wavelength: float) -> Floats:
 
 
 def pines(seed: int, places: Places, wavelength: float) -> Floats:
-    """Tree tops in 0 to 1: firs with tiers of boughs, standing close, over soft undergrowth."""
-    crowns = 0.22 + 0.16 * rolling(seed + 2, places, wavelength * 6)
-    for row, width in enumerate((1.0, 0.79, 0.57)):
+    """Tree tops in 0 to 1: firs with tiers of boughs, tall ones over a close row of small ones."""
+    crowns = 0.16 + 0.10 * rolling(seed + 2, places, wavelength * 5)
+    for row, width in enumerate((1.0, 0.71, 0.43, 0.27)):
         cells, part = _cells(places + 31 * row, wavelength * width)
-        away = np.abs(part - 0.36 - 0.28 * chance(seed + 20 + row, cells)) / 0.34 * 6
+        away = np.abs(part - 0.42 - 0.16 * chance(seed + 20 + row, cells)) / 0.44 * _TIERS
         tier = np.floor(away)
-        boughs = 1 - (tier + (away - tier) ** 0.45) / 6
-        tall = 0.42 + 0.58 * chance(seed + 30 + row, cells)
-        crowns = np.maximum(crowns, np.where(boughs > 0, boughs * tall * np.float32(0.62 + 0.38 * width), 0))
+        # Each tier falls off steeply, then runs out flat into the tip of its bough.
+        boughs = 1 - (tier + np.minimum(1, 1.9 * (away - tier)) ** 0.8) / _TIERS
+        tall = 0.55 + 0.45 * chance(seed + 30 + row, cells)
+        height = 0.12 + 0.88 * np.clip(boughs, 0, 1) ** 1.25 * tall
+        crowns = np.maximum(crowns, np.where(boughs > 0, height * np.float32(0.34 + 0.66 * width), 0))
     return np.asarray(crowns, np.float32)
 
 

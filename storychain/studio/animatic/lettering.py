@@ -75,6 +75,12 @@ def _filled(text: str, face: Face, width: float) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
+def drawable(text: str, face: Face) -> str:
+    """The text without letters that no font here has; empty if too little of it would be left to read."""
+    kept = "".join(letter for letter in text if letter.isspace() or _clings(letter) or _found(letter, face.name))
+    return kept if len(kept.strip()) > 0.7 * len(text.strip()) else ""
+
+
 def length(text: str, face: Face) -> float:
     """Width of a line in pixels."""
     return sum(run_face.font.getlength(run) for run, run_face in _runs(text, face))
@@ -159,11 +165,16 @@ def _runs(text: str, face: Face) -> Iterator[tuple[str, Face]]:
         yield held, Face(name, face.size)
 
 
-@lru_cache(maxsize=4096)
 def _name_for(letter: str, preferred: str) -> str:
+    return _found(letter, preferred) or preferred
+
+
+@lru_cache(maxsize=4096)
+def _found(letter: str, preferred: str) -> str | None:
+    """The font to draw a letter with: the preferred one, else any on this machine that has it."""
     if _has(preferred, letter):
         return preferred
-    return next((name for name in _machine_fonts() if _has(name, letter)), preferred)
+    return next((name for name in _machine_fonts() if _has(name, letter)), None)
 
 
 @lru_cache(maxsize=8192)

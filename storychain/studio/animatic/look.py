@@ -41,16 +41,23 @@ class World:
     seed: int
     frame: int = 0
     terrain: str = ""
+    lighthouse: bool = False
 
     def tag(self) -> str:
         """As written into a file's metadata, for the segment that continues it."""
-        return f"stand-in world={self.seed}.{self.frame}.{self.terrain}"
+        return f"stand-in world={self.seed}.{self.frame}.{self.terrain}.{self.lighthouse:d}"
 
     @classmethod
     def read(cls, tag: str) -> World | None:
         """The world that `tag` wrote, if it is one."""
-        found = re.search(r"world=(\d{1,19})\.(\d{1,9})\.([a-z]*)", tag)
-        return cls(int(found[1]), int(found[2]), found[3] if found[3] in _TERRAINS else "") if found else None
+        found = re.search(r"world=(\d{1,19})\.(\d{1,9})\.([a-z]*)\.([01])", tag)
+        if found is None or found[3] not in _TERRAINS:
+            return None
+        return cls(int(found[1]), int(found[2]), found[3], found[4] == "1")
+
+    def after(self, look: Look, frames: int) -> World:
+        """The world as the segment after one of `frames` frames finds it."""
+        return World(self.seed, (self.frame + frames) % 10**8, look.terrain, look.lighthouse)
 
 
 def _rgb(*codes: str) -> Palette:
@@ -89,10 +96,10 @@ _MOOD_WORDS: Mapping[str, tuple[int, str]] = {
     "fog": (3, "fog mist misty haze grey gray smoke overcast cloudy"),
     "deep": (3, "underwater reef coral dive diver submarine whale"),
     "space": (3, "space planet galaxy orbit astronaut cosmos nebula comet spaceship rocket"),
-    "desert": (3, "desert dune dunes sand canyon camel"),
+    "desert": (2, "desert dune dunes sand canyon camel"),
     "meadow": (3, "meadow field garden spring grass flowers green farm vineyard leaf leaves"),
     "lamp": (2, "lamp lamplight lantern candle candlelight fire hearth kitchen cafe coffee oven"),
-    "day": (2, "day noon sun sunny bright blue sky summer clear calm"),
+    "day": (3, "day noon sun sunny bright blue sky summer clear calm"),
 }
 
 _TERRAINS: Mapping[str, str] = {
@@ -125,11 +132,17 @@ def look_for(prompt: str, world: World) -> Look:
         palette=_palette(mood, terrain),
         terrain=terrain,
         weather=_weather(mood, words),
-        lighthouse="lighthouse" in words or ("keeper" in words and terrain == "sea"),
+        lighthouse=_has_lighthouse(words, terrain, world),
         boat=terrain == "sea" and bool({"boat", "boats", "ship", "sail", "sails", "sailing"} & set(words)),
         sun=(0.24 + 0.52 * (world.seed % 97) / 96, _sun_height(mood)),
         chord=_chord(world.seed, mood),
     )
+
+
+def _has_lighthouse(words: list[str], terrain: str, world: World) -> bool:
+    """Where one is named; and it goes on standing there while the sea goes on."""
+    stands = world.lighthouse and terrain == world.terrain
+    return stands or "lighthouse" in words or ("keeper" in words and terrain == "sea")
 
 
 def _palette(mood: str, terrain: str) -> Palette:
@@ -141,9 +154,11 @@ def _palette(mood: str, terrain: str) -> Palette:
 
 
 def _mood(words: list[str], seed: int) -> str:
-    scores = {mood: weight * _hits(words, known) for mood, (weight, known) in _MOOD_WORDS.items()}
-    best = max(scores, key=lambda mood: (scores[mood], -_first(words, _MOOD_WORDS[mood][1])))
-    return best if scores[best] else ("dawn", "day", "dusk", "meadow")[seed % 4]
+    """Hour and weather before air and place, and these before the light of a lamp; then what is said most or first."""
+    said = {mood: hits for mood, (_, known) in _MOOD_WORDS.items() if (hits := _hits(words, known))}
+    if not said:
+        return ("dawn", "day", "dusk", "meadow")[seed % 4]
+    return max(said, key=lambda mood: (_MOOD_WORDS[mood][0], said[mood], -_first(words, _MOOD_WORDS[mood][1])))
 
 
 def _terrain(words: list[str]) -> str:

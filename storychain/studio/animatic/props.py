@@ -64,10 +64,12 @@ def lighthouse(look: Look, stage: Stage) -> Plate:
     draw.rectangle((0.43 * w, 0.245 * h, 0.57 * w, 0.265 * h), stone)
     draw.rectangle((0.458 * w, 0.175 * h, 0.542 * w, 0.245 * h), (255, 226, 160))
     draw.polygon([(0.445 * w, 0.178 * h), (0.5 * w, 0.12 * h), (0.555 * w, 0.178 * h)], stone)
-    glow = _lamp_glow(wide, high)
-    glow.alpha_composite(picture.reduce(_OVERSIZE))
-    place = 0.68 if look.sun[0] < 0.5 else 0.02
-    return Plate(np.asarray(glow), wide, high, x=even(stage.width * place), y=even(stage.height * 0.97) - high)
+    above = even(high * 0.4)
+    glow = _lamp_glow(wide, high + above, above + high * 0.21, high)
+    glow.alpha_composite(picture.reduce(_OVERSIZE), (0, above))
+    place = 0.69  # on the right: words stand on the left
+    foot = even(stage.height * 0.97)
+    return Plate(np.asarray(glow), wide, high + above, x=even(stage.width * place), y=foot - high - above)
 
 
 def boat(look: Look, stage: Stage) -> Plate:
@@ -127,8 +129,8 @@ def _edges(w: int, h: int, at: float) -> list[tuple[float, float]]:
     return [((0.5 - half) * w, at * h), ((0.5 + half) * w, at * h)]
 
 
-def _lamp_glow(wide: int, high: int) -> Image.Image:
+def _lamp_glow(wide: int, high: int, lamp: float, size: float) -> Image.Image:
     down, across = np.ogrid[0:high, 0:wide]
-    away = (np.hypot(across - wide * 0.5, down - high * 0.21) / high).astype(np.float32)
-    alpha = np.exp(-((away / 0.08) ** 2)) * 0.75 + np.exp(-((away / 0.2) ** 2)) * 0.34 - 0.012
+    away = (np.hypot(across - wide * 0.5, down - lamp) / size).astype(np.float32)
+    alpha = np.exp(-((away / 0.07) ** 2)) * 0.7 + np.exp(-((away / 0.19) ** 2)) * 0.36 - 0.005
     return Image.fromarray(tinted(_LAMP, alpha * 255), "RGBA")

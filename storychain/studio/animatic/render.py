@@ -46,7 +46,7 @@ async def render(
         longer = scratch / "longer.mp4"
         await run(after_source(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
         fresh = longer
-    await asyncio.to_thread(_deliver, fresh, _after(world, look, shot), media, scratch)
+    await asyncio.to_thread(_deliver, fresh, world.after(look, shot.seconds * 24), media, scratch)
     return shot.width, shot.height
 
 
@@ -81,7 +81,7 @@ def _paint(shot: Shot, look: Look, world: World, opening: Still | None, scratch:
         card=_card(shot, look, scratch / "card.png"),
         opening=_planes(opening, scratch / "opening.yuv") if opening else None,
         sound=bed(look, world.seed + world.frame, shot.frames // shot.fps),
-        tag=_after(world, look, shot).tag(),
+        tag=world.after(look, shot.seconds * 24).tag(),
     )
 
 
@@ -110,11 +110,6 @@ def _heading(shot: Shot) -> str:
 def _planes(still: Still, path: Path) -> Path:
     path.write_bytes(still.planes)
     return path
-
-
-def _after(world: World, look: Look, shot: Shot) -> World:
-    """The world as the next segment finds it."""
-    return World(world.seed, (world.frame + shot.seconds * 24) % 10**8, look.terrain)
 
 
 def _deliver(fresh: Path, world: World, media: Media, scratch: Path) -> None:

@@ -43,12 +43,12 @@ _LAND: dict[str, tuple[Ridge, ...]] = {
     "mountains": (
         Ridge(land.jagged, 0.62, 0.42, 760, 0.20, 0.5),
         Ridge(land.jagged, 0.76, 0.34, 560, 0.50, 1.0),
-        Ridge(land.pines, 0.96, 0.22, 52, 0.94, 2.0),
+        Ridge(land.pines, 0.98, 0.24, 78, 0.94, 2.0),
     ),
     "forest": (
         Ridge(land.rolling, 0.60, 0.16, 480, 0.18, 0.5),
-        Ridge(land.pines, 0.74, 0.30, 58, 0.48, 1.0),
-        Ridge(land.pines, 1.02, 0.62, 150, 0.95, 2.0),
+        Ridge(land.pines, 0.76, 0.32, 92, 0.46, 1.0),
+        Ridge(land.pines, 1.03, 0.66, 210, 0.95, 2.0),
     ),
     "desert": (
         Ridge(land.dunes, 0.66, 0.12, 430, 0.16, 0.5),

@@ -12,7 +12,7 @@ from storychain.errors import InvalidStory
 from storychain.story.nodes import NOTHING, MapNode, Node, ScalarNode, Unreadable, read_nodes
 from storychain.story.parsing import Places, parse
 from storychain.story.problems import Problem, Span, render, visible
-from storychain.story.reading import read_text
+from storychain.story.reading import read_file
 from storychain.story.resolve import resolve
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def load(path: Path, catalogue: Catalogue) -> Story:
     """Return the story at `path`. Raises `InvalidStory` with every problem there is to see."""
-    text = read_text(path)
+    text = read_file(path)
     problems: list[Problem] = []
     try:
         root = _mapping(read_nodes(text, problems))

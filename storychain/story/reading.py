@@ -26,7 +26,7 @@ _EXOTIC_BREAKS = str.maketrans(dict.fromkeys("\x85\u2028\u2029", " "))
 _WIDE_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_text(path: Path) -> str:
+def read_file(path: Path) -> str:
     r"""Return the text of the story at `path`: UTF-8, lines ended by `\n` alone, no control characters but tabs.
 
     Raises `InvalidStory` for anything that is not such a file.

@@ -1,0 +1,310 @@
+"""The command line as people and scripts meet it: real processes, a real server, the documented contract."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stage import FFMPEG, frames_of, story_file
+
+KEY = "pictai_a-secret-nobody-may-see"
+
+
+class Studio:
+    """A studio in a process of its own, as `storychain studio` opens it."""
+
+    def __init__(self, home, *options):
+        command = [sys.executable, "-m", "storychain", "studio", "--home", str(home), "--scale", "0.125", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=home)
+        self.base_url = self.process.stdout.readline().strip()
+        self.origin = self.base_url.removesuffix("/pictoryapis")
+
+    def counts(self):
+        return httpx.get(f"{self.origin}/studio/counts", headers={"User-Agent": "a-test/1.0"}).json()
+
+    def close(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+
+
+class Desk:
+    """A folder with stories in it, and storychain run in it as a person would."""
+
+    def __init__(self, folder, studio):
+        self.folder = folder
+        self.studio = studio
+
+    def environ(self, **changes):
+        told = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "STORYCHAIN_FFMPEG": str(FFMPEG),
+            "PICTORY_API_BASE_URL": self.studio.base_url,
+            "PICTORY_API_KEY": KEY,
+            "STORYCHAIN_POLL": "0.1",
+            "STORYCHAIN_SETTLE": "0.5",
+            **changes,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def start(self, *arguments, **environ):
+        command = [sys.executable, "-m", "storychain", *map(str, arguments)]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environ(**environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments, **environ):
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=90)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    home = tmp_path / "studio"
+    home.mkdir()
+    studio = Studio(home)
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    yield Desk(folder, studio)
+    studio.close()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A desk for commands that ask nobody: its API is at an address where nobody listens."""
+
+    class Nowhere:
+        base_url = "http://127.0.0.1:9"
+
+    return Desk(tmp_path_factory.mktemp("plain"), Nowhere())
+
+
+def until(true, seconds=30):
+    """Wait for something another process does."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_nothing_is_spent_without_consent_and_the_way_to_consent_is_told(desk):
+    story_file(desk.folder, 2)
+    done = desk.run("run", "tale.yaml")
+    assert done.returncode == 5
+    assert done.stdout == ""
+    assert "80 credits" in done.stderr
+    assert "storychain run tale.yaml --max-credits 80" in done.stderr
+    assert desk.studio.counts()["submits"] == 0
+
+
+def test_a_cap_below_the_quote_buys_nothing(desk):
+    story_file(desk.folder, 2)
+    assert desk.run("run", "tale.yaml", "--max-credits", "79.99").returncode == 5
+    assert desk.studio.counts()["submits"] == 0
+
+
+def test_a_run_prints_its_film_and_the_second_run_is_silent_upstream(desk):
+    story_file(desk.folder, 2)
+    done = desk.run("run", "tale.yaml", "--max-credits", "80")
+    assert done.returncode == 0, done.stderr
+    film = desk.folder / "films" / "tale.mp4"
+    assert done.stdout == f"{film}\n"
+    assert frames_of(film) == 2 * 4 * 24
+    before = desk.studio.counts()
+    again = desk.run("run", "tale.yaml", PICTORY_API_KEY=None)
+    assert (again.returncode, again.stdout) == (0, f"{film}\n")
+    assert desk.studio.counts() == before
+
+
+def test_the_document_of_a_run(desk):
+    story_file(desk.folder, 2)
+    done = desk.run("run", "tale.yaml", "--yes", "--json", "--out", "out put")
+    document = json.loads(done.stdout)
+    (story,) = document["stories"]
+    assert set(story) == {"story", "status", "film", "credits", "segments", "error"}
+    assert (story["story"], story["status"], story["error"]) == ("tale", "done", None)
+    assert story["film"] == str(desk.folder / "out put" / "tale.mp4")
+    assert story["credits"] == {"planned": 80, "spent": 80}
+    for segment in story["segments"]:
+        assert set(segment) == {"scene", "key", "status", "job_id", "path", "credits"}
+        assert segment["status"] == "stored"
+        assert segment["credits"] == 40
+        assert Path(segment["path"]).exists()
+
+
+def test_the_key_is_nowhere(desk):
+    story_file(desk.folder, 1)
+    done = desk.run("run", "tale.yaml", "--yes", "-vv")
+    assert KEY not in done.stdout + done.stderr
+    assert "signature" not in done.stderr.lower()
+    for path in desk.folder.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes()
+
+
+def test_quiet_is_quiet(desk):
+    story_file(desk.folder, 1)
+    done = desk.run("run", "tale.yaml", "--yes", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_run_says_so_and_goes_on_later(desk, number):
+    story_file(desk.folder, 3)
+    process = desk.start("run", "tale.yaml", "--yes")
+    until(lambda: desk.studio.counts()["accepted"] >= 2)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "the same command goes on" in err
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 0
+    assert desk.studio.counts()["accepted"] == 3
+
+
+def test_a_killed_run_reads_well_and_goes_on(desk):
+    story_file(desk.folder, 3)
+    process = desk.start("run", "tale.yaml", "--yes")
+    until(lambda: desk.studio.counts()["accepted"] >= 2)
+    process.kill()
+    process.communicate()
+    status = desk.run("status", "tale.yaml")
+    assert status.returncode == 0
+    assert "A Tale (tale): " in status.stdout
+    assert re.search(r"1  s1  (stored|completed)", status.stdout), status.stdout
+    document = json.loads(desk.run("status", "--json").stdout)
+    assert document["stories"][0]["story"] == "tale"
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 0
+    assert desk.studio.counts()["accepted"] == 3
+
+
+def test_two_runs_at_once_pay_once(desk):
+    story_file(desk.folder, 2)
+    runs = [desk.start("run", "tale.yaml", "--yes") for _ in range(2)]
+    codes = sorted(run.wait(timeout=60) for run in runs)
+    errors = "".join(run.communicate()[1] for run in runs)
+    assert codes in ([0, 75], [0, 0]), errors
+    assert desk.studio.counts()["accepted"] == 2
+
+
+def test_an_unresolved_scene_is_settled_by_a_person(desk):
+    story_file(desk.folder, 1)
+    httpx.post(
+        f"{desk.studio.origin}/studio/faults", json={"job.failed": "@1"}, headers={"User-Agent": "a-test/1.0"}
+    ).raise_for_status()
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 3
+    assert desk.run("adopt", "tale.yaml", "s1", "some-job").returncode == 2
+    assert desk.run("adopt", "tale.yaml", "nobody", "some-job").returncode == 2
+    assert desk.run("resubmit", "tale.yaml", "s1").returncode == 2
+
+
+def test_local_needs_no_key_no_consent_and_no_network(plain):
+    story_file(plain.folder, 2, name="preview")
+    done = plain.run("run", "preview.yaml", "--local", "--scale", "0.125", "--json", PICTORY_API_KEY=None)
+    assert done.returncode == 0, done.stderr
+    (story,) = json.loads(done.stdout)["stories"]
+    assert story["credits"] == {"planned": 0, "spent": 0}
+    assert frames_of(story["film"]) == 2 * 4 * 24
+
+
+def test_names_with_quotes_spaces_newlines_and_other_scripts_are_safe(plain):
+    name = 'it\'s "a" tale\n- 夜の灯台 ${x}; rm -rf'
+    path = story_file(plain.folder, 1, name=name, title='He said "no"; [x]=\\ 夜')
+    done = plain.run("run", str(path), "--local", "--scale", "0.125")
+    assert done.returncode == 0, done.stderr
+    assert frames_of(plain.folder / "films" / f"{name}.mp4") == 4 * 24
+
+
+def test_a_key_is_needed_to_spend(plain):
+    story_file(plain.folder, 1)
+    done = plain.run("run", "tale.yaml", "--yes", PICTORY_API_KEY=None)
+    assert done.returncode == 7
+    assert "PICTORY_API_KEY" in done.stderr
+
+
+def test_a_plan_needs_neither_key_nor_network(plain):
+    story_file(plain.folder, 100, name="long")
+    done = plain.run("plan", "long.yaml", "--json", PICTORY_API_KEY=None)
+    (story,) = json.loads(done.stdout)["stories"]
+    assert story["credits"] == 4000
+    assert len(story["scenes"]) == 100
+    for scene in story["scenes"]:
+        assert {"scene", "key", "action", "reason", "credits"} <= set(scene)
+        assert scene["action"] == "submit"
+
+
+def test_a_plan_shows_prompts(plain):
+    story_file(plain.folder, 1, style="In the manner of an old film.")
+    done = plain.run("plan", "tale.yaml", "--show-prompts")
+    assert "Scene number 1 of a tale by the sea. In the manner of an old film." in done.stdout
+
+
+def test_an_invalid_story_is_told_with_every_problem(plain):
+    (plain.folder / "bad.yaml").write_text("title: x\nmodle: veo3.1\nscenes:\n  - promt: Something\n")
+    for command in (["check"], ["plan"], ["run", "--yes"]):
+        done = plain.run(*command, "bad.yaml")
+        assert done.returncode == 2
+        assert "bad.yaml:2:1" in done.stderr
+        assert "did you mean 'model'" in done.stderr
+        assert "bad.yaml:4:5" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_two_stories_of_one_name_are_refused(plain):
+    for folder in ("a", "b"):
+        (plain.folder / folder).mkdir(exist_ok=True)
+        story_file(plain.folder / folder, 1)
+    done = plain.run("run", "a/tale.yaml", "b/tale.yaml", "--yes")
+    assert done.returncode == 2
+    assert "tale.mp4" in done.stderr
+
+
+def test_a_new_story_can_be_checked_at_once_and_is_never_overwritten(plain):
+    done = plain.run("new", "fresh")
+    assert done.stdout == "fresh.yaml\n"
+    assert plain.run("check", "fresh.yaml").returncode == 0
+    text = (plain.folder / "fresh.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=")
+    assert plain.run("new", "fresh").returncode == 2
+    assert (plain.folder / "fresh.yaml").read_text() == text
+
+
+def test_the_schema_is_json(plain):
+    schema = json.loads(plain.run("schema").stdout)
+    assert "draft-07" in schema["$schema"]
+
+
+def test_the_doctor_says_which_ffmpeg_and_why(plain):
+    done = plain.run("doctor", PICTORY_API_KEY=None)
+    assert done.returncode == 0
+    assert "STORYCHAIN_FFMPEG says so" in done.stdout
+    assert "not set" in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_knows_the_commands(plain, shell):
+    done = plain.run("completion", shell)
+    assert done.returncode == 0
+    assert "--max-credits" in done.stdout
+
+
+WRONG = [[], ["rum"], ["run"], ["run", "x.yaml", "--max-credits", "lots"], ["run", "x", "--jobs", "0"]]
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_usage_errors_are_two(plain, line):
+    done = plain.run(*line)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

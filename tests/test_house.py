@@ -1,0 +1,200 @@
+"""The house guards itself: which room may import which, the one door to each outside thing, and what is nowhere."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import storychain
+from storychain import errors
+
+HOUSE = Path(storychain.__file__).parent
+TESTS = Path(__file__).parent
+MODULES = sorted(HOUSE.rglob("*.py"))
+
+WORDS = {"errors", "catalogue", "printable", "records", "provider"}
+"""Rooms with nothing but words in them: whoever needs them may use them, as long as they use only each other."""
+
+MAY_IMPORT = {
+    "errors": set(),
+    "catalogue": {"errors"},
+    "printable": set(),
+    "records": set(),
+    "provider": {"errors"},
+    "locks": set(),
+    "workspace": {"errors"},
+    "settings": {"errors", "catalogue"},
+    "story": {"errors", "catalogue"},
+    "plan": {"errors", "catalogue", "records", "story"},
+    "ledger": {"errors", "records", "provider"},
+    "media": {"errors"},
+    "pictory": {"errors", "printable", "provider"},
+    "studio": {"errors", "catalogue"},
+    "chain": WORDS | {"plan", "story", "ledger", "media", "locks", "workspace"},
+    "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
+    "commands": WORDS
+    | {
+        "plan",
+        "story",
+        "ledger",
+        "media",
+        "locks",
+        "workspace",
+        "settings",
+        "pictory",
+        "studio",
+        "chain",
+        "report",
+        "cli",
+    },
+    "cli": {"errors"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+"""Imports run one way. `commands` may see `cli` for its parser alone; `cli` opens commands by name, when asked for."""
+
+DOORS = {
+    "yaml": {"story"},
+    "httpx": {"pictory", "studio"},
+    "tenacity": {"pictory"},
+    "sqlite3": {"ledger"},
+    "av": {"media", "studio"},
+    "ffmpeg": {"media", "studio"},
+    "imageio_ffmpeg": {"media"},
+    "subprocess": {"media", "studio"},
+    "starlette": {"studio"},
+    "uvicorn": {"studio"},
+    "PIL": {"studio"},
+    "rich": {"report"},
+    "dotenv": {"settings"},
+    "shtab": {"commands"},
+    "argparse": {"cli", "commands"},
+    "fcntl": {"locks"},
+}
+"""Each outside thing, and the rooms that have a door to it. The studio is the other side of the wire, with its own."""
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(HOUSE).parts[0]
+    return first.removesuffix(".py")
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Every absolute module name a file imports, type checking and lazy imports included, with its line."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            if node.module == "storychain":
+                yield from ((node.lineno, f"storychain.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, str(node.module)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(HOUSE.parent))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_run_one_way(path):
+    here = room(path)
+    for line, name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "storychain" or len(parts) == 1 or parts[1] in (here, "__version__"):
+            continue
+        assert parts[1] in MAY_IMPORT[here], f"{named(path)}:{line}: {here} may not import {parts[1]}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_each_outside_thing_has_one_door(path):
+    for line, name in imported(path):
+        doors = DOORS.get(name.split(".")[0])
+        assert doors is None or room(path) in doors, f"{named(path)}:{line}: {name} belongs to {doors}"
+
+
+def test_every_room_is_on_the_map():
+    assert {room(path) for path in MODULES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_a_module_says_what_lives_there(path):
+    assert ast.get_docstring(tree(path)), f"{named(path)} has no docstring"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_modules_and_functions_stay_small(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 400, f"{named(path)}: two subjects?"
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno <= 60, f"{named(path)}:{node.lineno} {node.name} is long"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_everything_is_caught_in_one_place_only(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else "everything"
+            wide = caught in ("everything", "Exception", "BaseException")
+            ends = wide and any(isinstance(part, ast.Raise) and part.exc is None for part in ast.walk(node))
+            assert not wide or ends or named(path) == "storychain/cli.py", f"{named(path)}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_the_environment_is_read_where_commands_are(path):
+    if room(path) in ("cli", "commands"):
+        return
+    source = path.read_text("utf-8")
+    for name in ("os.environ", "os.getenv", "sys.argv", "sys.exit"):
+        assert name not in source, f"{named(path)} reads {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_names_say_what_things_are(path):
+    vague = re.compile(r"(Manager|Helper|Service|Handler|Util)s?$")
+    assert path.stem not in ("utils", "util", "common", "misc", "helpers")
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ClassDef):
+            assert not vague.search(node.name), f"{named(path)}:{node.lineno} {node.name}"
+
+
+def all_errors() -> list[type[errors.StorychainError]]:
+    return [
+        item for item in vars(errors).values() if inspect.isclass(item) and issubclass(item, errors.StorychainError)
+    ]
+
+
+@pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kind.__name__)
+def test_every_error_speaks_and_has_a_code_scripts_know(kind):
+    error = kind("what happened", where="the place", next_step="what to do")
+    assert str(error) == "the place: what happened\n  what to do"
+    assert kind.exit_code in {1, 2, 3, 4, 5, 6, 7, 75, 130}
+    assert inspect.getdoc(kind)
+
+
+def test_what_a_package_offers_is_sorted_and_there():
+    for path in HOUSE.rglob("__init__.py"):
+        for node in tree(path).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                names = ast.literal_eval(node.value)
+                assert names == sorted(names, key=lambda name: (name.islower(), not name.isupper(), name))
+
+
+def test_tests_patch_nothing():
+    banned = re.compile(r"unittest\.mock|monkeypatch\.setattr|\bmocker\b")
+    for path in TESTS.rglob("*.py"):
+        if path != Path(__file__):
+            assert not banned.search(path.read_text("utf-8")), path.name
+
+
+def test_nothing_is_left_unfinished():
+    unfinished = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError")
+    for path in MODULES:
+        assert not unfinished.search(path.read_text("utf-8")), named(path)

@@ -1,0 +1,166 @@
+"""The plan, by property: what an edit changes and what keys depend on; and what it says of each state."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storychain.catalogue import MODELS
+from storychain.plan import Action, Facts, chains, keys, plan, quote
+from storychain.records import Record
+from storychain.story.model import Scene, Source, Start, Story
+
+PROMPTS = st.text(alphabet="abcdef ", min_size=5, max_size=12)
+
+
+@st.composite
+def scenes(draw):
+    count = draw(st.integers(1, 8))
+    return tuple(
+        Scene(
+            id=f"s{n}",
+            prompt=f"{n} {draw(PROMPTS)}",
+            text="",
+            seconds=draw(st.sampled_from((5, 8, 10))),
+            join=draw(st.sampled_from(("extend", "last_frame", "cut"))) if n else "extend",
+            attempts=1,
+        )
+        for n in range(count)
+    )
+
+
+@st.composite
+def stories(draw):
+    return Story("tale", Path("/tale.yaml"), "Tale", "pixverse5.5", "16:9", draw(scenes()), None, None)
+
+
+def edited(story, index, **changes):
+    told = list(story.scenes)
+    told[index] = replace(told[index], **changes)
+    return replace(story, scenes=tuple(told))
+
+
+def descendants(story, index):
+    """The scene itself and all that continue from it: up to the next cut."""
+    last = index + 1
+    while last < len(story.scenes) and story.scenes[last].join != "cut":
+        last += 1
+    return set(range(index, last))
+
+
+@given(stories(), st.data())
+def test_an_edit_invalidates_exactly_its_descendants(story, data):
+    index = data.draw(st.integers(0, len(story.scenes) - 1))
+    change = data.draw(st.sampled_from(({"prompt": "something else"}, {"seconds": 4})))
+    before, after = keys(story, "p", ()), keys(edited(story, index, **change), "p", ())
+    assert {n for n in range(len(before)) if before[n] != after[n]} == descendants(story, index)
+
+
+@given(stories())
+def test_what_is_not_asked_of_the_provider_changes_no_key(story):
+    other = replace(
+        story,
+        name="other",
+        path=Path("/elsewhere/other.yaml"),
+        title="Another",
+        budget=Decimal(3),
+        scenes=tuple(replace(scene, id=f"x{scene.id}", attempts=4, text="…") for scene in story.scenes),
+    )
+    assert keys(story, "p", ()) == keys(other, "p", ())
+
+
+@given(stories())
+def test_providers_models_and_ratios_share_nothing(story):
+    variants = [
+        keys(story, "p", ()),
+        keys(story, "q", ()),
+        keys(replace(story, model="veo3.1"), "p", ()),
+        keys(replace(story, aspect_ratio="9:16"), "p", ()),
+    ]
+    assert len({key for variant in variants for key in variant}) == sum(len(set(variant)) for variant in variants)
+
+
+@given(stories(), stories())
+def test_stories_with_the_same_opening_share_its_keys(one, two):
+    opening = one.scenes[:1]
+    first = replace(one, scenes=opening + one.scenes[1:])
+    second = replace(two, scenes=opening + tuple(replace(scene, join="extend") for scene in two.scenes))
+    assert keys(first, "p", ())[0] == keys(second, "p", ())[0]
+
+
+@given(stories())
+def test_every_cut_begins_a_chain_and_nothing_is_lost(story):
+    steps = plan(story, Facts("p"))
+    found = chains(steps)
+    assert [step for chain in found for step in chain] == list(steps)
+    assert len(found) == 1 + sum(scene.join == "cut" for scene in story.scenes[1:])
+    assert all(step.parent for chain in found for step in chain[1:])
+    assert not any(chain[0].parent for chain in found)
+
+
+def test_a_start_file_is_known_by_what_it_is():
+    story = Story(
+        "tale",
+        Path("/tale.yaml"),
+        "Tale",
+        "veo3.1",
+        "16:9",
+        (Scene("a", "prompt", "prompt", 8, "extend", 1),),
+        Start("video", (Source("clip.mp4", Path("/clip.mp4"), None),), include=True),
+        None,
+    )
+    one = keys(story, "p", ("sha256:1",))
+    assert one == keys(story, "p", ("sha256:1",))
+    assert one != keys(story, "p", ("sha256:2",))
+    assert one != keys(replace(story, start=None), "p", ())
+    assert one == keys(replace(story, start=replace(story.start, include=False)), "p", ("sha256:1",))
+
+
+SCENE = Scene("a", "prompt", "prompt", 8, "extend", 2)
+ONE = Story("tale", Path("/tale.yaml"), "Tale", "pixverse5.5", "16:9", (SCENE,), None, None)
+
+
+@pytest.mark.parametrize(
+    ("record", "action", "credits_"),
+    [
+        (Record("none"), Action.SUBMIT, Decimal("12.8")),
+        (Record("stored", present=True), Action.REUSE, 0),
+        (Record("stored", present=False), Action.RESUME, 0),
+        (Record("completed"), Action.RESUME, 0),
+        (Record("submitted", job_id="j"), Action.RESUME, 0),
+        (Record("intended"), Action.RESUME, Decimal("12.8")),
+        (Record("unresolved", message="which?"), Action.UNRESOLVED, 0),
+        (Record("failed", failures=1, message="words"), Action.SUBMIT, Decimal("12.8")),
+        (Record("failed", failures=2, message="words"), Action.FAILED, 0),
+        (Record("refused"), Action.SUBMIT, Decimal("12.8")),
+        (Record("abandoned"), Action.SUBMIT, Decimal("12.8")),
+    ],
+    ids=lambda value: value.state if isinstance(value, Record) else None,
+)
+def test_each_state_has_its_action_and_price(record, action, credits_):
+    (key,) = keys(ONE, "p", ())
+    (step,) = plan(ONE, Facts("p", records={key: record}))
+    assert (step.action, step.credits) == (action, credits_)
+    assert step.reason
+
+
+def test_a_quote_counts_a_shared_segment_once_and_every_allowed_try():
+    steps = plan(ONE, Facts("p"))
+    cost = quote([*steps, *steps])
+    assert (cost.submits, cost.credits, cost.most) == (1, Decimal("12.8"), Decimal("25.6"))
+
+
+def test_an_unknown_price_is_unknown_and_not_zero():
+    dear = {**MODELS, "pixverse5.5": replace(MODELS["pixverse5.5"], credits_per_second=None)}
+    steps = plan(ONE, Facts("p", catalogue=dear))
+    assert steps[0].credits is None
+    assert quote(steps).total is None
+    assert quote(steps).unknown == 1
+
+
+def test_free_is_free():
+    steps = plan(ONE, Facts("studio", free=True))
+    assert quote(steps).total == 0

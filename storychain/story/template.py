@@ -6,7 +6,7 @@ Text only, quick to import; the schema is the packaged copy, which a test keeps 
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from pathlib import Path
 
 SCHEMA_FILE = ".story.schema.json"
 """Name under which the schema is written beside a new story; its first line points there, so it works offline."""
@@ -68,7 +68,7 @@ def template(name: str) -> str:
 
 def schema_text() -> str:
     """Return the packaged JSON Schema, ready to be written to a file."""
-    return files("storychain.story").joinpath("story.schema.json").read_text(encoding="utf-8")
+    return Path(__file__).with_name("story.schema.json").read_text(encoding="utf-8")
 
 
 def _shell_word(word: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from storychain.studio.asks import BodyRefused, read_upload
 from storychain.studio.jobs_door import origin
+from storychain.studio.pictures import media_file
 from storychain.studio.signing import refusal, sign
 from storychain.studio.submitting import bad_body, json_body, not_json, says_json, server_error
 from storychain.studio.wire import HalfSent, Slowly
@@ -33,8 +33,8 @@ async def media(studio: Studio, request: Request) -> Response:
     reason = refusal(studio.shelf.secret, f"/media/{name}", dict(request.query_params), time.time())
     if reason:
         return _store_error(403, reason)
-    path = studio.shelf.media / name
-    if not await asyncio.to_thread(path.is_file):
+    path = await media_file(studio.shelf, name)
+    if path is None:
         return _store_error(404, "NoSuchKey")
     file = _File(studio, path, _TYPES.get(path.suffix, "application/octet-stream"))
     if path.suffix != ".mp4":

@@ -111,7 +111,7 @@ class Floor:
 
         self._counts.plain["renders"] += 1
         size = await render(
-            shot, self._shelf.media_of(job.id), ffmpeg=self._options.ffmpeg, scratch=scratch, on_frame=on_frame
+            shot, self._shelf.media_of(job.id).video, ffmpeg=self._options.ffmpeg, scratch=scratch, on_frame=on_frame
         )
         return {"status": "completed", "width": size[0], "height": size[1], "credits": job.price}
 

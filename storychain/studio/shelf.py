@@ -129,16 +129,20 @@ MEDIA_ENDINGS = (".mp4", "-last.png", "-thumbnail.jpg", "-preview.jpg")
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The files that a completed job has."""
+    """Where the files of a completed job are; its pictures are made when they are first asked for."""
 
     video: Path
     last_frame: Path
     thumbnail: Path
     preview: Path
 
+    def files(self) -> tuple[Path, Path, Path, Path]:
+        """All of them, in the order of `MEDIA_ENDINGS`."""
+        return self.video, self.last_frame, self.thumbnail, self.preview
+
     def remove(self) -> None:
         """Delete them all."""
-        for path in (self.video, self.last_frame, self.thumbnail, self.preview):
+        for path in self.files():
             path.unlink(missing_ok=True)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import httpx
 
+from storychain.studio.pictures import media_file
 from storychain.studio.signing import refusal
 
 if TYPE_CHECKING:
@@ -29,32 +30,27 @@ class SourceRefused(Exception):
 
 async def fetch(shelf: Shelf, field: str, url: str, into: Path) -> Path:
     """A file with the bytes of `url`: one of ours as it lies on disk, another's downloaded to `into`."""
-    own = _own(shelf, field, url)
-    return own or await _download(field, url, into)
-
-
-def _own(shelf: Shelf, field: str, url: str) -> Path | None:
-    """Our own file. The port is not looked at: an address outlives the run that gave it."""
     parts = urlsplit(url)
     folder, _, name = unquote(parts.path).strip("/").partition("/")
-    if parts.hostname not in _LOOPBACK or folder not in {"media", "uploads"}:
-        return None
-    path = shelf.media / name if folder == "media" else shelf.uploads / name.partition("/")[0]
-    known = _is_ours(shelf, folder, name)
-    if not known:
-        return None
-    reason = refusal(shelf.secret, parts.path, dict(parse_qsl(parts.query)), time.time()) if folder == "media" else None
+    # The port is not looked at: an address of ours outlives the run that gave it.
+    if parts.hostname in _LOOPBACK and folder == "media" and shelf.job(name[:36]):
+        return await _own_media(shelf, field, parts, name)
+    if parts.hostname in _LOOPBACK and folder == "uploads" and (upload := shelf.upload(name.partition("/")[0])):
+        return _there(field, shelf.upload_bytes(upload), "nothing was uploaded there")
+    return await _download(field, url, into)
+
+
+async def _own_media(shelf: Shelf, field: str, parts: SplitResult, name: str) -> Path:
+    reason = refusal(shelf.secret, parts.path, dict(parse_qsl(parts.query)), time.time())
     if reason:
         raise SourceRefused(field, "the address has expired" if reason == "ExpiredToken" else f"403 {reason}")
-    if not path.is_file():
-        raise SourceRefused(field, "the file is gone" if folder == "media" else "nothing was uploaded there")
+    return _there(field, await media_file(shelf, name), "the file is gone")
+
+
+def _there(field: str, path: Path | None, otherwise: str) -> Path:
+    if path is None or not path.is_file():
+        raise SourceRefused(field, otherwise)
     return path
-
-
-def _is_ours(shelf: Shelf, folder: str, name: str) -> bool:
-    if folder == "uploads":
-        return shelf.upload(name.partition("/")[0]) is not None
-    return "/" not in name and shelf.job(name[:36]) is not None
 
 
 async def _download(field: str, url: str, into: Path) -> Path:

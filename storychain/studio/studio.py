@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Studio:
     faults: Faults
     floor: Floor
     counts: Counts = field(default_factory=Counts)
+    accepting: asyncio.Lock = field(default_factory=asyncio.Lock)
     lists_without: Counter[str] = field(default_factory=Counter)
     """Lists that did not show a job yet, by job id (`list.lag`)."""
 

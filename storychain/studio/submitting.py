@@ -65,10 +65,11 @@ async def _accept_or_refuse(studio: Studio, request: Request, due: frozenset[str
         ask = read_ask(body, studio.options.models)
     except BodyRefused as refused:
         return bad_body(refused.fields)
-    refusal = _no_room(studio, ask)
-    if refusal:
-        return refusal
-    job = await _accept(studio, ask, body)
+    async with studio.accepting:  # two submits side by side must not both take the last credits
+        refusal = _no_room(studio, ask)
+        if refusal:
+            return refusal
+        job = await _accept(studio, ask, body)
     return await _fault_after(studio, due) or JSONResponse({"success": True, "data": {"jobId": job.id}})
 
 

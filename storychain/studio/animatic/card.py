@@ -70,7 +70,7 @@ def _scrim(size: tuple[int, int], top: int) -> Image.Image:
     width, height = size
     down = np.clip((np.arange(height) - top + 40 * height / 720) / max(1, height - top), 0, 1)
     alpha = (175 * (down**0.8) * np.minimum(1, down * 3)).astype(np.uint8)
-    mask = Image.fromarray(np.repeat(alpha[:, None], width, axis=1), "L")
+    mask = Image.fromarray(np.repeat(alpha[:, None], width, axis=1))
     scrim = Image.new("RGBA", size, (6, 8, 12, 0))
     scrim.putalpha(mask)
     return scrim

@@ -23,10 +23,11 @@ _RAW = ("-f", "rawvideo", "-framerate", "24", "-pixel_format")
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """What is laid over each other: plates and their files from back to front, the words, the opening frame."""
+    """What is laid over each other: plates and their files from back to front, the words
+    and prints with their places (pixels from the left and top), the opening frame."""
 
     plates: tuple[tuple[Plate, Path], ...]
-    card: Path
+    cards: tuple[tuple[Path, int, int], ...]
     opening: Path | None
     sound: str
     tag: str
@@ -38,7 +39,8 @@ def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]
     for plate, path in layers.plates:
         rows, columns = plate.pixels.shape[:2]
         inputs += [*_RAW, "rgba", "-video_size", f"{columns}x{rows}", "-i", str(path)]
-    inputs += ["-f", "image2", "-framerate", "24", "-pattern_type", "none", "-i", str(layers.card)]
+    for card, _, _ in layers.cards:
+        inputs += ["-f", "image2", "-framerate", "24", "-pattern_type", "none", "-i", str(card)]
     if layers.opening:
         inputs += [*_RAW, "yuv420p", "-video_size", f"{shot.width}x{shot.height}", "-i", str(layers.opening)]
     silent = "media.silent" in shot.flaws
@@ -110,9 +112,8 @@ def _picture(shot: Shot, layers: Layers) -> str:
             f"[{place}:v]{size},format=yuva420p,{_still(shot)}[l{place}]",
             f"[g{place - 1}][l{place}]overlay=x='{_x(plate, shot)}':y='{_y(plate, shot)}':format=yuv420[g{place}]",
         ]
-    last = len(layers.plates) - 1
-    parts += _words(shot, last)
-    parts += _opening(shot, last) if layers.opening else [f"[w{last}]null[picture]"]
+    parts += _words(shot, layers)
+    parts += _opening(shot, layers) if layers.opening else [f"[w{len(layers.cards)}]null[picture]"]
     return ";".join(parts)
 
 
@@ -120,23 +121,29 @@ def _still(shot: Shot) -> str:
     return f"loop=loop=-1:size=1,setpts=N/({shot.fps}*TB)"
 
 
-def _words(shot: Shot, last: int) -> list[str]:
-    """The card comes after the dissolve and has left before the last frame, so no words are carried into the next."""
+def _words(shot: Shot, layers: Layers) -> list[str]:
+    """Cards come after the dissolve and have left before the last frame, so no words are carried into the next."""
     seconds = shot.frames / shot.fps
     fades = f"fade=t=in:st=0.6:d=0.7:alpha=1,fade=t=out:st={seconds - 1.15:.3f}:d=0.75:alpha=1"
     showing = f"between(t,0.55,{seconds - 0.3:.3f})"
-    return [
-        f"[{last + 1}:v]scale={_MATRIX},format=yuva420p,{_still(shot)},{fades}[card]",
-        f"[g{last}][card]overlay=format=yuv420:enable='{showing}'[w{last}]",
-    ]
+    parts = [f"[g{len(layers.plates) - 1}]null[w0]"]
+    for place, (_, x, y) in enumerate(layers.cards):
+        source = len(layers.plates) + place
+        parts += [
+            f"[{source}:v]scale={_MATRIX},format=yuva420p,{_still(shot)},{fades}[c{place}]",
+            f"[w{place}][c{place}]overlay=x={x}:y={y}:format=yuv420:enable='{showing}'[w{place + 1}]",
+        ]
+    return parts
 
 
-def _opening(shot: Shot, last: int) -> list[str]:
-    frames = round(DISSOLVE * shot.fps)
-    leaving = f"trim=end_frame={frames + 1},fade=t=out:st=0:d={DISSOLVE}:alpha=1"
+def _opening(shot: Shot, layers: Layers) -> list[str]:
+    """The frame that is continued, over everything at first. Its colours are named, lest they are converted."""
+    source, under = len(layers.plates) + len(layers.cards), len(layers.cards)
+    frames = round(DISSOLVE * shot.fps) + 1
+    leaving = f"trim=end_frame={frames},fade=t=out:st=0:d={DISSOLVE}:alpha=1"
     return [
-        f"[{last + 2}:v]setparams=colorspace=bt709:range=tv,format=yuva420p,{_still(shot)},{leaving}[o]",
-        f"[w{last}][o]overlay=format=yuv420:eof_action=pass[picture]",
+        f"[{source}:v]setparams=colorspace=bt709:range=tv,format=yuva420p,{_still(shot)},{leaving}[o]",
+        f"[w{under}][o]overlay=format=yuv420:eof_action=pass[picture]",
     ]
 
 

@@ -133,4 +133,4 @@ def _lamp_glow(wide: int, high: int, lamp: float, size: float) -> Image.Image:
     down, across = np.ogrid[0:high, 0:wide]
     away = (np.hypot(across - wide * 0.5, down - lamp) / size).astype(np.float32)
     alpha = np.exp(-((away / 0.07) ** 2)) * 0.7 + np.exp(-((away / 0.19) ** 2)) * 0.36 - 0.005
-    return Image.fromarray(tinted(_LAMP, alpha * 255), "RGBA")
+    return Image.fromarray(tinted(_LAMP, alpha * 255))

@@ -1,9 +1,9 @@
-"""Renders one segment: sources in, a video and its stills out, whole or not at all. Knows neither jobs nor HTTP."""
+"""Renders one segment: sources in, a video out, whole or not at all. Knows neither jobs nor HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +18,7 @@ from storychain.studio.animatic.process import run
 from storychain.studio.animatic.scenery import paint
 from storychain.studio.animatic.shot import Shot, Source
 from storychain.studio.animatic.sound import bed
-from storychain.studio.animatic.stills import Still, image, last_of_video, open_image, write_stills
-from storychain.studio.shelf import Media
+from storychain.studio.animatic.stills import Still, image, last_of_video, open_image
 from storychain.studio.sources import SourceRefused
 
 _SECONDS_PER_SECOND = 30.0
@@ -27,9 +26,9 @@ _SECONDS_PER_SECOND = 30.0
 
 
 async def render(
-    shot: Shot, media: Media, *, ffmpeg: Path, scratch: Path, on_frame: Callable[[int], None]
+    shot: Shot, video: Path, *, ffmpeg: Path, scratch: Path, on_frame: Callable[[int], None]
 ) -> tuple[int, int]:
-    """Render `shot` into `media`, working in `scratch`; answers width and height in pixels.
+    """Render `shot` to the file `video`, working in `scratch`; answers width and height in pixels.
 
     Raises SourceRefused for a source that is not what its field says, MediaError if ffmpeg cannot do it.
     The same shot with the same source bytes gives the same bytes.
@@ -46,7 +45,7 @@ async def render(
         longer = scratch / "longer.mp4"
         await run(after_source(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
         fresh = longer
-    await asyncio.to_thread(_deliver, fresh, world.after(look, shot.seconds * 24), media, scratch)
+    await asyncio.to_thread(fresh.replace, video)
     return shot.width, shot.height
 
 
@@ -78,20 +77,25 @@ def _paint(shot: Shot, look: Look, world: World, opening: Still | None, scratch:
         plates.append((plate, path))
     return Layers(
         plates=tuple(plates),
-        card=_card(shot, look, scratch / "card.png"),
+        cards=tuple(_cards(shot, look, scratch)),
         opening=_planes(opening, scratch / "opening.yuv") if opening else None,
         sound=bed(look, world.seed + world.frame, shot.frames // shot.fps),
         tag=world.after(look, shot.seconds * 24).tag(),
     )
 
 
-def _card(shot: Shot, look: Look, path: Path) -> Path:
+def _cards(shot: Shot, look: Look, scratch: Path) -> Iterator[tuple[Path, int, int]]:
+    """The words and the prints as files, each no larger than what is drawn on it, with its place."""
     size = (shot.width, shot.height)
-    card = title_card(shot.prompt, _heading(shot), size, look.palette.light)
+    cards = [title_card(shot.prompt, _heading(shot), size, look.palette.light)]
     if shot.references:
-        card.alpha_composite(prints([_reference(source) for source in shot.references], size))
-    card.save(path, "PNG", compress_level=1)
-    return path
+        cards.append(prints([_reference(source) for source in shot.references], size))
+    for place, card in enumerate(cards):
+        left, top, right, bottom = card.getbbox() or (0, 0, 2, 2)
+        x, y = left // 2 * 2, top // 2 * 2
+        path = scratch / f"card{place}.png"
+        card.crop((x, y, right, bottom)).save(path, "PNG", compress_level=1)
+        yield path, x, y
 
 
 def _reference(source: Source) -> Image.Image:
@@ -110,15 +114,3 @@ def _heading(shot: Shot) -> str:
 def _planes(still: Still, path: Path) -> Path:
     path.write_bytes(still.planes)
     return path
-
-
-def _deliver(fresh: Path, world: World, media: Media, scratch: Path) -> None:
-    """The stills first, the video last: where it is, all is."""
-    stills = [
-        (scratch / f"still{place}", path)
-        for place, path in enumerate((media.last_frame, media.thumbnail, media.preview))
-    ]
-    write_stills(fresh, world, *(aside for aside, _ in stills))
-    for aside, path in stills:
-        aside.replace(path)
-    fresh.replace(media.video)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,16 +61,27 @@ def open_image(path: Path) -> Image.Image:
     return picture
 
 
-def write_stills(video: Path, world: World, last_frame: Path, thumbnail: Path, preview: Path) -> None:
-    """Write a finished segment's last frame (PNG), its thumbnail (320 wide JPG) and its preview (JPG)."""
-    last, _ = _last_frame(video)
-    note = PngImagePlugin.PngInfo()
-    note.add_text(_TAG, world.tag())
-    _image_of(last).save(last_frame, "PNG", pnginfo=note, compress_level=1)
-    middle = _frame_near_middle(video)
-    middle.save(preview, "JPEG", quality=88)
-    middle.thumbnail((320, 320))
-    middle.save(thumbnail, "JPEG", quality=85)
+def develop(video: Path, last_frame: Path, thumbnail: Path, preview: Path) -> None:
+    """Make what is missing of a segment's last frame (PNG), thumbnail (JPG, 320 pixels at most) and preview (JPG).
+
+    They are made when they are first asked for: most segments are continued as videos and never looked at as pictures.
+    """
+    if not last_frame.exists():
+        frame, tag = _last_frame(video)
+        note = PngImagePlugin.PngInfo()
+        note.add_text(_TAG, tag)
+        _put(_image_of(frame), last_frame, "PNG", pnginfo=note, compress_level=1)
+    if not (thumbnail.exists() and preview.exists()):
+        middle = _frame_near_middle(video)
+        _put(middle, preview, "JPEG", quality=88)
+        middle.thumbnail((320, 320))
+        _put(middle, thumbnail, "JPEG", quality=85)
+
+
+def _put(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    picture.save(aside, kind, **options)
+    aside.replace(path)
 
 
 def _last_frame(path: Path) -> tuple[VideoFrame, str]:

@@ -302,6 +302,28 @@ async def test_leaving_stops_the_renders_and_leaves_no_process(tmp_path):
         assert (await ended(client, job_id))["data"]["duration"] == "10s"
 
 
+@in_loop
+async def test_two_studios_over_one_home_do_not_disturb_each_other(tmp_path):
+    async with studio(tmp_path, latency=1.0) as (first, one), studio(tmp_path) as (second, two):
+        mine, yours = await submit(one), await submit(two)
+        assert [item["data"]["jobId"] for item in (await two.get("/v1/jobs")).json()["items"]] == [yours, mine]
+        assert (await two.get(f"/v1/jobs/{mine}")).json()["data"]["status"] == "in-progress"
+        data = (await ended(two, mine))["data"]
+        assert (await two.get(data["url"])).status_code == 200
+        await ended(one, yours)
+        assert (first.counts["renders"], second.counts["renders"]) == (1, 1)
+        assert (await one.get("/v1/quota")).json()["aiCredits"]["used"] == 80
+
+
+@in_loop
+async def test_a_connection_that_is_dropped_says_nothing_at_all(tmp_path):
+    async with studio(tmp_path, faults={"poll.cut": "@1"}) as (running, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(running.origin.rsplit(":", 1)[1]))
+        writer.write(b"GET /v1/jobs/x HTTP/1.1\r\nHost: a\r\nUser-Agent: raw\r\nAuthorization: key\r\n\r\n")
+        assert await reader.read() == b""
+        writer.close()
+
+
 def _has_children() -> bool:
     try:
         os.waitpid(-1, os.WNOHANG)

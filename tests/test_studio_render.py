@@ -15,7 +15,7 @@ from storychain.studio.animatic.look import World, look_for
 from storychain.studio.animatic.render import render
 from storychain.studio.animatic.shot import Shot, Source, size_of
 from storychain.studio.animatic.stills import develop
-from storychain.studio.shelf import Media
+from storychain.studio.records import Media
 from tests.studio_client import FFMPEG, in_loop
 
 

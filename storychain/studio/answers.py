@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from storychain.studio.shelf import Job
+from storychain.studio.records import Job
 
 Address = Callable[[Job, str], str]
-"""The signed address of one of a job's files, by its ending (`shelf.MEDIA_ENDINGS`)."""
+"""The signed address of one of a job's files, by its ending (`records.MEDIA_ENDINGS`)."""
 
 JOB_NOT_FOUND = {"success": False, "data": {"error_code": "5000", "error_message": "JOB_NOT_FOUND"}}
 

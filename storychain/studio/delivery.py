@@ -19,7 +19,7 @@ from storychain.studio.wire import HalfSent, Slowly
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from storychain.studio.shelf import Upload
+    from storychain.studio.records import Upload
     from storychain.studio.studio import Studio
 
 _DAY = 86400

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from storychain.studio.counts import Counts
     from storychain.studio.faults import Faults
     from storychain.studio.options import Options
-    from storychain.studio.shelf import Job, Shelf
+    from storychain.studio.records import Job
+    from storychain.studio.shelf import Shelf
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 2
@@ -45,12 +46,9 @@ class Floor:
         self._frames: dict[str, float] = {}
 
     def open(self) -> None:
-        """Take up every job that was in progress when the last studio over this home stopped."""
-        shutil.rmtree(self._shelf.scratch, ignore_errors=True)
-        self._shelf.scratch.mkdir()
-        for job in reversed(self._shelf.jobs()):
-            if job.status == "in-progress":
-                self.take(job)
+        """Take up every job that a studio over this home left unfinished."""
+        for job in self._shelf.adopt():
+            self.take(job)
 
     def take(self, job: Job) -> None:
         """Start on a job."""
@@ -76,7 +74,7 @@ class Floor:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         await asyncio.sleep(max(0.0, job.accepted_at + self._options.latency - time.time()))
-        ended = await self._shelf.change(job.id, ended_at=time.time(), **changes)
+        ended = await self._shelf.change(job, ended_at=time.time(), **changes)
         self._frames.pop(job.id, None)
         await self._ended(ended)
 
@@ -101,7 +99,8 @@ class Floor:
     async def _made(self, job: Job, scratch: Path) -> dict[str, object]:
         from storychain.studio.animatic.render import render  # noqa: PLC0415 - numpy, Pillow and av are slow to import
 
-        scratch.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
         shot = await self._shot(job, scratch)
         for flaw in shot.flaws:
             self._faults.fire(job.faults, flaw)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 
 from storychain.studio.answers import JOB_NOT_FOUND, job_answer, list_item, number, transaction
-from storychain.studio.shelf import ENDED, Job
+from storychain.studio.records import ENDED, Job
 from storychain.studio.submitting import GARBLED, bad_body, server_error
 from storychain.studio.wire import Cut
 
@@ -51,11 +51,11 @@ async def list_jobs(studio: Studio, request: Request) -> Response:
         before = _read_key(request.query_params.get("nextPageKey"))
     except ValueError:
         return bad_body([{"name": "nextPageKey", "errors": "is not a page key of ours"}])
-    jobs = [job for job in studio.shelf.jobs() if job.number < before and not _lags(studio, job)]
+    jobs = [job for job in studio.shelf.jobs() if _place(job) < before and not _lags(studio, job)]
     page = jobs[: studio.options.page_size]
     address = studio.address(origin(request))
     items = [list_item(job, studio.floor.progress(job), address) for job in page]
-    return JSONResponse({"items": items, "nextPageKey": _key(page[-1].number) if len(jobs) > len(page) else None})
+    return JSONResponse({"items": items, "nextPageKey": _key(page[-1]) if len(jobs) > len(page) else None})
 
 
 async def clean(studio: Studio, request: Request) -> Response:
@@ -66,7 +66,7 @@ async def clean(studio: Studio, request: Request) -> Response:
         return JSONResponse(JOB_NOT_FOUND, status_code=404)
     if job.status not in ENDED:
         return JSONResponse({"code": "JOB_IN_PROGRESS", "message": "Only ended jobs can be cleaned."}, status_code=409)
-    await studio.shelf.change(job.id, status="cleaned")
+    await studio.shelf.change(job, status="cleaned")
     studio.shelf.media_of(job.id).remove()
     return JSONResponse({"success": True})
 
@@ -113,14 +113,20 @@ def _within(job: Job, wanted: dict[str, str]) -> bool:
     return all(getattr(when, name) == int(value) for name, value in wanted.items())
 
 
-def _key(number_: int) -> str:
-    return base64.b64encode(json.dumps({"before": number_}).encode()).decode()
+def _place(job: Job) -> tuple[float, str]:
+    """Where a job stands in the list: the later, the nearer to its head."""
+    return job.accepted_at, job.id
 
 
-def _read_key(key: str | None) -> float:
+def _key(job: Job) -> str:
+    return base64.b64encode(json.dumps({"before": _place(job)}).encode()).decode()
+
+
+def _read_key(key: str | None) -> tuple[float, str]:
     if not key:
-        return float("inf")
+        return float("inf"), ""
     try:
-        return float(json.loads(base64.b64decode(key, validate=True))["before"])
+        moment, job_id = json.loads(base64.b64decode(key, validate=True))["before"]
+        return float(moment), str(job_id)
     except (binascii.Error, KeyError, TypeError) as error:
         raise ValueError(key) from error

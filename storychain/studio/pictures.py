@@ -13,7 +13,7 @@ _ID_LENGTH = 36
 
 
 async def media_file(shelf: Shelf, name: str) -> Path | None:
-    """The file called `name` (a job's id and an ending of `shelf.MEDIA_ENDINGS`), or None if there is none."""
+    """The file called `name` (a job's id and an ending of `records.MEDIA_ENDINGS`), or None if there is none."""
     media = shelf.media_of(name[:_ID_LENGTH])
     path = next((path for path in media.files() if path.name == name), None)
     if path is None or not media.video.is_file():

@@ -19,7 +19,8 @@ from storychain.studio.counts import Counts
 from storychain.studio.faults import Faults
 from storychain.studio.floor import Floor
 from storychain.studio.options import Options
-from storychain.studio.shelf import Job, Shelf
+from storychain.studio.records import Job
+from storychain.studio.shelf import Shelf
 from storychain.studio.studio import Studio
 from storychain.studio.webhooks import tell
 from storychain.studio.wire import Wire
@@ -149,3 +150,4 @@ async def _close(studio: Studio, server: _Server, serving: asyncio.Task[None], h
     for hook in hooks:
         hook.cancel()
     await asyncio.gather(serving, *hooks, return_exceptions=True)
+    studio.shelf.close()

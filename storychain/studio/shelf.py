@@ -1,68 +1,24 @@
-"""What the studio has on disk: one JSON file per job, the uploads, the media. Decides nothing.
-
-A job is written aside, synced and renamed, so that an answer never promises what a crash can take back.
+"""The studio's home on disk: its jobs, uploads and media. Several studios may be open over one home; each works on the
+jobs it accepted, sees those of the others, and takes up what a dead one left behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
+import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-ENDED = frozenset({"completed", "failed", "cleaned"})
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job of the account. `number` counts from 1 in order of acceptance; times are seconds since the epoch."""
-
-    id: str
-    number: int
-    body: Mapping[str, Any]
-    model: str
-    aspect_ratio: str
-    seconds: int
-    price: Decimal
-    accepted_at: float
-    faults: frozenset[str] = field(default_factory=frozenset)
-    status: str = "in-progress"
-    ended_at: float | None = None
-    width: int = 0
-    height: int = 0
-    credits: Decimal = Decimal(0)
-    error_code: str = ""
-    error_message: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it, as plain JSON."""
-        plain = asdict(self)
-        return plain | {"price": str(self.price), "credits": str(self.credits), "faults": sorted(self.faults)}
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Job:
-        """The job that `to_json` wrote."""
-        money = {name: Decimal(plain[name]) for name in ("price", "credits")}
-        return cls(**{**plain, **money, "faults": frozenset(plain["faults"])})
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A place for one uploaded file."""
-
-    id: str
-    file_name: str
-    content_type: str
+from storychain.studio.records import MEDIA_ENDINGS, Job, Media, Upload, write_json
+from storychain.studio.tenancy import Tenant, locked
 
 
 class Shelf:
-    """The studio's home directory."""
+    """What one open studio sees of its home; `close` lets others take up its jobs."""
 
     def __init__(self, home: Path) -> None:
         self.media = home / "media"
@@ -71,32 +27,60 @@ class Shelf:
         self._jobs_dir = home / "jobs"
         for folder in (self.media, self.uploads, self.scratch, self._jobs_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        self.secret = _secret(home / "secret")
-        self._jobs = {job.id: job for job in sorted(self._read_jobs(), key=lambda job: job.number)}
-        self._last_number = max((job.number for job in self._jobs.values()), default=0)
+        self._door = home / "door.lock"
+        self._tenant = Tenant(home / "studios")
+        with locked(self._door):
+            self.secret = _secret(home / "secret")
+        self._jobs: dict[str, Job] = {}
+        self._last_moment = 0.0
 
-    def next_number(self) -> int:
-        """The number of the job accepted next."""
-        self._last_number += 1
-        return self._last_number
+    @property
+    def studio(self) -> str:
+        """The name of this studio among those over the same home."""
+        return self._tenant.name
+
+    def close(self) -> None:
+        """Leave the home."""
+        self._tenant.leave()
+
+    def adopt(self) -> list[Job]:
+        """Make the unfinished jobs of dead studios ours; oldest first."""
+        with locked(self._door):
+            left = [job for job in self.jobs() if job.status == "in-progress" and not self._tenant.lives(job.studio)]
+            mine = [replace(job, studio=self.studio) for job in reversed(left)]
+            for job in mine:
+                self._write(job)
+        return mine
+
+    def moment(self) -> float:
+        """Now, and later than any moment asked for before: the order of acceptance."""
+        self._last_moment = max(time.time(), self._last_moment + 1e-5)
+        return self._last_moment
 
     def jobs(self) -> list[Job]:
         """Every job, newest first."""
-        return sorted(self._jobs.values(), key=lambda job: -job.number)
+        for record in self._jobs_dir.glob("*.json"):
+            known = self._jobs.get(record.stem)
+            if known is None or (known.status == "in-progress" and known.studio != self.studio):
+                self._jobs[record.stem] = _read(record)
+        return sorted(self._jobs.values(), key=lambda job: (-job.accepted_at, job.id))
 
     def job(self, job_id: str) -> Job | None:
-        """The job with that id."""
-        return self._jobs.get(job_id)
+        """The job with that id, as it is now."""
+        known = self._jobs.get(job_id)
+        if known and known.studio == self.studio:
+            return known
+        record = self._jobs_dir / f"{job_id}.json"
+        return _read(record) if _is_id(job_id) and record.is_file() else None
 
     async def keep(self, job: Job) -> Job:
         """Put the job on disk; it is there for others only once it is safe."""
-        await asyncio.to_thread(write_json, self._jobs_dir / f"{job.id}.json", job.to_json())
-        self._jobs[job.id] = job
+        await asyncio.to_thread(self._write, job)
         return job
 
-    async def change(self, job_id: str, **changes: Any) -> Job:
+    async def change(self, job: Job, **changes: Any) -> Job:
         """Put a changed job on disk."""
-        return await self.keep(replace(self._jobs[job_id], **changes))
+        return await self.keep(replace(job, **changes))
 
     def open_upload(self, file_name: str, content_type: str) -> Upload:
         """Make a place for an upload."""
@@ -119,41 +103,17 @@ class Shelf:
         """The files of one job."""
         return Media(*(self.media / f"{job_id}{ending}" for ending in MEDIA_ENDINGS))
 
-    def _read_jobs(self) -> Iterator[Job]:
-        for record in self._jobs_dir.glob("*.json"):
-            yield Job.from_json(json.loads(record.read_text(encoding="utf-8")))
+    def _write(self, job: Job) -> None:
+        write_json(self._jobs_dir / f"{job.id}.json", job.to_json())
+        self._jobs[job.id] = job
 
 
-MEDIA_ENDINGS = (".mp4", "-last.png", "-thumbnail.jpg", "-preview.jpg")
+def _read(record: Path) -> Job:
+    return Job.from_json(json.loads(record.read_text(encoding="utf-8")))
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """Where the files of a completed job are; its pictures are made when they are first asked for."""
-
-    video: Path
-    last_frame: Path
-    thumbnail: Path
-    preview: Path
-
-    def files(self) -> tuple[Path, Path, Path, Path]:
-        """All of them, in the order of `MEDIA_ENDINGS`."""
-        return self.video, self.last_frame, self.thumbnail, self.preview
-
-    def remove(self) -> None:
-        """Delete them all."""
-        for path in self.files():
-            path.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write aside, sync, rename."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+def _is_id(text: str) -> bool:
+    return all(letter.isalnum() or letter == "-" for letter in text)
 
 
 def _secret(path: Path) -> bytes:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from storychain.studio.faults import Faults
     from storychain.studio.floor import Floor
     from storychain.studio.options import Options
-    from storychain.studio.shelf import Job, Shelf
+    from storychain.studio.records import Job
+    from storychain.studio.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)

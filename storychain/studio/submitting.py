@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from decimal import Decimal
 from json import JSONDecodeError
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 
 from storychain.studio.asks import Ask, BodyRefused, read_ask
-from storychain.studio.shelf import Job
+from storychain.studio.records import Job
 from storychain.studio.wire import Cut
 
 if TYPE_CHECKING:
@@ -76,13 +75,13 @@ async def _accept_or_refuse(studio: Studio, request: Request, due: frozenset[str
 async def _accept(studio: Studio, ask: Ask, body: dict[str, Any]) -> Job:
     job = Job(
         id=str(uuid.uuid4()),
-        number=studio.shelf.next_number(),
+        studio=studio.shelf.studio,
         body=body,
         model=ask.model.name,
         aspect_ratio=ask.aspect_ratio,
         seconds=ask.seconds,
         price=_price(ask),
-        accepted_at=time.time(),
+        accepted_at=studio.shelf.moment(),
         faults=studio.faults.for_job(),
     )
     await studio.shelf.keep(job)

@@ -1,0 +1,127 @@
+"""A runner that can be killed at any outside act: reads orders on stdin, carries each out in a process of its own.
+
+An order is a JSON line: the workspace, the story, the address of the API and, to be killed, the act, its occurrence
+and whether before or after it. The answer is a JSON line: how the process ended, and the acts it had counted if it
+lived. Forking saves importing everything for each order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from storychain.chain.run import Pace, Run
+from storychain.chain.story import render
+from storychain.ledger import Ledger
+from storychain.media.tool import find_ffmpeg
+from storychain.pictory import Patience, Pictory
+from storychain.story import load_story
+from storychain.workspace import Workspace
+
+READS = {"record", "records", "story_records", "stories", "open_questions", "owned", "under_way", "spent", "film"}
+"""Asking the ledger changes nothing and leaves no trace: being killed there is being killed before the next act."""
+
+
+class Acts:
+    """Counts outside acts, and ends the process at the one it was told."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self.counted: Counter[str] = Counter()
+        self._fatal = (order.get("act"), order.get("occurrence"))
+        self._after = order.get("after", False)
+        self._lock = threading.Lock()
+
+    def begin(self, act: str) -> bool:
+        """Count an act; true if the process has to end after it."""
+        with self._lock:
+            self.counted[act] += 1
+            fatal = self._fatal == (act, self.counted[act])
+        if fatal and not self._after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return fatal
+
+    def end(self, fatal: bool) -> None:
+        if fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Watched:
+    """A provider or ledger whose every method is an outside act."""
+
+    def __init__(self, inner: Any, acts: Acts) -> None:
+        self._inner = inner
+        self._acts = acts
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not callable(method) or name in READS:
+            return method
+
+        async def waited(*arguments: Any) -> Any:
+            fatal = self._acts.begin(name)
+            answer = await method(*arguments)
+            self._acts.end(fatal)
+            return answer
+
+        def done(*arguments: Any) -> Any:
+            fatal = self._acts.begin(name)
+            answer = method(*arguments)
+            self._acts.end(fatal)
+            return answer
+
+        return waited if inspect.iscoroutinefunction(method) else done
+
+
+async def carry_out(order: dict[str, Any], acts: Acts) -> str:
+    """Render the order's story; its status."""
+    workspace = Workspace(Path(order["workspace"]))
+    ledger = Ledger(workspace.ledger)
+    patience = Patience(attempts=4, seconds=10, first=0.02, most=0.1)
+    async with Pictory(order["base_url"], "pictai_test", patience=patience) as provider:
+        run = Run(
+            id=uuid.uuid4().hex,
+            provider=Watched(provider, acts),
+            ledger=Watched(ledger, acts),
+            workspace=workspace,
+            ffmpeg=find_ffmpeg({"STORYCHAIN_FFMPEG": order["ffmpeg"]}),
+            out=workspace.root / "films",
+            tell=lambda event: None,
+            pace=Pace(poll=0.03, job_timeout=30, settle=0.1),
+        )
+        outcome = await render(run, load_story(Path(order["story"])))
+    return outcome.status if outcome.error is None else f"{outcome.status}: {outcome.error}"
+
+
+def child(order: dict[str, Any], answer: int) -> None:
+    """Carry an order out in this process and end it."""
+    acts = Acts(order)
+    status = asyncio.run(carry_out(order, acts))
+    os.write(answer, json.dumps({"status": status, "acts": acts.counted}).encode())
+    os._exit(0)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            child(json.loads(line), writing)
+        os.close(writing)
+        _, ended = os.waitpid(pid, 0)
+        with os.fdopen(reading) as pipe:
+            told = pipe.read()
+        killed = os.WIFSIGNALED(ended)
+        print(json.dumps({"killed": killed, **(json.loads(told) if told else {})}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

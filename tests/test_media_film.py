@@ -158,6 +158,14 @@ def test_a_misfit_alone_is_reencoded(tmp_path, name):
         assert clips.numbers(tmp_path / "film.mp4")[24:72] == clips.numbers(segments[1])
 
 
+@pytest.mark.parametrize("name", ["30 fps", "larger", "upright", "4:4:4", "full range", "anamorphic"])
+def test_every_form_can_be_the_one_that_others_follow(tmp_path, name):
+    segments = series(tmp_path, MISFITS[name], {}, MISFITS[name])
+    facts = join(segments, tmp_path / "film.mp4")
+    assert (facts.copied, facts.reencoded) == (2, 1)
+    assert clips.hashes(tmp_path / "film.mp4")[: len(clips.hashes(segments[0]))] == clips.hashes(segments[0])
+
+
 def test_a_misfit_is_reencoded_once(tmp_path):
     segments = series(tmp_path, {}, {"fps": "30"}, {})
     join(segments, tmp_path / "one.mp4")
@@ -251,23 +259,23 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def stand_in(folder: Path, body: str) -> Ffmpeg:
-    """A program in ffmpeg's place; `"$@"` calls the real one as asked."""
+    """A program in ffmpeg's place; `"$real" "$@"` does as asked, `$film` is the file to be written."""
     path = folder / "stand-in"
-    path.write_text(f"#!/bin/sh\nreal='{FFMPEG.path}'\n{body}\n")
+    path.write_text(f"#!/bin/sh\nreal='{FFMPEG.path}'\nfor film; do :; done\n{body}\n")
     path.chmod(0o755)
     return Ffmpeg(path, "0", "setting", "a test says so")
 
 
 FAULTS: dict[str, tuple[str, str]] = {
     "fails": ("echo broken >&2; exit 1", "ffmpeg failed"),
-    "disk full": ("echo half > film.mp4; echo 'No space left on device' >&2; exit 228", "disk is full"),
+    "disk full": ('echo half > "$film"; echo "No space left on device" >&2; exit 228', "disk is full"),
     "half a film, no complaint": (
-        '"$real" -t 1 "$@"; "$real" -v error -y -i film.mp4 -t 1 -c copy h.mp4; mv h.mp4 film.mp4',
+        '"$real" "$@"; "$real" -v error -i "$film" -t 1 -c copy h.mp4; mv h.mp4 "$film"',
         "instead of 48",
     ),
-    "cut off, no complaint": ('"$real" "$@"; head -c 9000 film.mp4 > h; mv h film.mp4', "cut short"),
+    "cut off, no complaint": ('"$real" "$@"; head -c 9000 "$film" > h; mv h "$film"', "cut short"),
     "silent loss of sound": (
-        '"$real" "$@"; "$real" -v error -i film.mp4 -an -c copy h.mp4; mv h.mp4 film.mp4',
+        '"$real" "$@"; "$real" -v error -i "$film" -an -c copy h.mp4; mv h.mp4 "$film"',
         "sound lasts",
     ),
 }
@@ -307,6 +315,16 @@ def test_a_full_disk_is_foreseen(tmp_path):
     with pytest.raises(MediaError, match="MB are missing") as raised:
         need_space(tmp_path, 10**18)
     assert "Free at least" in str(raised.value)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    segments = series(tmp_path, {})
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(MediaError, match="cannot be written"):
+        join(segments, tmp_path / "file" / "film.mp4")
+    (tmp_path / "film.mp4").mkdir()
+    with pytest.raises(MediaError, match="cannot be written: Is a directory"):
+        join(segments, tmp_path / "film.mp4")
 
 
 def test_nothing_to_join_is_said(tmp_path):

@@ -84,6 +84,11 @@ def test_a_full_disk_is_said_plainly(tmp_path):
         run(as_ffmpeg(full))
 
 
+def test_an_ffmpeg_that_went_away_is_said(tmp_path):
+    with pytest.raises(MediaError, match="cannot be started: No such file"):
+        run(as_ffmpeg(tmp_path / "gone"))
+
+
 def test_much_talk_on_both_pipes_neither_blocks_nor_grows(tmp_path):
     talker = script(tmp_path / "talker", "yes out | head -c 3000000; yes err | head -c 3000000 >&2; echo end >&2")
     said = run(as_ffmpeg(talker))
@@ -143,3 +148,19 @@ def test_cancelling_kills_the_whole_group(tmp_path):
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancelled())
     assert ends(int(note.read_text()))
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_cancelling_while_it_starts_leaves_nothing(tmp_path, turns):
+    ffmpeg, note = sleeper(tmp_path)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(run_ffmpeg(ffmpeg, [], timeout=60))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait_for(task, 30)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    assert not note.exists() or ends(int(note.read_text()))

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,14 @@ _STALE = 24 * 3600.0
 
 @contextmanager
 def folder_aside(beside: Path) -> Iterator[Path]:
-    """A new hidden folder in the folder `beside` (same disk), gone with all its contents at the end."""
-    beside.mkdir(parents=True, exist_ok=True)
-    _sweep(beside)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside.absolute()))
+    """A new hidden folder in the folder `beside` (same disk), gone with all its contents at the end.
+
+    Raises MediaError where nothing can be written.
+    """
+    with _told(beside):
+        beside.mkdir(parents=True, exist_ok=True)
+        _sweep(beside)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside.absolute()))
     try:
         yield folder
     finally:
@@ -37,15 +41,17 @@ def folder_aside(beside: Path) -> Iterator[Path]:
 
 def _sweep(beside: Path) -> None:
     for left in beside.glob(f"{_PREFIX}*"):
-        if time.time() - left.stat().st_mtime > _STALE:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process may sweep as well
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def give_name(made: Path, name: Path) -> None:
-    """Sync `made` to the disk and put it in place of `name` in one step, also across a power cut."""
-    _sync(made)
-    made.replace(name)
-    _sync(name.parent)
+    """Sync `made` to the disk and put it in place of `name` in one step, also across a power cut. Raises MediaError."""
+    with _told(name):
+        _sync(made)
+        made.replace(name)
+        _sync(name.parent)
 
 
 def _sync(path: Path) -> None:
@@ -54,6 +60,16 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the system says when it refuses, as an error for a person."""
+    try:
+        yield
+    except OSError as error:
+        advice = "Give another folder, or make room and see to its permissions."
+        raise MediaError(f"cannot be written: {error.strerror}", where=str(path), next_step=advice) from error
 
 
 def need_space(folder: Path, size: int) -> None:

@@ -6,10 +6,12 @@ Which pictures may be copied is decided in `form`; how a misfit is brought into 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import wave
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.errors import MediaError
@@ -23,7 +25,6 @@ from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from storychain.media.tool import Ffmpeg
 
@@ -74,11 +75,13 @@ async def assemble(
         raise MediaError("there is nothing to join", where=str(out), next_step="Render at least one scene first.")
     alike = await _alike(ffmpeg, [clip.prepared for clip in clips])
     seconds = sum((one.probe.seconds for one in alike), Fraction(0))
-    with folder_aside(out.parent) as aside:
+    with folder_aside(out.parent) as aside, tempfile.TemporaryDirectory(prefix="storychain-") as lists:
         need_space(out.parent, _size_of(alike, seconds))
-        await asyncio.to_thread(_lay_out, aside, alike, [clip.title for clip in clips], title, note)
-        argv = _argv(alike)
-        await run_ffmpeg(ffmpeg, argv, timeout=patience(seconds), cwd=aside, on_progress=on_progress, where=str(out))
+        await asyncio.to_thread(_lay_out, Path(lists), alike, [clip.title for clip in clips], title, note)
+        argv = [*_argv(alike), str(aside / _FILM)]
+        await run_ffmpeg(
+            ffmpeg, argv, timeout=patience(seconds), cwd=Path(lists), on_progress=on_progress, where=str(out)
+        )
         facts = await asyncio.to_thread(_check, aside / _FILM, alike, out)
         await asyncio.to_thread(give_name, aside / _FILM, out)
     reencoded = sum(now is not then.prepared or now.mended is not None for now, then in zip(alike, clips, strict=True))
@@ -96,16 +99,19 @@ def _size_of(segments: Sequence[Prepared], seconds: Fraction) -> int:
     return pictures + int(seconds * _SOUND_BITRATE / 8 * Fraction(11, 10)) + 4_000_000
 
 
-def _lay_out(aside: Path, segments: Sequence[Prepared], titles: Sequence[str], title: str, note: str) -> None:
-    """Write what ffmpeg reads. Links with plain names keep all that people put into paths out of its lists."""
+def _lay_out(folder: Path, segments: Sequence[Prepared], titles: Sequence[str], title: str, note: str) -> None:
+    """Write what ffmpeg reads. Links with plain names keep all that people put into paths out of its lists.
+
+    They lie in a temporary folder: where the film goes, there may be no such thing as a link.
+    """
     for place, one in enumerate(segments):
-        (aside / f"p{place}.mov").symlink_to(one.picture.absolute())
-        (aside / f"s{place}.wav").symlink_to(one.sound.absolute())
-    _write_filler(aside / "filler.wav")
+        (folder / f"p{place}.mov").symlink_to(one.picture.absolute())
+        (folder / f"s{place}.wav").symlink_to(one.sound.absolute())
+    _write_filler(folder / "filler.wav")
     lengths = [one.probe.seconds for one in segments]
-    (aside / "pictures.txt").write_text(_picture_list(lengths), encoding="ascii")
-    (aside / "sounds.txt").write_text(_sound_list(lengths), encoding="ascii")
-    (aside / "about.txt").write_text(_about(title, note, titles, lengths), encoding="utf-8")
+    (folder / "pictures.txt").write_text(_picture_list(lengths), encoding="ascii")
+    (folder / "sounds.txt").write_text(_sound_list(lengths), encoding="ascii")
+    (folder / "about.txt").write_text(_about(title, note, titles, lengths), encoding="utf-8")
 
 
 def _write_filler(path: Path) -> None:
@@ -160,7 +166,11 @@ def _plain(text: str) -> str:
 def _argv(segments: Sequence[Prepared]) -> list[str]:
     first = segments[0].probe
     pictures = on_grid(first.tag, first.fps, max(one.probe.reorder for one in segments))
-    options = pictures | _SOUND | {"af": "asetpts=N/SR/TB", "movflags": "+faststart", "flags:a": "+bitexact"}
+    options = (
+        pictures
+        | _SOUND
+        | {"af": "asetpts=N/SR/TB", "movflags": "+faststart", "movie_timescale": TICKS, "flags:a": "+bitexact"}
+    )
     inputs = [
         "-f",
         "concat",
@@ -177,7 +187,7 @@ def _argv(segments: Sequence[Prepared]) -> list[str]:
     ]
     maps = ["-map", "0:v:0", "-map", "1:a:0", "-map_metadata", "2", "-map_chapters", "2"]
     written = [part for name, value in options.items() for part in (f"-{name}", str(value))]
-    return [*inputs, *maps, *written, "-f", "mp4", _FILM]
+    return [*inputs, *maps, *written, "-f", "mp4"]
 
 
 def _check(film: Path, segments: Sequence[Prepared], out: Path) -> int:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _COPIED_CODECS = {"h264": "avc1", "hevc": "hvc1"}
 """Codecs whose packets we copy, and the tag under which every player knows them."""
 
-_MATRICES = {1: "bt709", 2: "bt709", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-"""Colour matrices by libav's number; players take BT.709 where a file says nothing (2)."""
+_MATRICES = {5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+"""Colour matrices, by libav's number, that differ from BT.709, which players take where a file says nothing."""
 
 _TRANSFERS = {16: "pq", 18: "hlg"}
 """Transfer curves, by libav's number, that look wrong next to the ordinary ones."""
@@ -215,9 +215,9 @@ def _gather(opened: InputContainer, path: Path, walk: _Walk, outer: container.Ou
         codec=code.codec.canonical_name,
         codec_tag=code.codec_tag,
         extradata=bytes(code.extradata or b""),
-        pixel_format=code.pix_fmt or "unknown",
+        pixel_format=(code.pix_fmt or "unknown").replace("yuvj", "yuv"),  # the j says full range, told apart below
         full_range=code.color_range == _JPEG_RANGE or (code.pix_fmt or "").startswith("yuvj"),
-        matrix=_MATRICES.get(int(code.colorspace), "other"),
+        matrix=_MATRICES.get(int(code.colorspace), "bt709"),
         transfer=_TRANSFERS.get(int(code.color_trc), "ordinary"),
         sample_aspect_ratio=Fraction(picture.sample_aspect_ratio or 0) or Fraction(1),
         rotation=_rotation(opened, picture),

@@ -16,6 +16,9 @@ SOUND_RATE = 48_000
 _FADE = SOUND_RATE // 100
 """Samples of the fade at both ends of a sound: 10 ms, so that no seam clicks."""
 
+_MATRIX_TAGS = {"bt709": "bt709", "bt601": "smpte170m", "smpte240m": "smpte240m", "bt2020": "bt2020nc"}
+_TRANSFER_TAGS = {"pq": "smpte2084", "hlg": "arib-std-b67"}
+
 PLAIN = {"fflags": "+bitexact", "flags": "+bitexact"}
 """Output options that leave out dates and versions: the same input makes the same bytes."""
 
@@ -53,12 +56,11 @@ def reshaped(pictures: FilterableStream, form: Form, target: Form) -> Filterable
     """Pictures of `form` (upright) brought to `target`: whole, undistorted, on black, its rate and its colours."""
     width, height = fit(form, target)
     colours = {"out_color_matrix": target.matrix, "out_range": "full" if target.full_range else "limited"}
-    known = colours if target.matrix in {"bt709", "bt601", "smpte240m", "bt2020"} else {}
     return (
         pictures.filter("fps", fps=str(target.fps), start_time=0)
-        .filter("scale", width, height, flags="bicubic", **known)
+        .filter("scale", width, height, flags="bicubic", **colours)
         .filter("pad", target.width, target.height, "(ow-iw)/2", "(oh-ih)/2", color="black")
-        .filter("setsar", str(target.sample_aspect_ratio).replace("/", ":"))
+        .filter("setsar", str(target.sample_aspect_ratio))
         .filter("format", target.pixel_format)
         # The last frame stands for what rounding took away; the number of frames then caps it.
         .filter("tpad", stop_mode="clone", stop=4)
@@ -82,9 +84,8 @@ def encoded(target: Form, frames: int) -> dict[str, str | int]:
 
 
 def _colour_tags(target: Form) -> dict[str, str]:
-    matrix = {"bt709": "bt709", "bt601": "smpte170m", "smpte240m": "smpte240m", "bt2020": "bt2020nc"}
-    tags = {"color_range": "pc" if target.full_range else "tv"}
-    return tags | ({"colorspace": matrix[target.matrix]} if target.matrix in matrix else {})
+    tags = {"color_range": "pc" if target.full_range else "tv", "colorspace": _MATRIX_TAGS[target.matrix]}
+    return tags | ({"color_trc": _TRANSFER_TAGS[target.transfer]} if target.transfer in _TRANSFER_TAGS else {})
 
 
 def cut_sound(sound: FilterableStream, samples: int, *, skip: int = 0) -> FilterableStream:

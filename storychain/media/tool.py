@@ -122,14 +122,7 @@ async def run_ffmpeg(
     `on_progress` gets the seconds of output written so far. Cancelling, or `timeout` seconds, kills ffmpeg and all it
     started before this returns. Raises MediaError, about `where`, when ffmpeg fails or takes too long.
     """
-    process = await asyncio.create_subprocess_exec(
-        *_command(ffmpeg, argv, progress=on_progress is not None),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=cwd,
-        start_new_session=True,
-    )
+    process = await _start(_command(ffmpeg, argv, progress=on_progress is not None), cwd)
     try:
         async with asyncio.timeout(timeout):
             said, code = await _attend(process, on_progress)
@@ -146,6 +139,28 @@ async def run_ffmpeg(
 def _command(ffmpeg: Ffmpeg, argv: Sequence[str], *, progress: bool) -> list[str]:
     telling = ["-progress", "pipe:1", "-nostats"] if progress else []
     return [str(ffmpeg.path), "-nostdin", "-hide_banner", "-loglevel", "error", *telling, *argv]
+
+
+async def _start(command: Sequence[str], cwd: Path | None) -> asyncio.subprocess.Process:
+    """Start a process group. Being cancelled meanwhile, asyncio would kill its first process alone and wait for all."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
+    except OSError as error:
+        advice = "See `storychain doctor` for the ffmpeg in use."
+        raise MediaError(f"{command[0]} cannot be started: {error.strerror}", next_step=advice) from error
 
 
 async def _attend(process: asyncio.subprocess.Process, on_progress: Callable[[float], None] | None) -> tuple[str, int]:
@@ -190,4 +205,6 @@ def _failure(code: int, said: str, where: str | None) -> MediaError:
         what = f"ffmpeg was stopped by {signal.Signals(-code).name}"
         return MediaError(what, where=where, next_step="The machine may be short of memory; run again to go on.")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return MediaError(f"ffmpeg failed (status {code}): " + (" · ".join(lines[-4:]) or "it said nothing"), where=where)
+    # The cause is said first, what came of it last.
+    told = lines if len(lines) <= 4 else [*lines[:2], *lines[-2:]]
+    return MediaError(f"ffmpeg failed (status {code}): " + (" · ".join(told) or "it said nothing"), where=where)

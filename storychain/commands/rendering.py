@@ -5,22 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import uuid
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import Pace, Run
+from storychain.chain.run import Run
 from storychain.chain.story import Outcome, outcome_of, render_all
 from storychain.commands.consent import can_ask, cap_agreed_to
-from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.commands.desk import Desk, desk
+from storychain.commands.interrupts import interrupts
+from storychain.commands.providers import pace, provider
 from storychain.errors import AccountError, Interrupted, StorychainError
 from storychain.ledger import Caps, Ledger
 from storychain.media.tool import find_ffmpeg
-from storychain.pictory import Patience, Pictory
 from storychain.plan import Action, Step, quote
 from storychain.report import documents
 from storychain.report.lines import Lines
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
     from storychain.chain.events import Event
     from storychain.story.model import Story
-
-_LOCAL_POLL = 0.1
-_LOCAL_SETTLE = 1.0
-_LOCAL_KEY = "pictai_local_studio"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,79 +75,36 @@ async def _render(
     at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
-    ffmpeg = find_ffmpeg(os.environ)
-    async with AsyncExitStack() as stack:
-        stop = stack.enter_context(_signals())
-        run = Run(
-            id=uuid.uuid4().hex,
-            provider=await stack.enter_async_context(await _provider(at, arguments, stack, ffmpeg.path)),
-            ledger=ledger,
-            workspace=at.workspace,
-            ffmpeg=ffmpeg,
-            out=at.settings.out,
-            tell=stack.enter_context(_listener(arguments)),
-            catalogue=at.settings.catalogue,
-            caps=Caps(run=cap, day=at.settings.max_credits_per_day, month=at.settings.max_credits_per_month),
-            pace=_pace(at, arguments),
-            jobs=at.settings.jobs,
-            slots=asyncio.Semaphore(at.settings.jobs),
-            retry_failed=arguments.retry_failed,
-        )
-        if arguments.local:
-            run = replace(run, caps=Caps())
-        work = asyncio.create_task(render_all(run, stories))
-        stop.append(work.cancel)
+    settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
+    caps = Caps(run=cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
+    async with provider(at, arguments, ffmpeg.path) as opened:
+        with _listener(arguments) as tell:
+            run = Run(
+                id=uuid.uuid4().hex,
+                provider=opened,
+                ledger=ledger,
+                workspace=at.workspace,
+                ffmpeg=ffmpeg,
+                out=settings.out,
+                tell=tell,
+                catalogue=settings.catalogue,
+                caps=Caps() if arguments.local else caps,
+                pace=pace(at, arguments),
+                jobs=settings.jobs,
+                slots=asyncio.Semaphore(settings.jobs),
+                retry_failed=arguments.retry_failed,
+            )
+            return await _until_interrupted(run, stories)
+
+
+async def _until_interrupted(run: Run, stories: tuple[Story, ...]) -> tuple[tuple[Outcome, ...], bool]:
+    work = asyncio.create_task(render_all(run, stories))
+    with interrupts(work.cancel):
         try:
             return await work, False
         except asyncio.CancelledError:
-            return tuple(outcome_of(run, story, None, None, _INTERRUPTED) for story in stories), True
-
-
-_INTERRUPTED = Interrupted("interrupted; run again to go on")
-
-
-@contextmanager
-def _signals() -> Iterator[list[Callable[[], object]]]:
-    """Let the first Ctrl-C or SIGTERM call what is in the list; a second one ends the process the hard way."""
-    loop = asyncio.get_running_loop()
-    calls: list[Callable[[], object]] = []
-
-    def first(number: int) -> None:
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_DFL)
-        print("Stopping; what is paid is on record. (Once more ends at once.)", file=sys.stderr)
-        for call in calls:
-            call()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, first, number)
-    try:
-        yield calls
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-async def _provider(at: Desk, arguments: argparse.Namespace, stack: AsyncExitStack, ffmpeg: object) -> Pictory:
-    if not arguments.local:
-        return Pictory(at.settings.base_url, at.settings.api_key or "", name=PAID)
-    from pathlib import Path  # noqa: PLC0415
-
-    from storychain.commands.serving import studio_options  # noqa: PLC0415
-    from storychain.studio import serve  # noqa: PLC0415
-
-    options = studio_options(arguments, at.workspace.studio, Path(str(ffmpeg)), at.settings.catalogue)
-    running = await stack.enter_async_context(serve(options))
-    patience = Patience(first=0.05, most=1.0)
-    return Pictory(running.base_url, _LOCAL_KEY, name=FREE, free=True, patience=patience)
-
-
-def _pace(at: Desk, arguments: argparse.Namespace) -> Pace:
-    settings = at.settings
-    if arguments.local:
-        poll = arguments.poll if arguments.poll is not None else _LOCAL_POLL
-        return Pace(poll=float(poll), job_timeout=settings.job_timeout, settle=_LOCAL_SETTLE)
-    return Pace(poll=settings.poll, job_timeout=settings.job_timeout, settle=settings.settle)
+            error = Interrupted("interrupted; run again to go on")
+            return tuple([outcome_of(run, story, None, None, error) for story in stories]), True
 
 
 @contextmanager

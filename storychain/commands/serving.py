@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.commands.desk import desk
+from storychain.commands.interrupts import interrupts
 from storychain.media.tool import find_ffmpeg
 from storychain.studio import Options, parse_faults, serve
 
@@ -42,9 +42,11 @@ def studio_options(arguments: argparse.Namespace, home: Path, ffmpeg: Path, cata
 
 async def _serve(options: Options, port: int) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    with interrupts(stop.set):
+        await _serve_until(stop, options, port)
+
+
+async def _serve_until(stop: asyncio.Event, options: Options, port: int) -> None:
     async with serve(options, port=port) as running:
         print(running.base_url, flush=True)
         print(

@@ -6,7 +6,7 @@ from storychain.studio.animatic.canvas import Plate, Stage
 from storychain.studio.animatic.look import Look, World
 from storychain.studio.animatic.props import boat, bokeh, glitter, lighthouse, weather
 from storychain.studio.animatic.ridges import ridges
-from storychain.studio.animatic.sky import clouds, sky, vignette
+from storychain.studio.animatic.sky import clouds, paper, sky
 
 
 def paint(look: Look, world: World, stage: Stage) -> list[Plate]:
@@ -17,7 +17,7 @@ def paint(look: Look, world: World, stage: Stage) -> list[Plate]:
         *(bokeh(look, world, stage) if look.terrain == "room" else ()),
         *([lighthouse(look, stage)] if look.lighthouse and look.terrain != "sea" else ()),
         *weather(look, world, stage),
-        vignette(stage),
+        paper(stage.width, stage.height),
     ]
 
 

@@ -1,11 +1,13 @@
-"""Paints what is above and behind: sky, light, stars, water, clouds; and the vignette over it all. Knows no land."""
+"""Paints what is above and behind: sky, light, stars, water, clouds; and the paper it all is on. Knows no land."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from storychain.studio.animatic.canvas import Floats, Plate, Stage, blend, colour, rgba, smooth, tinted
+from storychain.studio.animatic.canvas import Floats, Plate, Stage, blend, colour, rgba, smooth
 from storychain.studio.animatic.land import chance
 from storychain.studio.animatic.look import Look, World
 from storychain.studio.animatic.ridges import SEA_LEVEL
@@ -13,6 +15,7 @@ from storychain.studio.animatic.ridges import SEA_LEVEL
 _HEAVY = {"storm": 0.95, "fog": 0.7, "day": 0.6, "dawn": 0.6, "dusk": 0.65, "snow": 0.6}
 _NO_DISC = {"storm", "fog", "lamp", "deep", "snow"}
 _CLOUD_PAN = 0.5
+_GRAIN = 3.2
 
 
 def sky(look: Look, world: World, stage: Stage) -> Plate:
@@ -48,13 +51,19 @@ def clouds(look: Look, world: World, stage: Stage) -> Plate:
     return Plate(rgba(shade, strength * heavy * np.clip((1 - down) * 4, 0, 1) * 210), width, height, pan=pan)
 
 
-def vignette(stage: Stage) -> Plate:
-    """Darker corners, painted at an eighth."""
-    rows, columns = max(9, stage.height // 8), max(9, stage.width // 8)
-    down = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
-    across = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
-    alpha = np.clip((np.hypot(across, down) - 0.72) / 0.85, 0, 1) ** 1.6 * 150
-    return Plate(tinted((4, 5, 9), alpha), stage.width, stage.height)
+@lru_cache(maxsize=2)
+def paper(width: int, height: int) -> Plate:
+    """Darker corners and the grain of paper: over all of a film alike, and still, so that it costs few bytes."""
+    down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    corners = np.clip((np.sqrt(across**2 + down**2) - 0.72) / 0.85, 0, 1) ** 1.6 * 150
+    grain = np.random.default_rng(720).standard_normal((height, width), np.float32)
+    grain[:, 1:] = 0.75 * grain[:, 1:] + 0.4 * grain[:, :-1]  # fibres lie along the sheet
+    shade = corners + grain * _GRAIN
+    pixels = np.empty((height, width, 4), np.uint8)
+    pixels[..., :3] = np.where(shade < 0, 255, 5)[..., None]
+    pixels[..., 3] = np.minimum(np.abs(shade), 255)
+    return Plate(pixels, width, height)
 
 
 def _light(picture: Floats, look: Look, away: Floats) -> None:

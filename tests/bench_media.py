@@ -41,12 +41,12 @@ def timed(what: str, share: int = 1):
     yield
     spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - children
     wall, own = time.perf_counter() - wall, time.process_time() - own
-    print(f"{what:28} {wall / share:6.2f} s  own {own / share:5.2f}  ffmpeg {spent / share:5.2f}")  # noqa: T201
+    print(f"{what:28} {wall / share:6.2f} s  own {own / share:5.2f}  ffmpeg {spent / share:5.2f}")
 
 
 async def measure(folder: Path) -> None:
     ffmpeg = find_ffmpeg(os.environ)
-    print(ffmpeg.reason, f"· load {os.getloadavg()[0]:.1f}")  # noqa: T201
+    print(ffmpeg.reason, f"· load {os.getloadavg()[0]:.1f}")
     segments = [segment(folder, place) for place in range(5)]
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
         with timed("probe one", 5):
@@ -62,7 +62,7 @@ async def measure(folder: Path) -> None:
             facts = await assemble(
                 ffmpeg, [Clip(one, "x") for one in ready], Path(fresh) / "film.mp4", title="T", note="N"
             )
-    print(facts)  # noqa: T201
+    print(facts)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from storychain.errors import CapReached
@@ -31,8 +31,8 @@ class Caps:
 
 
 def thousandths(credits_: Decimal) -> int:
-    """Credits as whole thousandths, rounded up: a cap is never passed by a rounding."""
-    return int((credits_ * 1000).to_integral_value(ROUND_CEILING))
+    """Credits as whole thousandths, rounded up: what is spent is never made smaller. Less than nothing is nothing."""
+    return max(0, int((credits_ * 1000).to_integral_value(ROUND_CEILING)))
 
 
 def credits_of(amount: int | None) -> Decimal | None:
@@ -66,7 +66,8 @@ def _check(name: str, cap: Decimal, spent: int, price: Decimal | None, story: st
             where=story,
             next_step="Give the model a credits_per_second in storychain.toml.",
         )
-    if spent + thousandths(price) > thousandths(cap):
+    # The cap is rounded down: rounded up it would let pass what is larger than it.
+    if spent + thousandths(price) > int((cap * 1000).to_integral_value(ROUND_FLOOR)):
         raise CapReached(
             f"{name} is {cap} credits: {credits_of(spent)} are spent or promised, and the next scene costs {price}",
             where=story,

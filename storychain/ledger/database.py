@@ -5,8 +5,10 @@ What the rows mean is `ledger.ledger`'s business. Credits are whole thousandths 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 30
 """How long a writer waits for another process's transaction; ours take milliseconds."""
+
+_KEEP_IT = (
+    "Check that the disk has room and the folder is yours; the ledger knows what was paid, "
+    "so restore it from a copy rather than delete it."
+)
 
 MIGRATIONS = (
     """
@@ -89,64 +96,123 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._connection.row_factory = sqlite3.Row
-            self._prepare()
         except (sqlite3.Error, OSError) as error:
-            raise StorychainError(
-                f"the ledger cannot be opened: {error}",
-                where=str(path),
-                next_step="Check that the disk has room and the folder is yours; the ledger knows what was paid, "
-                "so restore it from a copy rather than delete it.",
-            ) from error
+            raise self._unusable("opened", error) from error
+        try:
+            self._connection.row_factory = sqlite3.Row
+            self._prepare_in_turn()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise self._unusable("opened", error) from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare_in_turn(self) -> None:
+        """Prepare, again while others do: of several who change the journal mode all but one are told 'locked'."""
+        ends = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return self._prepare()
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > ends:
+                    raise
+                time.sleep(0.02)
 
     def _prepare(self) -> None:
-        # FULL: in WAL mode a commit is on the disk itself before it returns. What guards money needs that.
+        # FULL: in WAL mode a commit is on the disk itself before it returns. What guards money needs that. On macOS
+        # a disk keeps what it was told to sync in its own cache unless asked the harder way.
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA fullfsync = ON")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        if self._version() == len(MIGRATIONS):
+        if self._is_current():
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
-        with self.transaction() as rows:
-            if (version := self._version()) > len(MIGRATIONS):
-                raise StorychainError(
-                    f"the ledger was written by a newer storychain (schema {version})",
-                    where=str(self.path),
-                    next_step="Upgrade storychain; an older one must not touch it.",
-                )
-            for script in MIGRATIONS[version:]:
+        with self._writing() as rows:
+            if self._is_current():
+                return
+            for script in MIGRATIONS[self._version() :]:
                 for statement in _statements(script):
                     rows.execute(statement)
             rows.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _is_current(self) -> bool:
+        if (version := self._version()) > len(MIGRATIONS):
+            raise StorychainError(
+                f"the ledger was written by a newer storychain (schema {version})",
+                where=str(self.path),
+                next_step="Upgrade storychain; an older one must not touch it.",
+            )
+        return version == len(MIGRATIONS)
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that holds the only write lock from its first statement; rolled back on any error."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
+        """One transaction that holds the only write lock from its first statement; rolled back on any error.
+
+        Raises IntegrityError where a promise of the schema is broken, StorychainError where the file lets us down.
+        """
+        with self._lock, self._plainly("written"), self._writing() as rows:
+            yield rows
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
             self._connection.execute("COMMIT")
+        except BaseException:
+            # A full or broken disk has rolled back already; a second ROLLBACK would hide why.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Single statements that only read."""
-        with self._lock:
+        with self._lock, self._plainly("read"):
             yield self._connection
+
+    @contextmanager
+    def _plainly(self, done: str) -> Iterator[None]:
+        """Say in words what SQLite could not do. Broken promises and mistakes of ours stay what they are."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.Error as error:
+            raise self._unusable(done, error) from error
+
+    def _unusable(self, done: str, error: Exception) -> StorychainError:
+        return StorychainError(f"the ledger cannot be {done}: {error}", where=str(self.path), next_step=_KEEP_IT)
 
     def close(self) -> None:
         """Close the file; every commit is already on disk."""
         with self._lock:
             self._connection.close()
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that is still there after a power cut: a synced file in a forgotten folder is forgotten too."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    above = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(above)
+    finally:
+        os.close(above)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -190,20 +190,24 @@ class Ledger:
 
     def completed(self, attempt: int, job: Job) -> None:
         """The job has ended well; its address is good for a while. Also records a fresh address for a later look."""
+        now = self._now()
         with self._database.transaction() as rows:
-            rows.execute(
+            moved = rows.execute(
                 "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
                 "completed_at = COALESCE(completed_at, ?), seen_at = ?, message = NULL, "
-                "state = CASE WHEN state IN ('submitted', 'unresolved') THEN 'completed' ELSE state END WHERE id = ?",
+                "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
+                "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
                 [
                     job.url,
                     job.last_frame_url,
                     None if job.credits is None else thousandths(job.credits),
-                    self._now(),
-                    self._now(),
+                    now,
+                    now,
                     attempt,
                 ],
-            )
+            ).rowcount
+        if not moved:
+            raise _moved_on(attempt, "completed")
 
     def stored(self, attempt: int, sha256: str, size: int) -> None:
         """The segment's bytes are verified, synced and in place."""
@@ -252,10 +256,7 @@ class Ledger:
                 next_step="`storychain status` shows which job is whose.",
             ) from error
         if not moved:
-            raise StorychainError(
-                f"attempt {attempt} cannot become {state}: somebody else has moved it on",
-                next_step="Run again; the ledger's present state will be used.",
-            )
+            raise _moved_on(attempt, state)
 
     # Uploads and films
 
@@ -289,6 +290,13 @@ class Ledger:
                 "INSERT OR REPLACE INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [film.path, story, film.recipe, film.free, sha256, film.size, film.seconds, self._now()],
             )
+
+
+def _moved_on(attempt: int, state: str) -> StorychainError:
+    return StorychainError(
+        f"attempt {attempt} cannot become {state}: somebody else has moved it on",
+        next_step="Run again; the ledger's present state will be used.",
+    )
 
 
 def _under_way(rows: sqlite3.Connection, provider: str, now: float) -> int:

@@ -16,12 +16,31 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from storychain.printable import printable
 from storychain.provider import Job, JobPage, JobState, Quota, Transaction
 
+_LARGEST_NUMBER = 10**12
+"""Credits, seconds or pixels beyond this make no sense, and would not fit into a database."""
+
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and _writable(value) else None
+
+
+def _writable(text: str) -> bool:
+    """Whether text can be written anywhere; half a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _name(value: object) -> str | None:
+    """An id; some APIs count their jobs. An id that is not read would be a paid job that is not seen."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
 
 
 def _words(value: object) -> str | None:
+    if isinstance(value, list):
+        value = "; ".join(part for part in value if isinstance(part, str))
     return printable(str(value)) if isinstance(value, str | int | float) and str(value) else None
 
 
@@ -30,21 +49,24 @@ def _number(value: object) -> Decimal | None:
         return None
     found = re.match(r"\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)", str(value))
     try:
-        return Decimal(found[1]) if found else None
+        number = Decimal(found[1]) if found else None
     except InvalidOperation:
         return None
+    return None if number is None or abs(number) > _LARGEST_NUMBER else number
 
 
 def _whole(value: object) -> int | None:
     number = _number(value)
-    return None if number is None or abs(number) > 10**9 else int(number)
+    return None if number is None else int(number)
 
 
 def _url(value: object) -> str | None:
-    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else None
+    text = _text(value)
+    return text if text and text.startswith(("http://", "https://")) else None
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
+Name = Annotated[str | None, BeforeValidator(_name)]
 Words = Annotated[str | None, BeforeValidator(_words)]
 Number = Annotated[Decimal | None, BeforeValidator(_number)]
 Whole = Annotated[int | None, BeforeValidator(_whole)]
@@ -56,7 +78,7 @@ class _Answer(BaseModel):
 
 
 class _JobData(_Answer):
-    id: Text = Field(None, validation_alias=AliasChoices("jobId", "job_id", "jobID", "id"))
+    id: Name = Field(None, validation_alias=AliasChoices("jobId", "job_id", "jobID", "id"))
     status: Text = None
     url: Url = Field(None, validation_alias=AliasChoices("url", "videoUrl", "videoURL", "video_url"))
     last_frame_url: Url = Field(None, validation_alias=AliasChoices("lastFrameImageUrl", "lastFrameImageURL"))
@@ -93,9 +115,11 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _flat(answer: dict[str, Any]) -> dict[str, Any]:
-    """Lay `data` and `error` over their wrapper, whichever are there."""
-    data, error = answer.get("data"), answer.get("error")
-    return {**answer, **(data if isinstance(data, dict) else {}), **(error if isinstance(error, dict) else {})}
+    """Lay `data` and `error` over their wrapper, whichever are there; what is null hides nothing."""
+    layers = (answer, answer.get("data"), answer.get("error"))
+    return {
+        name: value for layer in layers if isinstance(layer, dict) for name, value in layer.items() if value is not None
+    }
 
 
 def job_id_of(answer: Any) -> str | None:
@@ -126,11 +150,26 @@ def job_of(answer: Any, job_id: str | None = None) -> Job:
     )
 
 
+def failure_of(answer: Any, job_id: str, *, server_trouble: bool) -> Job | None:
+    """What a job answer with a bad HTTP status says of the job, or None where it speaks of the request only.
+
+    A failed job may be bought again, so it has to be named, and by a server that is well: a gateway's own
+    `{"status": "error"}` is no news of the job.
+    """
+    flat = _flat(_object(answer))
+    job = job_of(answer, job_id)
+    believed = job.state == "failed" and not server_trouble and _JobData.model_validate(flat).id == job_id
+    return job if believed or job.state == "not_found" else None
+
+
 def _state(data: _JobData, *, failed: bool) -> JobState:
-    if "JOB_NOT_FOUND" in f"{data.code} {data.message}".upper():
+    status = (data.status or "").strip().lower()
+    if _STATES.get(status) != "completed" and "JOB_NOT_FOUND" in f"{data.code} {data.message}".upper():
         return "not_found"
-    if data.status is not None:
-        return _STATES.get(data.status.lower(), "in_progress")
+    if status == "error" and data.id is None:
+        raise ValueError(data.message or data.code or "an error about no job")
+    if status:
+        return _STATES.get(status, "in_progress")
     if failed:
         # No status at all and no success: an error about the question, not news of the job.
         raise ValueError(data.message or data.code or "no status")
@@ -138,12 +177,18 @@ def _state(data: _JobData, *, failed: bool) -> JobState:
 
 
 def page_of(answer: Any) -> JobPage:
-    """Read one page of the job list; items that are no jobs are left out."""
+    """Read one page of the job list; items that are no jobs are left out.
+
+    Raises ValueError rather than call a list empty that is not: on an empty list a request is sent, and paid, again.
+    """
     flat = answer if isinstance(answer, dict) and "items" in answer else _flat(_object(answer))
     items = flat.get("items")
-    if not isinstance(items, list):
+    if not isinstance(items, list) or flat.get("success") is False:
         raise ValueError("a job list without items")
-    return JobPage(jobs=tuple(job for job in map(_listed, items) if job), next_page=_text(flat.get("nextPageKey")))
+    jobs = tuple(job for job in map(_listed, items) if job)
+    if items and not jobs:
+        raise ValueError("a job list whose items name no jobs")
+    return JobPage(jobs, next_page=_name(flat.get("nextPageKey")))
 
 
 def _listed(item: Any) -> Job | None:
@@ -152,7 +197,7 @@ def _listed(item: Any) -> Job | None:
     data = _JobData.model_validate(_flat(item))
     if data.id is None:
         return None
-    status = (data.status or "").lower()
+    status = (data.status or "").strip().lower()
     return Job(data.id, _STATES.get(status, "in_progress"), seconds=data.seconds, width=data.width, height=data.height)
 
 
@@ -211,7 +256,7 @@ class Complaint(_Answer):
     def told(self) -> str:
         """The provider's own words in one line, fields included."""
         head = " ".join(part for part in (self.code and f"[{self.code}]", self.message) if part)
-        about = "; ".join(f"{field.name}: {field.errors}" for field in self.fields)
+        about = "; ".join(": ".join(filter(None, (field.name, field.errors))) for field in self.fields)
         return " — ".join(part for part in (head, about) if part)
 
 
@@ -220,11 +265,15 @@ def complaint_of(body: bytes) -> Complaint:
     try:
         answer = json_of(body)
     except ValueError:
-        return Complaint(message=printable(body[:300].decode("utf-8", "replace")))
+        return Complaint(message=_quoted(body))
     if not isinstance(answer, dict):
-        return Complaint(message=printable(str(answer)[:300]))
+        return Complaint(message=_quoted(body))
     flat = _flat(answer)
     try:
         return Complaint.model_validate(flat)
     except ValidationError:
         return Complaint.model_validate({name: value for name, value in flat.items() if name != "fields"})
+
+
+def _quoted(body: bytes) -> str:
+    return printable(body[:300].decode("utf-8", "replace"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -10,16 +11,39 @@ from urllib.parse import quote
 
 import httpx
 
-from storychain.pictory.answers import job_of, json_of, page_of, quota_of, upload_of, usage_of
-from storychain.pictory.download import download
-from storychain.pictory.refusals import Passing, read_error, retry_after, submission
-from storychain.pictory.transport import NEVER_SENT, Patience, answer_of, api_client, file_client, patiently, send, told
-from storychain.provider import AnswerLost, Job, JobPage, Quota, SegmentRequest, Submission, Transaction, TurnedAway
+from storychain.pictory.answers import failure_of, job_of, json_of, page_of, quota_of, upload_of, usage_of
+from storychain.pictory.download import download, is_page
+from storychain.pictory.refusals import Passing, read_error, submission
+from storychain.pictory.transport import (
+    NEVER_SENT,
+    TROUBLE,
+    Answer,
+    Patience,
+    Wire,
+    answer_of,
+    file_client,
+    patiently,
+    told,
+)
+from storychain.provider import (
+    AnswerLost,
+    Job,
+    JobPage,
+    Quota,
+    RequestRefused,
+    SegmentRequest,
+    Submission,
+    Transaction,
+    TurnedAway,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 _CHUNK = 1 << 20
+
+_EMPTY_PAGES = 50
+"""Pages without a job skipped in a row: lists that are filtered after paging have such pages between full ones."""
 
 T = TypeVar("T")
 
@@ -39,8 +63,8 @@ class Pictory:
         self.name = name
         self.free = free
         self._patience = patience or Patience()
-        self._api = api_client(base_url, key)
-        self._files = file_client()
+        self._api = Wire(base_url, key, self._patience)
+        self._files = file_client(self._patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,40 +72,46 @@ class Pictory:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._api.aclose()
+        await self._api.close()
         await self._files.aclose()
 
     async def submit(self, request: SegmentRequest) -> Submission:
         """POST /v1/aistudio/videos, once. See Provider."""
+        content = _encoded(_body(request))
         try:
-            response = await self._api.post("/v1/aistudio/videos", json=_body(request))
+            answer = await self._api.ask(
+                "POST", "/v1/aistudio/videos", content=content, headers={"Content-Type": "application/json"}
+            )
         except NEVER_SENT as error:
             return TurnedAway(f"the API could not be reached: {told(error)}")
-        except httpx.HTTPError as error:
+        except (*TROUBLE, OSError) as error:
             return AnswerLost(f"the answer was lost: {told(error)}")
-        return submission(response.status_code, response.content, retry_after(response.headers, time.time()))
+        return submission(answer.status, answer.body, answer.wait)
 
     async def job(self, job_id: str) -> Job:
         """GET /v1/jobs/{id}."""
 
         async def ask() -> Job:
-            response = await send(self._api, "GET", f"/v1/jobs/{quote(job_id, safe='')}")
-            return _job(response, job_id)
+            return _job(await self._api.read("GET", f"/v1/jobs/{quote(job_id, safe='')}"), job_id)
 
         return await patiently(self._patience, ask)
 
     async def jobs(self, page: str | None = None) -> JobPage:
-        """GET /v1/jobs."""
-        return await self._read("/v1/jobs", page_of, {"nextPageKey": page} if page else {})
+        """GET /v1/jobs. A page without a job is skipped while there are more: it says nothing about the list."""
+        for _ in range(_EMPTY_PAGES):
+            got = await self._read("/v1/jobs", page_of, {"nextPageKey": page} if page else {})
+            if got.jobs or not got.next_page:
+                return got
+            page = got.next_page
+        raise Passing("the job list goes on and on without a job")
 
     async def clean(self, job_id: str) -> None:
         """DELETE /v1/jobs/{id}/clean."""
 
         async def ask() -> None:
-            response = await send(self._api, "DELETE", f"/v1/jobs/{quote(job_id, safe='')}/clean")
-            if not response.is_success:
-                wait = retry_after(response.headers, time.time())
-                raise read_error(response.status_code, response.content, wait)
+            answer = await self._api.read("DELETE", f"/v1/jobs/{quote(job_id, safe='')}/clean")
+            if not answer.is_success:
+                raise read_error(answer.status, answer.body, answer.wait)
 
         await patiently(self._patience, ask)
 
@@ -90,15 +120,29 @@ class Pictory:
         body = {"fileName": file.name, "contentType": content_type}
 
         async def ask() -> str:
-            response = await send(self._api, "POST", "/v1/media/generateurl", json=body)
-            signed, public = answer_of(response, upload_of)
-            headers = {"Content-Type": content_type, "Content-Length": str(file.stat().st_size)}
-            put = await send(self._files, "PUT", signed, content=_bytes_of(file), headers=headers)
-            if not put.is_success:
-                raise Passing(f"the upload was answered with {put.status_code}")
+            answer = await self._api.read("POST", "/v1/media/generateurl", json=body)
+            signed, public = answer_of(answer, upload_of)
+            await self._put(file, content_type, signed)
             return public
 
         return await patiently(self._patience, ask)
+
+    async def _put(self, file: Path, content_type: str, signed: str) -> None:
+        # No redirect is followed: many kinds would turn the PUT into a GET, whose success means nothing.
+        headers = {"Content-Type": content_type, "Content-Length": str(file.stat().st_size)}
+        try:
+            async with (
+                asyncio.timeout(self._patience.transfer),
+                self._files.stream(
+                    "PUT", signed, content=_bytes_of(file), headers=headers, follow_redirects=False
+                ) as response,
+            ):
+                if not response.is_success:
+                    raise Passing(f"the upload was answered with {response.status_code}")
+        except httpx.InvalidURL as error:
+            raise Passing("the API gave an address that is none") from error
+        except TROUBLE as error:
+            raise Passing(f"the upload was cut off: {told(error)}") from error
 
     async def quota(self) -> Quota:
         """GET /v1/quota."""
@@ -115,8 +159,8 @@ class Pictory:
         """Whether `url` still gives its file. A signature covers the method, so this is a GET of one byte."""
         try:
             async with self._files.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
-                return response.is_success
-        except (httpx.HTTPError, httpx.InvalidURL):
+                return response.is_success and not is_page(response)
+        except (*TROUBLE, httpx.InvalidURL):
             return False
 
     async def download(self, url: str, part: Path, on_bytes: Callable[[int, int | None], None]) -> str:
@@ -125,7 +169,7 @@ class Pictory:
 
     async def _read(self, path: str, read: Callable[[Any], T], params: dict[str, str]) -> T:
         async def ask() -> T:
-            return answer_of(await send(self._api, "GET", path, params=params), read)
+            return answer_of(await self._api.read("GET", path, params=params), read)
 
         return await patiently(self._patience, ask)
 
@@ -149,17 +193,28 @@ def _body(request: SegmentRequest) -> dict[str, Any]:
     return body
 
 
-def _job(response: httpx.Response, job_id: str) -> Job:
-    """Read a job's answer. A job that is not found may come with any status; its body says so."""
-    if response.is_success:
-        return answer_of(response, lambda answer: job_of(answer, job_id))
+def _encoded(body: dict[str, Any]) -> bytes:
     try:
-        job = job_of(json_of(response.content), job_id)
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise RequestRefused(
+            "the request holds half a character (a lone surrogate), which cannot be sent",
+            fields=["prompt"],
+            next_step="Nothing was bought. Write the prompt anew and run again.",
+        ) from error
+
+
+def _job(answer: Answer, job_id: str) -> Job:
+    """Read a job's answer. A job that is not found may come with any status; its body says so."""
+    if answer.is_success:
+        return answer_of(answer, lambda said: job_of(said, job_id))
+    try:
+        job = failure_of(json_of(answer.body), job_id, server_trouble=answer.status >= 500)
     except ValueError:
         job = None
-    if job is not None and job.state in ("not_found", "failed"):
+    if job is not None:
         return job
-    raise read_error(response.status_code, response.content, retry_after(response.headers, time.time()))
+    raise read_error(answer.status, answer.body, answer.wait)
 
 
 async def _bytes_of(file: Path) -> AsyncIterator[bytes]:

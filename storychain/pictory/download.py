@@ -13,7 +13,7 @@ import httpx
 
 from storychain.errors import MediaError
 from storychain.pictory.refusals import Passing, retry_after
-from storychain.pictory.transport import Patience, patiently, told
+from storychain.pictory.transport import TROUBLE, Patience, patiently, told
 from storychain.printable import without_query
 from storychain.provider import AddressGone
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 LARGEST = 8 << 30
 """Bytes; far above any segment, far below a disk filled by a mistake."""
 
-_CHUNK = 1 << 20
-
 
 @dataclass(slots=True)
 class _Arrival:
@@ -35,6 +33,7 @@ class _Arrival:
     on_bytes: Callable[[int, int | None], None]
     validator: str | None = None
     total: int | None = None
+    encoded: bool = False
     size: int = 0
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -42,6 +41,7 @@ class _Arrival:
         self.file.seek(0)
         self.file.truncate()
         self.size, self.digest, self.total, self.validator = 0, hashlib.sha256(), None, None
+        self.encoded = False
 
     def add(self, chunk: bytes) -> None:
         self.file.write(chunk)
@@ -60,36 +60,51 @@ async def download(
     part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
         arrival = _Arrival(file, on_bytes)
-        await patiently(patience, lambda: _fetch_rest(client, url, arrival))
+        await patiently(patience, lambda: _fetch_rest(client, url, arrival, patience.transfer))
     return arrival.digest.hexdigest()
 
 
-async def _fetch_rest(client: httpx.AsyncClient, url: str, arrival: _Arrival) -> None:
-    headers = {}
-    if arrival.size:
-        headers["Range"] = f"bytes={arrival.size}-"
-        if arrival.validator:
-            headers["If-Range"] = arrival.validator
+async def _fetch_rest(client: httpx.AsyncClient, url: str, arrival: _Arrival, seconds: float) -> None:
     try:
-        async with client.stream("GET", url, headers=headers) as response:
+        async with client.stream("GET", url, headers=_asking_for_the_rest(arrival)) as response:
             _begin(response, arrival, url)
-            async for chunk in response.aiter_bytes(_CHUNK):
-                await asyncio.to_thread(arrival.add, chunk)
-                arrival.on_bytes(arrival.size, arrival.total)
-                if arrival.size > LARGEST:
-                    raise MediaError(f"the file is larger than {LARGEST >> 30} GiB", where=without_query(url))
+            await _take_in(response, arrival, url, time.monotonic() + seconds)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
         raise AddressGone(
             f"the address cannot be followed ({type(error).__name__})", where=without_query(url)
         ) from error
-    except httpx.HTTPError as error:
+    except TROUBLE as error:
         raise Passing(f"the download was cut off after {arrival.size} bytes: {told(error)}") from error
     if arrival.total is not None and arrival.size != arrival.total:
-        if arrival.size > arrival.total:
+        size, total = arrival.size, arrival.total
+        if size > total:
             arrival.restart()
-        raise Passing(f"the download ended after {arrival.size} of {arrival.total} bytes")
+        raise Passing(f"the download ended after {size} of {total} bytes")
     if not arrival.size:
         raise Passing("the download was empty")
+
+
+def _asking_for_the_rest(arrival: _Arrival) -> dict[str, str]:
+    if not arrival.size or arrival.encoded:
+        return {}
+    headers = {"Range": f"bytes={arrival.size}-"}
+    if arrival.validator:
+        headers["If-Range"] = arrival.validator
+    return headers
+
+
+async def _take_in(response: httpx.Response, arrival: _Arrival, url: str, ends: float) -> None:
+    """Write what comes as it comes: what a cut leaves behind need not be sent again.
+
+    The clock is looked at between pieces; cancelling a piece while it is written would let the count go wrong.
+    """
+    async for piece in response.aiter_bytes():
+        await asyncio.to_thread(arrival.add, piece)
+        arrival.on_bytes(arrival.size, arrival.total)
+        if arrival.size > LARGEST:
+            raise MediaError(f"the file is larger than {LARGEST >> 30} GiB", where=without_query(url))
+        if time.monotonic() > ends and arrival.size != arrival.total:
+            raise Passing(f"the download is too slow: {arrival.size} bytes so far")
 
 
 def _begin(response: httpx.Response, arrival: _Arrival, url: str) -> None:
@@ -97,23 +112,44 @@ def _begin(response: httpx.Response, arrival: _Arrival, url: str) -> None:
     status = response.status_code
     if status in (400, 401, 403, 404, 410):
         raise AddressGone(f"the address no longer gives its file ({status})", where=without_query(url))
-    if status == 416 or (status == 206 and _range_start(response) != arrival.size):
+    span = _span(response)
+    if status == 416 or (status == 206 and not _continues(span, arrival)):
         arrival.restart()
         raise Passing("the rest of the file could not be had; starting anew")
     if status not in (200, 206):
         raise Passing(f"the download was answered with {status}", retry_after(response.headers, time.time()))
-    if response.headers.get("content-type", "").lower().startswith(("text/html", "application/json")):
+    if is_page(response):
         raise Passing("a page came instead of the file")
     if status == 200:
         arrival.restart()
-    length = response.headers.get("content-length", "")
-    arrival.total = arrival.size + int(length) if re.fullmatch(r"\d{1,18}", length) else None
+    arrival.encoded = response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
+    arrival.total = None if arrival.encoded else (span and span[1]) or _announced(response, arrival.size)
     arrival.validator = _strong(response.headers.get("etag")) or response.headers.get("last-modified")
 
 
-def _range_start(response: httpx.Response) -> int | None:
-    found = re.match(r"bytes (\d{1,18})-", response.headers.get("content-range", ""))
-    return int(found[1]) if found else None
+def is_page(response: httpx.Response) -> bool:
+    """Whether words came where a file should be: servers say 'expired' with 200, too."""
+    return bool(response.headers.get("content-type", "").lower().startswith(("text/html", "application/json")))
+
+
+def _announced(response: httpx.Response, before: int) -> int | None:
+    length = response.headers.get("content-length", "")
+    return before + int(length) if re.fullmatch(r"\d{1,18}", length) else None
+
+
+def _span(response: httpx.Response) -> tuple[int, int | None] | None:
+    """Where a partial answer begins, and the size of the whole file where it is told."""
+    if response.status_code != 206:
+        return None
+    found = re.match(r"bytes (\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)", response.headers.get("content-range", ""))
+    return (int(found[1]), int(found[2]) if found[2] else None) if found else None
+
+
+def _continues(span: tuple[int, int | None] | None, arrival: _Arrival) -> bool:
+    """Whether a partial answer is the rest of what has arrived: it begins there, and the file is as large as before."""
+    if span is None or arrival.encoded or span[0] != arrival.size:
+        return False
+    return None in (span[1], arrival.total) or span[1] == arrival.total
 
 
 def _strong(etag: str | None) -> str | None:

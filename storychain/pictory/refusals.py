@@ -16,8 +16,11 @@ from storychain.provider import Accepted, AnswerLost, RequestRefused, Submission
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LONGEST_WAIT = 900.0
+_LONGEST_WAIT = 600.0
+"""Below the time after which a job nobody looks at counts as left alone."""
+
 _OUT_OF_CREDITS = re.compile(r"CREDIT|QUOTA|BALANCE|INSUFFICIENT", re.IGNORECASE)
+_NOT_ENOUGH = re.compile(r"(insufficient|not enough|out of)\b.{0,30}\b(credit|balance|quota)", re.IGNORECASE)
 
 
 class Passing(ProviderUnreachable):
@@ -29,15 +32,18 @@ class Passing(ProviderUnreachable):
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by the Retry-After header (seconds or a date), at most fifteen minutes."""
+    """Seconds to wait by the Retry-After header (seconds or a date), at most ten minutes.
+
+    No wait at all is None: our own growing waits are then in place.
+    """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
-        return min(float(value), _LONGEST_WAIT)
+        return min(float(value), _LONGEST_WAIT) or None
     try:
         moment = parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(0.0, moment - now), _LONGEST_WAIT)
+    return min(max(0.0, moment - now), _LONGEST_WAIT) or None
 
 
 def read_error(status: int, body: bytes, wait: float | None) -> StorychainError:
@@ -84,7 +90,7 @@ def submission(status: int, body: bytes, wait: float | None) -> Submission:
     if status in (401, 402, 403):
         raise account_error(status, said)
     if 400 <= status < 500 and status != 408:
-        if _OUT_OF_CREDITS.search(complaint.code or ""):
+        if _OUT_OF_CREDITS.search(complaint.code or "") or _NOT_ENOUGH.search(complaint.message or ""):
             raise account_error(402, said)
         raise RequestRefused(
             f"the API refused the request ({status}): {said}",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,31 +18,109 @@ from storychain import __version__
 from storychain.errors import UsageError
 from storychain.pictory.answers import json_of
 from storychain.pictory.refusals import Passing, read_error, retry_after
+from storychain.printable import printable
 
 USER_AGENT = f"storychain/{__version__}"
 """Never a library's own: a bot filter in front of the API turns those away."""
 
-TIMEOUT = httpx.Timeout(connect=10, read=45, write=45, pool=45)
-"""Seconds without any progress, each."""
-
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before the first byte of a request left: there was no connection to send it over."""
 
-# httpx logs whole addresses, signatures included.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-logging.getLogger("httpcore").setLevel(logging.WARNING)
+TROUBLE = (httpx.HTTPError, ssl.SSLError, TimeoutError)
+"""All that can happen on the way. A broken TLS record comes as it is, our own clock as TimeoutError."""
+
+LARGEST_ANSWER = 16 << 20
+"""Bytes of an API answer; far above any page of jobs, far below what would fill the memory."""
+
+_CONNECT_SECONDS = 10.0
+
+# httpx logs whole addresses, signatures included; httpcore logs where redirects lead.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often and how long (seconds) a read is repeated; waits grow from `first` to `most`, with jitter."""
+    """How often and how long (seconds) a read is repeated; waits grow from `first` to `most`, with jitter.
+
+    Of a single request: `silence` is the longest time without any progress, `whole` the time for the whole answer of
+    the API, `transfer` for a file on its way (a download that runs out of it is resumed).
+    """
 
     attempts: int = 6
     seconds: float = 120.0
     first: float = 0.5
     most: float = 20.0
+    silence: float = 45.0
+    whole: float = 120.0
+    transfer: float = 1800.0
+
+    @property
+    def timeout(self) -> httpx.Timeout:
+        """The same for one request, as httpx wants to be told."""
+        return httpx.Timeout(self.silence, connect=min(_CONNECT_SECONDS, self.silence))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status says that all is well."""
+        return 200 <= self.status < 300
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds the provider wants us to wait, if it said so."""
+        return retry_after(self.headers, time.time())
+
+
+class Wire:
+    """The API itself. It follows no redirect: a redirected POST would be another POST."""
+
+    def __init__(self, base_url: str, key: str, patience: Patience) -> None:
+        self._patience = patience
+        self._key = key.encode("utf-8", "replace")
+        try:
+            self._client = httpx.AsyncClient(
+                base_url=base_url,
+                headers={"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"},
+                timeout=patience.timeout,
+            )
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            raise _unusable(error) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+        """Send one request, once, and read its answer to the end. Raises TROUBLE."""
+        async with asyncio.timeout(self._patience.whole), self._client.stream(method, path, **options) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > LARGEST_ANSWER:
+                    raise httpx.DecodingError("an answer beyond all sizes", request=response.request)
+            return Answer(response.status_code, response.headers, self._without_key(bytes(body)))
+
+    async def read(self, method: str, path: str, **options: Any) -> Answer:
+        """Send one request that may be repeated; trouble on the way is Passing."""
+        try:
+            return await self.ask(method, path, **options)
+        except (*TROUBLE, httpx.InvalidURL) as error:
+            raise Passing(f"the API could not be reached: {told(error)}") from error
+
+    def _without_key(self, body: bytes) -> bytes:
+        """Gateways quote the Authorization header in their complaints; ours are shown and kept."""
+        return body.replace(self._key, b"(the key)") if len(self._key) >= 8 else body
 
 
 async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
@@ -65,51 +145,42 @@ async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
     return await retrying(attempt)
 
 
-def api_client(base_url: str, key: str) -> httpx.AsyncClient:
-    """A client for the API itself. It follows no redirect: a redirected POST would be another POST."""
+def file_client(patience: Patience) -> httpx.AsyncClient:
+    """A client for files, which live elsewhere: it carries no key and follows few redirects."""
     try:
         return httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=TIMEOUT,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            timeout=patience.timeout,
+            follow_redirects=True,
+            max_redirects=3,
         )
-    except httpx.InvalidURL as error:
-        raise UsageError(f"PICTORY_API_BASE_URL is not an address: {error}") from error
+    except (ValueError, ImportError) as error:
+        raise _unusable(error) from error
 
 
-def file_client() -> httpx.AsyncClient:
-    """A client for files, which live elsewhere: it carries no key and follows few redirects."""
-    return httpx.AsyncClient(
-        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        timeout=TIMEOUT,
-        follow_redirects=True,
-        max_redirects=3,
+def _unusable(error: Exception) -> UsageError:
+    return UsageError(
+        f"the API cannot be spoken to: {told(error)}",
+        next_step="Check PICTORY_API_BASE_URL and the proxy variables (HTTPS_PROXY, ALL_PROXY).",
     )
 
 
-async def send(client: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
-    """Send one request that may be repeated; trouble on the way is Passing."""
-    try:
-        return await client.request(method, url, **options)
-    except httpx.InvalidURL as error:
-        raise Passing("the API gave an address that is none") from error
-    except httpx.HTTPError as error:
-        raise Passing(f"the API could not be reached: {told(error)}") from error
-
-
-def told(error: httpx.HTTPError | httpx.InvalidURL) -> str:
+def told(error: Exception) -> str:
     """Say what went wrong without quoting the address, whose query may be a signature."""
     cause = error.__cause__ or error.__context__
-    words = str(cause or error).partition("http")[0].strip()
+    words = printable(str(cause or error).partition("http")[0], 200)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def answer_of(response: httpx.Response, read: Callable[[Any], T]) -> T:
+def answer_of(answer: Answer, read: Callable[[Any], T]) -> T:
     """Read a successful answer with `read`; raise Passing for a broken one, and our own error for a refusal."""
-    if not response.is_success:
-        wait = retry_after(response.headers, time.time())
-        raise read_error(response.status_code, response.content, wait)
+    if not answer.is_success:
+        raise read_error(answer.status, answer.body, answer.wait)
     try:
-        return read(json_of(response.content))
+        return read(json_of(answer.body))
     except ValueError as error:
-        raise Passing(f"the API's answer could not be read: {error}") from error
+        raise Passing(f"the API's answer could not be read: {_why(error)}") from error
+
+
+def _why(error: ValueError) -> str:
+    return printable(str(error).partition("\n")[0], 200)

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storychain.catalogue import MODELS, Catalogue, Model
 from storychain.errors import UsageError
+from storychain.printable import without_query
 
 TOML_NAME = "storychain.toml"
 DEFAULT_BASE_URL = "https://api.pictory.ai/pictoryapis"
@@ -60,14 +62,14 @@ class _ModelEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    aspect_ratios: list[str]
-    durations: list[int]
-    credits_per_second: Decimal | None = None
+    aspect_ratios: Annotated[list[Annotated[str, Field(pattern=r"^\d{1,3}:\d{1,3}$")]], Field(min_length=1)]
+    durations: Annotated[list[Annotated[int, Field(strict=True, gt=0, le=3600)]], Field(min_length=1)]
+    credits_per_second: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
 
 
 def read_settings(flags: Mapping[str, object], environ: Mapping[str, str], folder: Path) -> Settings:
     """Merge all sources. `flags` holds only what was given on the command line. Raises UsageError."""
-    environment = {**_dotenv(folder / ".env"), **environ}
+    environment = {**_dotenv(folder / ".env"), **{name: value for name, value in environ.items() if value.strip()}}
     written = _toml(folder / TOML_NAME)
     models = written.pop("models", {})
     merged: dict[str, tuple[object, str]] = {name: (value, "default") for name, value in _DEFAULTS.items()}
@@ -85,7 +87,11 @@ def _dotenv(path: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 - only where there is a .env
 
-    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    try:
+        written = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot be read: {error}", where=str(path)) from error
+    return {name: value for name, value in written.items() if value is not None}
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def _toml(path: Path) -> dict[str, Any]:
         return {}
     try:
         written = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot be read: {error}", where=str(path)) from error
     known = [*(name for name in _ENVIRONMENT if name != "api_key"), "models"]
     for name in written:
@@ -126,22 +132,23 @@ def _models(tables: Any) -> dict[str, Model]:
     return found
 
 
+_MOST = 10**9
+"""Of any number here; more is a slip, and more than a clock or the ledger can count."""
+
 _LEAST = {"poll": 0.01, "jobs": 1, "job_timeout": 1, "settle": 0, "max_credits_per_day": 0, "max_credits_per_month": 0}
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
-    if name in ("workspace", "out"):
-        return Path(str(value)).expanduser()
-    if name == "base_url":
-        return _base_url(str(value), origin)
-    if name == "api_key":
-        return _api_key(str(value), origin)
+    if name in ("workspace", "out", "base_url", "api_key"):
+        return _parse_text(name, value, origin)
     try:
         number = Decimal(str(value))
     except InvalidOperation as error:
         raise UsageError(f"{origin}: '{value}' is not a number") from error
-    if not number.is_finite() or number < Decimal(str(_LEAST[name])):
+    if number.is_nan() or number < Decimal(str(_LEAST[name])):
         raise UsageError(f"{origin}: {value} is too small; the least is {_LEAST[name]}")
+    if number > _MOST:
+        raise UsageError(f"{origin}: {value} is too large; the most is {_MOST}")
     if name == "jobs":
         if number != int(number):
             raise UsageError(f"{origin}: '{value}' is not a whole number")
@@ -149,9 +156,33 @@ def _parse(name: str, value: object, origin: str) -> Any:
     return number if name.startswith("max_credits") else float(number)
 
 
+def _parse_text(name: str, value: object, origin: str) -> Any:
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{origin}: {name} has to be text, not {value}")
+    match name:
+        case "base_url":
+            return _base_url(str(value), origin)
+        case "api_key":
+            return _api_key(str(value), origin)
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{origin}: '{value}': {error}") from error
+
+
 def _base_url(value: str, origin: str) -> str:
-    if not value.startswith(("https://", "http://")):
-        raise UsageError(f"{origin}: '{value}' is not an http(s) address")
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise UsageError(f"{origin}: '{without_query(value)}' is not an http(s) address")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError(
+            f"{origin}: '{without_query(value)}' is to be an address alone, without a name, password or query",
+            next_step="The key goes into PICTORY_API_KEY; a password in the address would be sent in its place.",
+        )
     return value.rstrip("/")
 
 

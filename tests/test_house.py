@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "provider": {"errors"},
     "locks": set(),
     "workspace": {"errors"},
-    "settings": {"errors", "catalogue"},
+    "settings": {"errors", "catalogue", "printable"},
     "story": {"errors", "catalogue"},
     "plan": {"errors", "catalogue", "records", "story"},
     "ledger": {"errors", "records", "provider"},

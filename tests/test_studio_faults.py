@@ -200,5 +200,7 @@ def test_media_of_another_shape_than_was_asked(tmp_path, fault, frames, rate, so
                 assert (got.streams.video[0].average_rate, got.streams.video[0].width) == (rate, width)
                 assert data["width"] == width
                 assert sum(1 for _ in got.decode(video=0)) == frames
+                heard = float(got.streams.audio[0].duration * got.streams.audio[0].time_base) if sound else 0
+                assert heard == pytest.approx(frames / rate * sound, abs=0.05)
 
     ask()

@@ -45,9 +45,9 @@ class Floor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._frames: dict[str, float] = {}
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Take up every job that a studio over this home left unfinished."""
-        for job in self._shelf.adopt():
+        for job in await self._shelf.adopt():
             self.take(job)
 
     def take(self, job: Job) -> None:

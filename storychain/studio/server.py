@@ -79,7 +79,7 @@ async def serve(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> 
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="studio")
     try:
         await _started(server, serving)
-        studio.floor.open()
+        await studio.floor.open()
         yield Running(studio, origin)
     finally:
         await asyncio.shield(_close(studio, server, serving, hooks))

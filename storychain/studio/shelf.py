@@ -5,6 +5,7 @@ jobs it accepted, sees those of the others, and takes up what a dead one left be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
@@ -13,8 +14,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from storychain.locks import lock
 from storychain.studio.records import MEDIA_ENDINGS, Job, Media, Upload, write_json
-from storychain.studio.tenancy import Tenant, locked
+from storychain.studio.tenancy import Tenant
 
 
 class Shelf:
@@ -29,8 +31,7 @@ class Shelf:
             folder.mkdir(parents=True, exist_ok=True)
         self._door = home / "door.lock"
         self._tenant = Tenant(home / "studios")
-        with locked(self._door):
-            self.secret = _secret(home / "secret")
+        self.secret = _secret(home / "secret")
         self._jobs: dict[str, Job] = {}
         self._last_moment = 0.0
 
@@ -43,13 +44,13 @@ class Shelf:
         """Leave the home."""
         self._tenant.leave()
 
-    def adopt(self) -> list[Job]:
+    async def adopt(self) -> list[Job]:
         """Make the unfinished jobs of dead studios ours; oldest first."""
-        with locked(self._door):
+        async with lock(self._door):
             left = [job for job in self.jobs() if job.status == "in-progress" and not self._tenant.lives(job.studio)]
             mine = [replace(job, studio=self.studio) for job in reversed(left)]
             for job in mine:
-                self._write(job)
+                await self.keep(job)
         return mine
 
     def moment(self) -> float:
@@ -117,6 +118,11 @@ def _is_id(text: str) -> bool:
 
 
 def _secret(path: Path) -> bytes:
+    """What addresses are signed with; made once, whichever studio comes first."""
     if not path.is_file():
-        write_json(path, secrets.token_hex(16))
-    return str(json.loads(path.read_text(encoding="utf-8"))).encode()
+        aside = path.with_name(f"secret.{secrets.token_hex(4)}.part")
+        aside.write_text(secrets.token_hex(16), encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(aside)
+        aside.unlink()
+    return path.read_bytes()

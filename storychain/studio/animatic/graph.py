@@ -14,6 +14,9 @@ from storychain.studio.animatic.shot import Shot
 DISSOLVE = 0.75
 """Seconds in which the picture that is continued gives way to the segment's own."""
 
+REPEATED = 12
+"""Frames of the source that `media.repeat` puts at the head."""
+
 _MATRIX = "out_color_matrix=bt709:out_range=tv"
 _FIRST_FRAME = ("-x264-params", "zones=0,0,q=8")
 """The first frame is kept finer than the rest: it has to look exactly like the frame it continues."""
@@ -54,17 +57,24 @@ def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]
     ]
 
 
-def after_source(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, tag: str) -> list[str]:
-    """Put the source before what was rendered: all of it (`media.merged`), or its last 12 frames and no longer."""
-    repeat = 12 if "media.repeat" in shot.flaws else 0
-    fit = f"fps={shot.fps},scale={shot.width}:{shot.height},setsar=1,format=yuv420p"
-    head = f"[0:v]{fit},reverse,trim=end_frame={repeat},reverse,setpts=PTS-STARTPTS[a]" if repeat else f"[0:v]{fit}[a]"
-    limit = ["-frames:v", str(shot.frames)] if repeat else []
-    files = ["-f", "mov", "-i", str(source), "-f", "mov", "-i", str(fresh)]
-    graph = f"{head};[1:v]setpts=PTS-STARTPTS[b];[a][b]concat=n=2:v=1:a=0[picture]"
-    sound = [] if "media.silent" in shot.flaws else ["-map", "1:a?", "-c:a", "copy"]
+def merged(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, tag: str, *, sound: bool) -> list[str]:
+    """The whole source and then what was rendered; with the sound of both if the source has `sound`."""
+    graph = f"[0:v]{_fit(shot)}[a];[1:v]setpts=PTS-STARTPTS[b];[a][b]concat=n=2:v=1:a=0[picture]"
+    joined = ["-map", "[sound]", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"]
+    graph += ";[0:a:0]aresample=48000[c];[c][1:a:0]concat=n=2:v=0:a=1[sound]" if sound else ""
     return [
-        *(*start(ffmpeg), *files, "-filter_complex", graph, "-map", "[picture]", *sound, *limit),
+        *(*start(ffmpeg), "-f", "mov", "-i", str(source), "-f", "mov", "-i", str(fresh), "-filter_complex", graph),
+        *("-map", "[picture]", *(joined if sound else ["-an"]), *picture_codec(shot), *container(tag), str(output)),
+    ]
+
+
+def repeating(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, tag: str) -> list[str]:
+    """The last frames of the source and then what was rendered, in all no longer than was asked for."""
+    last = f"{_fit(shot)},reverse,trim=end_frame={REPEATED},reverse,setpts=PTS-STARTPTS"
+    graph = f"[0:v]{last}[a];[1:v]setpts=PTS-STARTPTS[b];[a][b]concat=n=2:v=1:a=0[picture]"
+    return [
+        *(*start(ffmpeg), "-f", "mov", "-i", str(source), "-f", "mov", "-i", str(fresh), "-filter_complex", graph),
+        *("-map", "[picture]", "-map", "1:a?", "-c:a", "copy", "-frames:v", str(shot.frames)),
         *(*picture_codec(shot), *container(tag), str(output)),
     ]
 
@@ -115,6 +125,10 @@ def _picture(shot: Shot, layers: Layers) -> str:
     parts += _words(shot, layers)
     parts += _opening(shot, layers) if layers.opening else [f"[w{len(layers.cards)}]null[picture]"]
     return ";".join(parts)
+
+
+def _fit(shot: Shot) -> str:
+    return f"fps={shot.fps},scale={shot.width}:{shot.height},setsar=1,format=yuv420p"
 
 
 def _still(shot: Shot) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, features
 
 FONTS = Path(__file__).parents[1] / "fonts"
-TEXT, BOLD, CAPS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansCondensed-Bold.ttf"
+TEXT, CAPS = "DejaVuSans.ttf", "DejaVuSansCondensed-Bold.ttf"
 _MOST_FONTS = 600
 _NOWHERE = "\U0010fffe"
 """A character that no font has: what is drawn for it is drawn for every missing one."""

@@ -12,13 +12,13 @@ from PIL import Image
 from storychain.errors import MediaError
 from storychain.studio.animatic.canvas import Stage
 from storychain.studio.animatic.card import prints, title_card
-from storychain.studio.animatic.graph import Layers, after_source, command
+from storychain.studio.animatic.graph import Layers, command, merged, repeating
 from storychain.studio.animatic.look import Look, World, look_for, seed_of
 from storychain.studio.animatic.process import run
 from storychain.studio.animatic.scenery import paint
 from storychain.studio.animatic.shot import Shot, Source
 from storychain.studio.animatic.sound import bed
-from storychain.studio.animatic.stills import Still, image, last_of_video, open_image
+from storychain.studio.animatic.stills import Still, has_sound, image, last_of_video, open_image
 from storychain.studio.sources import SourceRefused
 
 _SECONDS_PER_SECOND = 30.0
@@ -43,10 +43,18 @@ async def render(
     await run(command(ffmpeg, shot, layers, fresh), seconds=limit, on_frame=on_frame)
     if shot.extends and shot.flaws & {"media.merged", "media.repeat"}:
         longer = scratch / "longer.mp4"
-        await run(after_source(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
+        await run(_behind(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
         fresh = longer
     await asyncio.to_thread(fresh.replace, video)
     return shot.width, shot.height
+
+
+def _behind(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, tag: str) -> list[str]:
+    """The command for a segment that does not begin where it should."""
+    if "media.repeat" in shot.flaws:
+        return repeating(ffmpeg, shot, source, fresh, output, tag)
+    sound = "media.silent" not in shot.flaws and has_sound(source)
+    return merged(ffmpeg, shot, source, fresh, output, tag, sound=sound)
 
 
 def _smaller(shot: Shot) -> Shot:

@@ -47,6 +47,12 @@ def image(path: Path, width: int, height: int) -> Still:
     return _covering(picture, width, height, World.read(str(picture.info.get(_TAG, ""))))
 
 
+def has_sound(video: Path) -> bool:
+    """Whether a video that could be read has a sound track."""
+    with av.open(video, format=_demuxer(video)) as container:
+        return bool(container.streams.audio)
+
+
 def open_image(path: Path) -> Image.Image:
     """An image file, upright and in RGB; raises MediaError for what is none, or too large."""
     try:

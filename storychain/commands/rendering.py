@@ -40,10 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap))
     _print(outcomes, at, as_json=arguments.json)
     if interrupted:
-        raise Interrupted(
-            _left_behind(outcomes),
-            next_step="Nothing is lost: the same command goes on from here and pays nothing twice.",
-        )
+        advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
+        raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
     return exit_code(outcomes)
 
 
@@ -130,8 +128,10 @@ def _print(outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool) -> None:
             print(outcome.film)
 
 
-def _left_behind(outcomes: tuple[Outcome, ...]) -> str:
+def _left_behind(outcomes: tuple[Outcome, ...], *, free: bool) -> str:
     jobs = [str(step.record.job_id) for one in outcomes for step in one.steps if step.record.state == "submitted"]
+    if free:
+        return "Interrupted"
     if not jobs:
         return "Interrupted; no job is under way"
     return f"Interrupted; paid jobs that go on at the provider: {len(jobs)} ({', '.join(jobs)})"

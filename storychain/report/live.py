@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from storychain.plan import Step
 
-_MOST_ROWS = 40
-"""Scenes shown at once; of longer stories those around the work."""
+_MARGIN = 3
+"""Lines of the terminal left free; a picture taller than the terminal would flicker."""
 
 _BAR = 20
 _SPIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -52,7 +52,6 @@ class _Board:
     rows: dict[str, _Row] = field(default_factory=dict)
     joining: float | None = None
     spent: Decimal = Decimal(0)
-    over: bool = False
 
 
 class LiveView:
@@ -90,7 +89,7 @@ class LiveView:
     def _finish(self, event: ev.FilmReady | ev.StoryStopped) -> None:
         board = self._boards.pop(event.story, None)
         if board:
-            self._console.print(_story(board, time.monotonic()))
+            self._console.print(_story(board, time.monotonic(), len(board.rows)))
         style = "red" if isinstance(event, ev.StoryStopped) else "green"
         self._console.print(Text(f"{event.story}: {told(event)}", style=style), soft_wrap=True)
 
@@ -106,8 +105,16 @@ class LiveView:
             board.spent += event.credits
 
     def _picture(self) -> RenderableType:
-        now = time.monotonic()
-        return Group(*(_story(board, now) for board in self._boards.values()))
+        """Every scene where they fit; else a line a story; else as many of those as fit."""
+        now, room = time.monotonic(), max(4, self._console.size.height - _MARGIN)
+        boards = list(self._boards.values())
+        if len(boards) == 1:
+            return _story(boards[0], now, room - 2)
+        if sum(len(board.rows) + 2 for board in boards) <= room:
+            return Group(*(_story(board, now, len(board.rows)) for board in boards))
+        shown = boards if len(boards) <= room else boards[: room - 1]
+        more = [Text(f"… and {len(boards) - len(shown)} more stories", style="dim")] if shown != boards else []
+        return Group(_stories(shown, now), *more)
 
 
 def _row(step: Step, usual: float | None) -> _Row:
@@ -139,7 +146,27 @@ def _show(row: _Row, event: ev.Event, now: float) -> None:
             row.state, row.style, row.note = "queued", "yellow", told(event)
 
 
-def _story(board: _Board, now: float) -> RenderableType:
+def _stories(boards: list[_Board], now: float) -> RenderableType:
+    """A line a story: how far it is, and the scene being worked on."""
+    grid = Table.grid(padding=(0, 2))
+    for _ in range(5):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+    for board in boards:
+        rows = list(board.rows.values())
+        done = sum(row.style == "green" for row in rows)
+        busy = next((row for row in rows if row.style not in ("green", "dim")), None)
+        grid.add_row(
+            Text(board.title),
+            Text(f"{done} of {len(rows)}", style="dim"),
+            Text(busy.step.scene.id if busy else ""),
+            Text(busy.state, style=busy.style) if busy else Text("joining" if board.joining is not None else ""),
+            _progress(busy, now) if busy else Text(""),
+        )
+    return grid
+
+
+def _story(board: _Board, now: float, most: int) -> RenderableType:
+    """A line a scene, at most `most`: those around the work."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(justify="right", style="dim")
     grid.add_column(no_wrap=True)
@@ -147,7 +174,7 @@ def _story(board: _Board, now: float) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(overflow="ellipsis", no_wrap=True, style="dim")
-    for number, row in _window(board):
+    for number, row in _window(board, most):
         grid.add_row(
             str(number),
             Text(row.step.scene.id),
@@ -165,13 +192,11 @@ def _story(board: _Board, now: float) -> RenderableType:
     return Group(*parts)
 
 
-def _window(board: _Board) -> list[tuple[int, _Row]]:
+def _window(board: _Board, most: int) -> list[tuple[int, _Row]]:
     numbered = list(enumerate(board.rows.values(), 1))
-    if len(numbered) <= _MOST_ROWS:
-        return numbered
     busy = next((index for index, (_, row) in enumerate(numbered) if row.style != "green"), len(numbered))
-    first = max(0, min(busy - 3, len(numbered) - _MOST_ROWS))
-    return numbered[first : first + _MOST_ROWS]
+    first = max(0, min(busy - 3, len(numbered) - most))
+    return numbered[first : first + most]
 
 
 def _progress(row: _Row, now: float) -> Text:

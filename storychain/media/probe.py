@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 import av
@@ -16,15 +14,13 @@ from av.error import FFmpegError
 
 from storychain.errors import MediaError
 from storychain.media import container
-from storychain.media.form import Form, nearest_usual, rate_of
+from storychain.media.form import Form, rate_of
+from storychain.media.walk import AGAIN, Walk, length_of, picture_of, rotation_of, sound_of, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from av.container import InputContainer
-    from av.packet import Packet
-    from av.stream import Stream
-    from av.video.stream import VideoStream
 
 _COPIED_CODECS = {"h264": "avc1", "hevc": "hvc1"}
 """Codecs whose packets we copy, and the tag under which every player knows them."""
@@ -129,87 +125,26 @@ def probe(path: Path, *, matroska: bool = False, tick: Fraction | None = None) -
     try:
         # An absolute path cannot be taken for an address, and a named format cannot be taken for a playlist.
         with av.open(str(path.absolute()), format=outer.demuxer) as opened:
-            walk = _walk(opened, path)
-            return _gather(opened, path, walk, outer, tick)
+            return _gather(opened, path, walk(opened, path), outer, tick)
     except FFmpegError as error:
-        raise MediaError("this is not a video that can be read", where=str(path), next_step=_AGAIN) from error
+        raise MediaError("this is not a video that can be read", where=str(path), next_step=AGAIN) from error
 
 
-_AGAIN = "Download it again, or give another file."
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """What the packets told: shown times in seconds (ascending), and the rest of `Probe` in their terms."""
-
-    times: list[Fraction]
-    hidden: int
-    reorder: int
-    begins_clean: bool
-    keys_clean: bool
-    sound_seconds: Fraction
-
-
-def _picture(opened: InputContainer, path: Path) -> VideoStream:
-    for stream in opened.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    raise MediaError("there is no picture in this file", where=str(path), next_step=_AGAIN)
-
-
-def _walk(opened: InputContainer, path: Path) -> _Walk:
-    picture = _picture(opened, path)
-    code, extradata = picture.codec_context.codec, bytes(picture.codec_context.extradata or b"")
-    sounds = opened.streams.audio[:1]
-    packets: list[Packet[Stream]] = []
-    heard = Fraction(0)
-    clean: list[bool] = []
-    for packet in opened.demux(picture, *sounds):
-        if packet.size == 0:
-            continue
-        if packet.is_corrupt:
-            raise _cut_short(path)
-        if packet.stream is not picture:
-            heard += (packet.duration or 0) * packet.time_base
-            continue
-        if packet.is_keyframe or not packets:
-            clean.append(container.is_clean_key(code.canonical_name, extradata, bytes(packet)))
-        packets.append(packet)
-    if not packets or len(packets) < picture.frames:
-        raise _cut_short(path)
-    return _measure(packets, clean, heard)
-
-
-def _measure(packets: list[Packet[Stream]], clean: list[bool], heard: Fraction) -> _Walk:
-    marks = [packet.pts if packet.pts is not None else packet.dts or 0 for packet in packets]
-    base = packets[0].time_base
-    shown = sorted(mark for mark, packet in zip(marks, packets, strict=True) if not packet.is_discard)
-    place = {mark: rank for rank, mark in enumerate(sorted(marks))}
-    return _Walk(
-        times=[mark * base for mark in shown],
-        hidden=len(packets) - len(shown),
-        reorder=max(0, *(index - place[mark] for index, mark in enumerate(marks))) if len(marks) > 1 else 0,
-        begins_clean=bool(clean) and clean[0],
-        keys_clean=all(clean),
-        sound_seconds=heard,
-    )
-
-
-def _gather(opened: InputContainer, path: Path, walk: _Walk, outer: container.Outer, tick: Fraction | None) -> Probe:
-    picture = _picture(opened, path)
+def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.Outer, tick: Fraction | None) -> Probe:
+    picture = picture_of(opened, path)
     code = picture.codec_context
     tick = max(tick or Fraction(0), picture.time_base or Fraction(0))
-    rate = rate_of(walk.times, tick)
-    fps, seconds = _length(walk, rate, picture)
-    sound = opened.streams.audio[0] if opened.streams.audio else None
+    rate = rate_of(walked.times, tick)
+    fps, seconds = length_of(walked, rate, picture)
+    sound = sound_of(opened)
     beginning = Fraction(opened.start_time or 0, av.time_base)
     return Probe(
         demuxer=outer.demuxer,
         width=code.width,
         height=code.height,
-        frames=len(walk.times),
+        frames=len(walked.times),
         fps=fps,
-        constant_rate=rate is not None or len(walk.times) == 1,
+        constant_rate=rate is not None or len(walked.times) == 1,
         tick=tick,
         seconds=seconds,
         codec=code.codec.canonical_name,
@@ -220,42 +155,18 @@ def _gather(opened: InputContainer, path: Path, walk: _Walk, outer: container.Ou
         matrix=_MATRICES.get(int(code.colorspace), "bt709"),
         transfer=_TRANSFERS.get(int(code.color_trc), "ordinary"),
         sample_aspect_ratio=Fraction(picture.sample_aspect_ratio or 0) or Fraction(1),
-        rotation=_rotation(opened, picture),
-        start=max(Fraction(0), walk.times[0] - beginning),
-        hidden=walk.hidden,
-        reorder=walk.reorder,
+        rotation=rotation_of(opened, picture),
+        start=max(Fraction(0), walked.times[0] - beginning),
+        hidden=walked.hidden,
+        reorder=walked.reorder,
         fragmented=outer.fragmented,
-        begins_clean=walk.begins_clean,
-        keys_clean=walk.keys_clean,
+        begins_clean=walked.begins_clean,
+        keys_clean=walked.keys_clean,
         picture_index=picture.index,
         sound_index=None if sound is None else sound.index,
         audio=None
         if sound is None
         else Sound(
-            sound.codec_context.name, sound.codec_context.rate, sound.codec_context.channels, walk.sound_seconds
+            sound.codec_context.name, sound.codec_context.rate, sound.codec_context.channels, walked.sound_seconds
         ),
     )
-
-
-def _length(walk: _Walk, rate: Fraction | None, picture: VideoStream) -> tuple[Fraction, Fraction]:
-    """Frames per second (where they vary: the usual rate nearest to the ordinary step), seconds of the picture."""
-    if rate is not None:
-        return rate, len(walk.times) / rate
-    if len(walk.times) == 1:
-        rate = nearest_usual(Fraction(picture.average_rate or 24))
-        return rate, 1 / rate
-    # What a packet says of its duration is about decoding; the last frame is shown as long as an ordinary one.
-    step = median(later - earlier for earlier, later in pairwise(walk.times)) or Fraction(1, 24)
-    return nearest_usual(1 / step), walk.times[-1] - walk.times[0] + step
-
-
-def _rotation(opened: InputContainer, picture: VideoStream) -> int:
-    """Only a decoded frame tells its rotation, so the first one is decoded."""
-    opened.seek(0)
-    for frame in opened.decode(picture):
-        return int(frame.rotation)
-    return 0
-
-
-def _cut_short(path: Path) -> MediaError:
-    return MediaError("this video is cut short", where=str(path), next_step=_AGAIN)

@@ -1,0 +1,124 @@
+"""One walk over the packets of an opened video (PyAV): times, order, keyframes, and whether all of it is there.
+
+What follows from it is said in `probe`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+import av
+
+from storychain.errors import MediaError
+from storychain.media.container import is_clean_key
+from storychain.media.form import nearest_usual
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+AGAIN = "Download it again, or give another file."
+"""What to do about a file that is no whole video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What the packets told: shown times in seconds (ascending), and the rest of `Probe` in their terms."""
+
+    times: list[Fraction]
+    hidden: int
+    reorder: int
+    begins_clean: bool
+    keys_clean: bool
+    sound_seconds: Fraction
+
+
+def picture_of(opened: InputContainer, path: Path) -> VideoStream:
+    """The first picture track that can be decoded and is no cover. Raises MediaError."""
+    for stream in opened.streams.video:
+        if _decodable(stream) and not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    raise MediaError("there is no picture in this file that can be read", where=str(path), next_step=AGAIN)
+
+
+def sound_of(opened: InputContainer) -> AudioStream | None:
+    """The first sound track that can be decoded: telephones put others beside it."""
+    return next((stream for stream in opened.streams.audio if _decodable(stream)), None)
+
+
+def _decodable(stream: Stream) -> bool:
+    # For a codec it does not know, PyAV has no context, whatever its types say.
+    context: object = stream.codec_context
+    return context is not None
+
+
+def walk(opened: InputContainer, path: Path) -> Walk:
+    """Read all packets of the picture and the first sound. Raises MediaError where some are missing."""
+    picture = picture_of(opened, path)
+    code, extradata = picture.codec_context.codec, bytes(picture.codec_context.extradata or b"")
+    sound = sound_of(opened)
+    packets: list[Packet[Stream]] = []
+    heard = Fraction(0)
+    clean: list[bool] = []
+    for packet in opened.demux(*(stream for stream in (picture, sound) if stream is not None)):
+        if packet.size == 0:
+            continue
+        if packet.is_corrupt:
+            raise _cut_short(path)
+        if packet.stream is not picture:
+            heard += (packet.duration or 0) * packet.time_base
+            continue
+        if packet.is_keyframe or not packets:
+            clean.append(is_clean_key(code.canonical_name, extradata, bytes(packet)))
+        packets.append(packet)
+    if len(packets) < max(1, picture.frames) or all(packet.is_discard for packet in packets):
+        raise _cut_short(path)
+    return _measure(packets, clean, heard)
+
+
+def _measure(packets: list[Packet[Stream]], clean: list[bool], heard: Fraction) -> Walk:
+    marks = [packet.pts if packet.pts is not None else packet.dts or 0 for packet in packets]
+    base = packets[0].time_base
+    shown = sorted(mark for mark, packet in zip(marks, packets, strict=True) if not packet.is_discard)
+    place = {mark: rank for rank, mark in enumerate(sorted(marks))}
+    return Walk(
+        times=[mark * base for mark in shown],
+        hidden=len(packets) - len(shown),
+        reorder=max(0, *(index - place[mark] for index, mark in enumerate(marks))) if len(marks) > 1 else 0,
+        begins_clean=bool(clean) and clean[0],
+        keys_clean=all(clean),
+        sound_seconds=heard,
+    )
+
+
+def length_of(walked: Walk, rate: Fraction | None, picture: VideoStream) -> tuple[Fraction, Fraction]:
+    """Frames per second (where they vary: the usual rate nearest to the ordinary step), seconds of the picture."""
+    if rate is not None:
+        return rate, len(walked.times) / rate
+    if len(walked.times) == 1:
+        rate = nearest_usual(Fraction(picture.average_rate or 24))
+        return rate, 1 / rate
+    # What a packet says of its duration is about decoding; the last frame is shown as long as an ordinary one.
+    step = median(later - earlier for earlier, later in pairwise(walked.times)) or Fraction(1, 24)
+    return nearest_usual(1 / step), walked.times[-1] - walked.times[0] + step
+
+
+def rotation_of(opened: InputContainer, picture: VideoStream) -> int:
+    """Only a decoded frame tells its rotation, so the first one is decoded."""
+    opened.seek(0)
+    for frame in opened.decode(picture):
+        return int(frame.rotation)
+    return 0
+
+
+def _cut_short(path: Path) -> MediaError:
+    return MediaError("this video is cut short", where=str(path), next_step=AGAIN)

@@ -142,6 +142,23 @@ def test_the_next_scene_generates_while_its_parent_downloads(tmp_path):
     assert submitted < stored
 
 
+def test_a_job_whose_run_has_died_does_not_stand_in_the_way_for_ever(tmp_path):
+    async def play():
+        one, two = story_file(tmp_path, 1, name="one"), story_file(tmp_path, [{"prompt": "Another tale."}], name="two")
+        async with stage(tmp_path, latency=0.5) as at:
+            dying = asyncio.create_task(at.render(one))
+            while not any(isinstance(event, ev.Submitted) for event in at.told):
+                await asyncio.sleep(0.02)
+            dying.cancel()
+            await asyncio.wait([dying])
+            outcome = await at.render(two, jobs=1)
+            assert outcome.status == "done"
+            assert (await at.render(one)).status == "done"
+            assert at.counts["accepted"] == 2
+
+    asyncio.run(play())
+
+
 # What goes wrong on the wire
 
 

@@ -11,6 +11,7 @@ import random
 from typing import TYPE_CHECKING, TypeVar
 
 from storychain.chain.events import Postponed, SceneQueued, Submitted
+from storychain.chain.orphans import note_ended_orphans
 from storychain.chain.reconcile import settle, settle_open_questions, watermark
 from storychain.chain.run import Run, off_loop
 from storychain.errors import AccountError, ProviderUnreachable, Unresolved
@@ -49,6 +50,7 @@ async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[t
                 return
             case Full(under_way):
                 run.tell(SceneQueued(wanted.story, wanted.scene, f"{under_way} jobs are under way"))
+                await note_ended_orphans(run)
                 await asyncio.sleep(min(run.pace.poll, _ROOM_WAIT) * random.uniform(0.5, 1.0))
             case TurnedAway(why, asked):
                 delay = asked if asked is not None else _growing(sendings)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from storychain.errors import StorychainError
 from storychain.ledger.caps import Caps, check_caps, credits_of, thousandths
 from storychain.ledger.database import Database
-from storychain.records import NOTHING, Record
+from storychain.records import NOTHING, Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,9 +112,16 @@ class Ledger:
 
     def open_questions(self, provider: str) -> tuple[Record, ...]:
         """Attempts whose request may or may not have arrived, newest first."""
+        return self._in_state(provider, "intended")
+
+    def in_flight(self, provider: str) -> tuple[Record, ...]:
+        """Attempts whose job is not known to have ended, newest first."""
+        return self._in_state(provider, "submitted")
+
+    def _in_state(self, provider: str, state: State) -> tuple[Record, ...]:
         with self._database.reading() as rows:
-            query = "SELECT * FROM attempts WHERE provider = ? AND state = 'intended' ORDER BY id DESC"
-            return tuple(_record([row]) for row in rows.execute(query, [provider]))
+            query = "SELECT * FROM attempts WHERE provider = ? AND state = ? ORDER BY id DESC"
+            return tuple(_record([row]) for row in rows.execute(query, [provider, state]))
 
     def owned(self, provider: str, job_ids: Sequence[str]) -> frozenset[str]:
         """Those of the jobs that belong to an attempt."""

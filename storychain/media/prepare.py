@@ -19,7 +19,8 @@ from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.probe import Probe, Sound, probe
 from storychain.media.recipes import PLAIN, SOUND_RATE, cut_sound, encoded, from_zero, patience, reshaped, samples_of
-from storychain.media.tool import run_ffmpeg
+from storychain.media.tool import FfmpegFailed, run_ffmpeg
+from storychain.media.walk import AGAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,10 @@ async def prepare(
     with folder_aside(folder) as aside:
         need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4)
         argv = _argv(segment, facts, strict=strict)
-        await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
+        try:
+            await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
+        except FfmpegFailed as error:
+            raise MediaError(f"this video is damaged: {error.what}", where=str(segment), next_step=AGAIN) from error
         return await asyncio.to_thread(_keep, aside, folder, facts, source)
 
 

@@ -35,6 +35,10 @@ _TAIL = 16_384
 """Bytes of ffmpeg's messages that are kept; a damaged file can make it write without end."""
 
 
+class FfmpegFailed(MediaError):
+    """ffmpeg ended with an error of its own about what it was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ffmpeg:
     """The ffmpeg in use; `reason` says in one sentence which it is and why."""
@@ -207,4 +211,4 @@ def _failure(code: int, said: str, where: str | None) -> MediaError:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     # The cause is said first, what came of it last.
     told = lines if len(lines) <= 4 else [*lines[:2], *lines[-2:]]
-    return MediaError(f"ffmpeg failed (status {code}): " + (" · ".join(told) or "it said nothing"), where=where)
+    return FfmpegFailed(f"ffmpeg failed (status {code}): " + (" · ".join(told) or "it said nothing"), where=where)

@@ -1,15 +1,15 @@
-"""The film of a story: what it is made of, whether the one in place is still right, and making it."""
+"""Making the film of a story from its segments."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Downloading, FilmReady, Joining
+from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop
-from storychain.ledger import FilmRecord, Ledger
+from storychain.ledger import FilmRecord
 from storychain.media.film import Clip, assemble
 from storychain.media.prepare import Prepared, prepare
 from storychain.workspace import settle, sha256_of
@@ -22,41 +22,6 @@ if TYPE_CHECKING:
 
 NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
-
-_RECIPE_VERSION = 1
-"""Raise it where the same segments would be joined differently: films are then made anew, for nothing."""
-
-
-def film_path(ledger: Ledger | None, out: Path, name: str, *, free: bool) -> Path:
-    """Where a story's film goes: `NAME.mp4`, but a free preview never replaces a film that was paid for."""
-    path = (out / f"{name}.mp4").resolve()
-    if free and ledger is not None and path.exists():
-        there = ledger.film(path)
-        if there is not None and not there.free:
-            return path.with_name(f"{name}.preview.mp4")
-    return path
-
-
-def recipe_of(story: Story, facts: Facts, steps: Sequence[Step]) -> str:
-    """What a film is made of, as a hash: equal recipes give equal films."""
-    made_of = {
-        "version": _RECIPE_VERSION,
-        "title": story.title,
-        "chapters": [step.scene.id for step in steps],
-        "segments": [step.key for step in steps],
-        "opening": facts.start if story.start and story.start.include else None,
-    }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-
-
-def film_in_place(ledger: Ledger | None, path: Path, recipe: str) -> FilmRecord | None:
-    """The record of the film at `path` if it is by this recipe and still as it was written."""
-    record = ledger.film(path) if ledger else None
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return None
-    return record if record and record.recipe == recipe and record.size == size else None
 
 
 async def make_film(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.events import FilmReady, StoryBegan, StoryStopped
-from storychain.chain.film import film_in_place, film_path, make_film, recipe_of
+from storychain.chain.film import make_film
+from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.rendering import Rendering
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import survey

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storychain.chain.film import film_in_place, film_path, recipe_of
+from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.plan import Action, quote
 from storychain.report import documents

@@ -1,0 +1,50 @@
+"""What a film is made of, where it goes, and whether the one in place is still right. Makes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from storychain.ledger import FilmRecord, Ledger
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+_RECIPE_VERSION = 1
+"""Raise it where the same segments would be joined differently: films are then made anew, for nothing."""
+
+
+def film_path(ledger: Ledger | None, out: Path, name: str, *, free: bool) -> Path:
+    """Where a story's film goes: `NAME.mp4`, but a free preview never replaces a film that was paid for."""
+    path = (out / f"{name}.mp4").resolve()
+    if free and ledger is not None and path.exists():
+        there = ledger.film(path)
+        if there is not None and not there.free:
+            return path.with_name(f"{name}.preview.mp4")
+    return path
+
+
+def recipe_of(story: Story, facts: Facts, steps: Sequence[Step]) -> str:
+    """What a film is made of, as a hash: equal recipes give equal films."""
+    made_of = {
+        "version": _RECIPE_VERSION,
+        "title": story.title,
+        "chapters": [step.scene.id for step in steps],
+        "segments": [step.key for step in steps],
+        "opening": facts.start if story.start and story.start.include else None,
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def film_in_place(ledger: Ledger | None, path: Path, recipe: str) -> FilmRecord | None:
+    """The record of the film at `path` if it is by this recipe and still as it was written."""
+    record = ledger.film(path) if ledger else None
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return None
+    return record if record and record.recipe == recipe and record.size == size else None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from storychain.studio.animatic.card import _fitted
 from storychain.studio.animatic.lettering import TEXT, Face, draw_line, drawable, length, wrap
 from storychain.studio.animatic.look import World, look_for
 from storychain.studio.animatic.render import render
@@ -137,6 +138,14 @@ def test_words_of_many_scripts_are_drawn_and_not_as_boxes(text):
     assert length(text, face) > 20
 
 
+def test_a_long_prompt_is_cut_after_a_whole_sentence():
+    sentence = "She climbs the stairs with a lantern in her hand and looks out over the sea. "
+    face, lines = _fitted((sentence * 9).strip(), 1.0, 800)
+    assert len(lines) <= 4
+    assert lines[-1].endswith("sea. …")
+    assert face.size >= 22
+
+
 def test_letters_that_no_font_has_are_left_out_and_never_boxes():
     face = Face(TEXT, 24)
     assert drawable("A boat \U0010fffe leaves.", face) == "A boat  leaves."
@@ -147,6 +156,7 @@ def test_letters_that_no_font_has_are_left_out_and_never_boxes():
     ("prompt", "mood", "terrain"),
     [
         ("The storm breaks over the sea.", "storm", "sea"),
+        ("The storm has passed; daylight on the sea.", "dawn", "sea"),
         ("Neon streets at night.", "night", "city"),
         ("Snow between the pines of the forest.", "snow", "forest"),
         ("Dunes at noon under a bright sky.", "day", "desert"),

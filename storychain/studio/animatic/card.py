@@ -5,6 +5,8 @@ Pictures only; when they appear and leave is decided where the layers are put to
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
@@ -12,6 +14,9 @@ from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, dr
 from storychain.studio.animatic.look import Colour
 
 _MOST_LINES = 4
+_MOST_LETTERS = 600
+"""More than this no card can hold; what comes after it need not be measured."""
+
 _NO_FONT = "No font on this machine can draw these words; install one for their script to read them here."
 _WHITE = (250, 248, 242)
 
@@ -56,13 +61,18 @@ def prints(paths: list[Image.Image], size: tuple[int, int]) -> Image.Image:
 
 
 def _fitted(prompt: str, unit: float, width: float) -> tuple[Face, list[str]]:
-    """The largest of three sizes at which the prompt fits, else the smallest with an ellipsis."""
-    for points in (30, 26, 22):
-        face = Face(TEXT, max(9, round(points * unit)))
-        lines = wrap(prompt, face, width, _MOST_LINES)
-        if not lines or not lines[-1].endswith("…"):
-            break
-    return face, lines
+    """The largest of three sizes at which the prompt fits; else as many whole sentences as do, else an ellipsis."""
+    faces = [Face(TEXT, max(9, round(points * unit))) for points in (30, 26, 22)]
+    for face in faces:
+        lines = wrap(prompt, face, width, _MOST_LINES + 1)
+        if len(lines) <= _MOST_LINES:
+            return face, lines
+    sentences = re.split(r"(?<=[.!?\u3002])\s+", prompt[:_MOST_LETTERS])
+    for face, count in ((face, count) for count in range(len(sentences) - 1, 0, -1) for face in faces[1:]):
+        lines = wrap(" ".join(sentences[:count]) + " \u2026", face, width, _MOST_LINES + 1)
+        if len(lines) <= _MOST_LINES:
+            return face, lines
+    return faces[-1], wrap(prompt, faces[-1], width, _MOST_LINES)
 
 
 def _scrim(size: tuple[int, int], top: int) -> Image.Image:

@@ -89,7 +89,7 @@ _GROUND: Mapping[str, tuple[Colour, Colour]] = {
 
 _MOOD_WORDS: Mapping[str, tuple[int, str]] = {
     "storm": (4, "storm thunder lightning rain gale tempest hurricane squall downpour raging"),
-    "dawn": (4, "dawn sunrise morning daybreak first-light awakens wakes breakfast"),
+    "dawn": (4, "daylight dawn sunrise morning daybreak first-light awakens wakes breakfast"),
     "dusk": (4, "dusk sunset evening twilight golden-hour sundown autumn"),
     "night": (4, "night midnight moon moonlight moonlit stars starry dark neon"),
     "snow": (4, "snow winter ice frozen frost blizzard glacier arctic"),
@@ -112,6 +112,9 @@ _TERRAINS: Mapping[str, str] = {
     "hills": "hill hills meadow field valley farm village road path garden vineyard train balloon",
 }
 _WEATHER: Mapping[str, str] = {"storm": "rain", "snow": "snow", "night": "stars", "space": "stars", "lamp": "dust"}
+_OVER = re.compile(r"\bafter the \w+|\b\w+ (?:has|have|had|is|are) (?:passed|over|gone|cleared|ended)\b")
+"""What is said to be over is not to be seen."""
+
 _ROOTS = (110, 123, 131, 147, 98)
 _MAJOR, _MINOR = (1.0, 1.5, 2.0, 2.5, 3.0), (1.0, 1.5, 2.0, 2.4, 3.0)
 _SOMBRE = {"storm", "night", "fog", "space", "deep"}
@@ -124,7 +127,7 @@ def seed_of(*parts: str) -> int:
 
 def look_for(prompt: str, world: World) -> Look:
     """How to paint `prompt` in `world`."""
-    words = re.findall(r"[a-z]+(?:-[a-z]+)?", prompt.lower())
+    words = re.findall(r"[a-z]+(?:-[a-z]+)?", _OVER.sub(" ", prompt.lower()))
     mood = _mood(words, seed_of(prompt))
     terrain = _terrain(words) or world.terrain or ("hills", "sea", "mountains")[world.seed % 3]
     return Look(

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "ledger": {"errors", "records", "provider"},
     "media": {"errors"},
     "pictory": {"errors", "printable", "provider"},
-    "studio": {"errors", "catalogue"},
+    "studio": {"errors", "catalogue", "locks"},
     "chain": WORDS | {"plan", "story", "ledger", "media", "locks", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
     "commands": WORDS

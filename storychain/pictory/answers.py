@@ -10,6 +10,7 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -62,7 +63,13 @@ def _whole(value: object) -> int | None:
 
 def _url(value: object) -> str | None:
     text = _text(value)
-    return text if text and text.startswith(("http://", "https://")) else None
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        return text if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]

@@ -124,7 +124,8 @@ def _begin(response: httpx.Response, arrival: _Arrival, url: str) -> None:
         arrival.restart()
     arrival.encoded = response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
     arrival.total = None if arrival.encoded else (span and span[1]) or _announced(response, arrival.size)
-    arrival.validator = _strong(response.headers.get("etag")) or response.headers.get("last-modified")
+    told_now = _strong(response.headers.get("etag")) or response.headers.get("last-modified")
+    arrival.validator = told_now or arrival.validator
 
 
 def is_page(response: httpx.Response) -> bool:

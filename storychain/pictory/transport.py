@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
@@ -93,6 +94,7 @@ class Wire:
                 base_url=base_url,
                 headers={"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"},
                 timeout=patience.timeout,
+                verify=_certificates(),
             )
         except (httpx.InvalidURL, ValueError, ImportError) as error:
             raise _unusable(error) from error
@@ -151,11 +153,25 @@ def file_client(patience: Patience) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             timeout=patience.timeout,
+            verify=_certificates(),
             follow_redirects=True,
             max_redirects=3,
+            event_hooks={"request": [_check_port]},
         )
     except (ValueError, ImportError) as error:
         raise _unusable(error) from error
+
+
+async def _check_port(request: httpx.Request) -> None:
+    """Refuse, on every hop of a redirect, ports that sockets know only as a programming error."""
+    if (request.url.port or 0) > 65535:
+        raise httpx.InvalidURL("no such port")
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The trusted certificates, read once: that takes longer than all else about a client."""
+    return httpx.create_ssl_context()
 
 
 def _unusable(error: Exception) -> UsageError:

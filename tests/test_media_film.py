@@ -19,6 +19,7 @@ from storychain.media.aside import need_space
 from storychain.media.film import Clip, FilmFacts, assemble
 from storychain.media.prepare import Prepared, prepare
 from storychain.media.probe import probe
+from storychain.media.soundtrack import soundtrack, soundtrack_of
 from storychain.media.tool import Ffmpeg, find_ffmpeg
 from tests import clips
 
@@ -275,7 +276,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "cut off, no complaint": ('"$real" "$@"; head -c 9000 "$film" > h; mv h "$film"', "cut short"),
     "silent loss of sound": (
-        '"$real" "$@"; "$real" -v error -i "$film" -an -c copy h.mp4; mv h.mp4 "$film"',
+        '"$real" "$@"; test "$film" = sound.mp4 && exit; "$real" -v error -i "$film" -an h.mp4; mv h.mp4 "$film"',
         "sound lasts",
     ),
 }
@@ -294,6 +295,42 @@ def test_a_fault_leaves_the_old_film_and_nothing_else(tmp_path, name):
     assert list(out.parent.iterdir()) == [out]
 
 
+def test_sound_encoded_as_segments_come_in_makes_the_same_film(tmp_path):
+    segments = [ready(segment) for segment in series(tmp_path, {"fps": "30000/1001"}, {"fps": "30000/1001"})]
+    (tmp_path / "sound").mkdir()
+
+    async def joined(name: str, *, early: bool) -> bytes:
+        out = tmp_path / name
+        async with soundtrack(FFMPEG, tmp_path / "sound") as making:
+            for segment in segments:
+                await making.add(segment)
+            sound = await making.finished()
+        chapters = [Clip(segment, "x") for segment in segments]
+        await assemble(FFMPEG, chapters, out, title="", note="", sound=sound if early else None)
+        return out.read_bytes()
+
+    assert asyncio.run(joined("early.mp4", early=True)) == asyncio.run(joined("late.mp4", early=False))
+
+
+def test_a_soundtrack_of_other_segments_is_not_used(tmp_path):
+    one, other = (ready(segment) for segment in series(tmp_path, {}, {"fps": "24"}))
+    (tmp_path / "sound").mkdir()
+
+    async def joined(name: str, sounds: Sequence[Prepared]) -> bytes:
+        sound = await soundtrack_of(FFMPEG, sounds, tmp_path / "sound")
+        out = tmp_path / name
+        await assemble(FFMPEG, [Clip(one, "x")], out, title="", note="", sound=sound)
+        return out.read_bytes()
+
+    assert asyncio.run(joined("a.mp4", [one])) == asyncio.run(joined("b.mp4", [other]))
+
+
+def test_an_ffmpeg_that_dies_while_it_is_fed_is_told(tmp_path):
+    segments = [ready(segment) for segment in series(tmp_path, {}, {})]
+    with pytest.raises(MediaError, match="ffmpeg failed"):
+        asyncio.run(soundtrack_of(stand_in(tmp_path, "echo killed >&2; exit 9"), segments * 40, tmp_path))
+
+
 def test_cancelling_midway_leaves_nothing(tmp_path):
     chapters = [Clip(ready(segment), "x") for segment in series(tmp_path, {}, {})]
     note = tmp_path / "begun"
@@ -301,7 +338,7 @@ def test_cancelling_midway_leaves_nothing(tmp_path):
 
     async def cancelled() -> None:
         task = asyncio.create_task(assemble(slow, chapters, tmp_path / "films" / "film.mp4", title="", note=""))
-        while not note.exists():  # noqa: ASYNC110 - another process writes it
+        while not note.exists():
             await asyncio.sleep(0.01)
         task.cancel()
         await task

@@ -1,8 +1,11 @@
-"""Making the film of a story from its segments."""
+"""Making the film of a story, as far as possible while its segments are still coming in."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +13,10 @@ from storychain.chain.events import Downloading, FilmReady, Joining
 from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop
 from storychain.ledger import FilmRecord
+from storychain.media.aside import folder_aside
 from storychain.media.film import Clip, assemble
 from storychain.media.prepare import Prepared, prepare
+from storychain.media.soundtrack import Soundtrack, soundtrack
 from storychain.workspace import settle, sha256_of
 
 if TYPE_CHECKING:
@@ -24,27 +29,82 @@ NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
 
 
-async def make_film(
-    run: Run, story: Story, facts: Facts, steps: Sequence[Step], segments: Sequence[Prepared], path: Path
-) -> FilmRecord:
-    """Join a story's segments, after its start video where that is included, into the film at `path`."""
-    clips = [Clip(segment, step.scene.id) for step, segment in zip(steps, segments, strict=True)]
-    if story.start and story.start.include:
-        clips.insert(0, Clip(await _opening(run, story, facts), "opening"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    total = float(sum(clip.prepared.probe.seconds for clip in clips))
-    made = await assemble(
-        run.ffmpeg,
-        clips,
-        path,
-        title=story.title,
-        note=NOTE,
-        on_progress=lambda seconds: run.tell(Joining(story.name, min(1.0, seconds / total))),
-    )
-    record = FilmRecord(str(path), recipe_of(story, facts, steps), run.provider.free, made.size, float(made.seconds))
-    await off_loop(run.ledger.remember_film, record, story.name, await off_loop(sha256_of, path))
-    run.tell(FilmReady(story.name, path, record.seconds, made=True))
-    return record
+class FilmInTheMaking:
+    """Takes a story's segments as they arrive. When only one is missing, the sound of the others is encoded."""
+
+    def __init__(self, run: Run, story: Story, facts: Facts, steps: Sequence[Step], folder: Path) -> None:
+        self._run = run
+        self._story = story
+        self._facts = facts
+        self._steps = steps
+        self._folder = folder
+        loop = asyncio.get_running_loop()
+        self._segments: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
+        self._tasks: list[asyncio.Task[Soundtrack]] = []
+        self._opening = asyncio.create_task(_opening(run, story, facts)) if _has_opening(story) else None
+
+    def arrived(self, place: int, segment: Prepared) -> None:
+        """Take the segment of the scene at `place`."""
+        self._segments[place].set_result(segment)
+        missing = sum(not segment.done() for segment in self._segments)
+        if missing <= 1 and not self._tasks:
+            self._tasks.append(asyncio.create_task(self._sound()))
+
+    async def finished(self, path: Path) -> None:
+        """Join everything into the film at `path` and put it on record."""
+        run, story = self._run, self._story
+        clips = [Clip(await segment, step.scene.id) for segment, step in zip(self._segments, self._steps, strict=True)]
+        if self._opening is not None:
+            clips.insert(0, Clip(await self._opening, "opening"))
+        total = float(sum(clip.prepared.probe.seconds for clip in clips))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = await assemble(
+            run.ffmpeg,
+            clips,
+            path,
+            title=story.title,
+            note=NOTE,
+            sound=await self._tasks[0],
+            on_progress=lambda seconds: run.tell(Joining(story.name, min(1.0, seconds / total))),
+        )
+        recipe = recipe_of(story, self._facts, self._steps)
+        record = FilmRecord(str(path), recipe, run.provider.free, made.size, float(made.seconds))
+        await off_loop(run.ledger.remember_film, record, story.name, await off_loop(sha256_of, path))
+        run.tell(FilmReady(story.name, path, record.seconds, made=True))
+
+    async def _sound(self) -> Soundtrack:
+        async with soundtrack(self._run.ffmpeg, self._folder) as making:
+            if self._opening is not None:
+                await making.add(await asyncio.shield(self._opening))
+            for segment in self._segments:
+                await making.add(await asyncio.shield(segment))
+            return await making.finished()
+
+    async def given_up(self) -> None:
+        """Stop whatever is still being made."""
+        tasks: list[asyncio.Task[Soundtrack] | asyncio.Task[Prepared]] = [*self._tasks]
+        if self._opening is not None:
+            tasks.append(self._opening)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def film_in_the_making(
+    run: Run, story: Story, facts: Facts, steps: Sequence[Step]
+) -> AsyncIterator[FilmInTheMaking]:
+    """A film in the making; on leaving nothing half done is left behind."""
+    with folder_aside(run.workspace.root / "joining") as folder:
+        film = FilmInTheMaking(run, story, facts, steps, folder)
+        try:
+            yield film
+        finally:
+            await film.given_up()
+
+
+def _has_opening(story: Story) -> bool:
+    return story.start is not None and story.start.include
 
 
 async def _opening(run: Run, story: Story, facts: Facts) -> Prepared:

@@ -26,6 +26,8 @@ from storychain.plan import Action
 from storychain.provider import Job, RequestRefused, SegmentRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from storychain.plan import Step
     from storychain.records import Record
     from storychain.story.model import Story
@@ -38,7 +40,11 @@ class Halted(Exception):
 class Rendering:
     """The scenes of one story on their way from plan to prepared segments."""
 
-    def __init__(self, run: Run, story: Story, steps: tuple[Step, ...]) -> None:
+    def __init__(
+        self, run: Run, story: Story, steps: tuple[Step, ...], arrived: Callable[[int, Prepared], None]
+    ) -> None:
+        """`arrived` is told each scene's place in the story and its segment, as they come home."""
+        self._arrived = arrived
         self._run = run
         self._story = story
         self._steps = steps
@@ -46,8 +52,8 @@ class Rendering:
         self._links: dict[str, asyncio.Future[Link]] = {}
         self._trouble: StorychainError | None = None
 
-    async def segments(self) -> tuple[Prepared, ...]:
-        """Every scene's segment, in story order.
+    async def finished(self) -> None:
+        """See every scene home.
 
         When a scene cannot be had, nothing more is bought for the story, what is under way is brought home, and the
         first error is raised.
@@ -55,13 +61,8 @@ class Rendering:
         loop = asyncio.get_running_loop()
         self._links = {step.scene.id: loop.create_future() for step in self._steps}
         self._trouble = next((error for step in self._steps if (error := self._blocked(step))), None)
-        parents = [None, *self._steps[:-1]]
-        tasks = [
-            asyncio.create_task(self._scene(step, parent if step.parent else None))
-            for step, parent in zip(self._steps, parents, strict=True)
-        ]
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        return tuple(self._homes(results))
+        tasks = [asyncio.create_task(self._scene(place)) for place in range(len(self._steps))]
+        self._raise_worst(await asyncio.gather(*tasks, return_exceptions=True))
 
     def _blocked(self, step: Step) -> StorychainError | None:
         """Why this story cannot be finished, whatever else is bought."""
@@ -72,19 +73,20 @@ class Rendering:
                 return self._placed(step, _gave_up(step, step.record))
         return None
 
-    def _homes(self, results: list[Prepared | BaseException]) -> list[Prepared]:
+    def _raise_worst(self, results: Sequence[BaseException | None]) -> None:
         for error in results:
-            if isinstance(error, BaseException) and not isinstance(error, Halted | StorychainError):
+            if error is not None and not isinstance(error, Halted | StorychainError):
                 raise error
         if self._trouble is not None:
             raise self._trouble
-        return [result for result in results if not isinstance(result, BaseException)]
 
-    async def _scene(self, step: Step, parent: Step | None) -> Prepared:
+    async def _scene(self, place: int) -> None:
         """One scene from beginning to bytes."""
+        step = self._steps[place]
         try:
+            parent = self._steps[place - 1] if step.parent else None
             before = await asyncio.shield(self._links[parent.scene.id]) if parent else None
-            return await self._with_key(step, before)
+            self._arrived(place, await self._with_key(step, before))
         except StorychainError as error:
             self._trouble = self._trouble or self._placed(step, error)
             raise

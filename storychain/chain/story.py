@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.events import FilmReady, StoryBegan, StoryStopped
-from storychain.chain.film import make_film
+from storychain.chain.film import film_in_the_making
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.rendering import Rendering
 from storychain.chain.run import Run, off_loop
@@ -72,8 +72,9 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
         return path
     _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))
-    segments = await Rendering(run, story, steps).segments()
-    await make_film(run, story, facts, steps, segments, path)
+    async with film_in_the_making(run, story, facts, steps) as film:
+        await Rendering(run, story, steps, film.arrived).finished()
+        await film.finished(path)
     return path
 
 

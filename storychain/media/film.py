@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import wave
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,17 +18,14 @@ from storychain.media.conform import conform
 from storychain.media.form import TICKS, common_form
 from storychain.media.prepare import Prepared
 from storychain.media.probe import probe
-from storychain.media.recipes import SOUND_RATE, on_grid, patience, samples_of
+from storychain.media.recipes import SOUND_RATE, on_grid, patience
+from storychain.media.soundtrack import Soundtrack, soundtrack_of
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from storychain.media.tool import Ffmpeg
-
-_SOUND = {"c:a": "aac", "aac_coder": "fast", "q:a": 2}
-"""AAC of about 190 kb/s for a full sound. By quality, not by rate: searching for a given rate takes four times as long
-on pure tones; the fast coder comes nearer to the original than the slow one, by signal to distortion."""
 
 _SOUND_BITRATE = 320_000
 """Bits per second that the sound will not exceed, to reckon with."""
@@ -64,12 +59,14 @@ async def assemble(
     *,
     title: str,
     note: str,
+    sound: Soundtrack | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> FilmFacts:
     """Join `clips` in their order into the MP4 `out`, with a chapter for each; whole or not at all.
 
-    Pictures that agree with most others are copied bit for bit, the rest re-encoded to match. `on_progress` gets the
-    seconds of film written. The same clips and the same ffmpeg make the same bytes. Raises MediaError.
+    Pictures that agree with most others are copied bit for bit, the rest re-encoded to match. `sound` is used if it
+    was made of just these clips, else one is made. `on_progress` gets the seconds of film written. The same clips and
+    the same ffmpeg make the same bytes. Raises MediaError.
     """
     if not clips:
         raise MediaError("there is nothing to join", where=str(out), next_step="Render at least one scene first.")
@@ -78,7 +75,9 @@ async def assemble(
     with folder_aside(out.parent) as aside, tempfile.TemporaryDirectory(prefix="storychain-") as lists:
         need_space(out.parent, _size_of(alike, seconds))
         await asyncio.to_thread(_lay_out, Path(lists), alike, [clip.title for clip in clips], title, note)
-        argv = [*_argv(alike), str(aside / _FILM)]
+        if sound is None or list(sound.sounds) != [one.sound for one in alike]:
+            sound = await soundtrack_of(ffmpeg, alike, aside)
+        argv = [*_argv(alike, sound), str(aside / _FILM)]
         await run_ffmpeg(
             ffmpeg, argv, timeout=patience(seconds), cwd=Path(lists), on_progress=on_progress, where=str(out)
         )
@@ -106,39 +105,15 @@ def _lay_out(folder: Path, segments: Sequence[Prepared], titles: Sequence[str], 
     """
     for place, one in enumerate(segments):
         (folder / f"p{place}.mov").symlink_to(one.picture.absolute())
-        (folder / f"s{place}.wav").symlink_to(one.sound.absolute())
-    _write_filler(folder / "filler.wav")
     lengths = [one.probe.seconds for one in segments]
     (folder / "pictures.txt").write_text(_picture_list(lengths), encoding="ascii")
-    (folder / "sounds.txt").write_text(_sound_list(lengths), encoding="ascii")
     (folder / "about.txt").write_text(_about(title, note, titles, lengths), encoding="utf-8")
-
-
-def _write_filler(path: Path) -> None:
-    with wave.open(str(path), "wb") as filler:
-        filler.setnchannels(2)
-        filler.setsampwidth(2)
-        filler.setframerate(SOUND_RATE)
-        filler.writeframes(bytes(4))
 
 
 def _picture_list(lengths: Sequence[Fraction]) -> str:
     """List for the concat demuxer; its clock counts microseconds, the exact places are put back by `on_grid`."""
     lines = (f"file p{place}.mov\nduration {float(length):.6f}\n" for place, length in enumerate(lengths))
     return "ffconcat version 1.0\n" + "".join(lines)
-
-
-def _sound_list(lengths: Sequence[Fraction]) -> str:
-    """The same for sounds. Each is rounded down to whole samples; a sample of silence makes up for it when due."""
-    lines = ["ffconcat version 1.0"]
-    written = 0
-    for place, (length, end) in enumerate(zip(lengths, accumulate(lengths), strict=True)):
-        written += samples_of(length)
-        lines.append(f"file s{place}.wav")
-        if written < samples_of(end):
-            written += 1
-            lines.append("file filler.wav")
-    return "\n".join(lines) + "\n"
 
 
 def _about(title: str, note: str, titles: Sequence[str], lengths: Sequence[Fraction]) -> str:
@@ -163,28 +138,12 @@ def _plain(text: str) -> str:
     return escaped + " " if escaped.endswith("\\") else escaped
 
 
-def _argv(segments: Sequence[Prepared]) -> list[str]:
+def _argv(segments: Sequence[Prepared], sound: Soundtrack) -> list[str]:
     first = segments[0].probe
     pictures = on_grid(first.tag, first.fps, max(one.probe.reorder for one in segments))
-    options = (
-        pictures
-        | _SOUND
-        | {"af": "asetpts=N/SR/TB", "movflags": "+faststart", "movie_timescale": TICKS, "flags:a": "+bitexact"}
-    )
-    inputs = [
-        "-f",
-        "concat",
-        "-i",
-        "pictures.txt",
-        "-f",
-        "concat",
-        "-i",
-        "sounds.txt",
-        "-f",
-        "ffmetadata",
-        "-i",
-        "about.txt",
-    ]
+    options = pictures | {"c:a": "copy", "movflags": "+faststart", "movie_timescale": TICKS}
+    read = (("concat", "pictures.txt"), ("mov", str(sound.path.absolute())), ("ffmetadata", "about.txt"))
+    inputs = [part for form, name in read for part in ("-f", form, "-i", name)]
     maps = ["-map", "0:v:0", "-map", "1:a:0", "-map_metadata", "2", "-map_chapters", "2"]
     written = [part for name, value in options.items() for part in (f"-{name}", str(value))]
     return [*inputs, *maps, *written, "-f", "mp4"]

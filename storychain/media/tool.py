@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +21,7 @@ import imageio_ffmpeg
 from storychain.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 Origin = Literal["setting", "system", "wheel"]
 
@@ -131,8 +131,7 @@ async def run_ffmpeg(
         async with asyncio.timeout(timeout):
             said, code = await _attend(process, on_progress)
     except TimeoutError as error:
-        advice = "The machine may be overloaded; run again to go on."
-        raise MediaError(f"ffmpeg did not finish within {timeout:.0f} s", where=where, next_step=advice) from error
+        raise _too_slow(timeout, where) from error
     finally:
         await _end(process)
     if code != 0:
@@ -145,12 +144,61 @@ def _command(ffmpeg: Ffmpeg, argv: Sequence[str], *, progress: bool) -> list[str
     return [str(ffmpeg.path), "-nostdin", "-hide_banner", "-loglevel", "error", *telling, *argv]
 
 
-async def _start(command: Sequence[str], cwd: Path | None) -> asyncio.subprocess.Process:
+class Feed:
+    """The standard input of an ffmpeg that is waiting for more."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._attending = asyncio.ensure_future(_attend(process, None))
+
+    async def write(self, data: bytes) -> None:
+        """Hand over bytes, as fast as ffmpeg takes them. Raises MediaError if it has ended."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            said, code = await self._attending
+            raise _failure(code, said, None) from error
+
+    async def finish(self, timeout: float) -> None:
+        """Say that there is no more, and wait for a good end. Raises MediaError."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(timeout):
+                said, code = await self._attending
+        except TimeoutError as error:
+            raise _too_slow(timeout, None) from error
+        if code != 0:
+            raise _failure(code, said, None)
+
+    async def end(self) -> None:
+        """Kill what is left of it."""
+        self._attending.cancel()
+        await asyncio.wait([self._attending])
+        await _end(self._process)
+
+
+@asynccontextmanager
+async def fed_ffmpeg(ffmpeg: Ffmpeg, argv: Sequence[str], *, cwd: Path) -> AsyncIterator[Feed]:
+    """Run ffmpeg with `argv`, which reads from `pipe:0`, for as long as the block lasts."""
+    command = _command(ffmpeg, argv, progress=False)
+    feed = Feed(await _start(command, cwd, stdin=asyncio.subprocess.PIPE))
+    try:
+        yield feed
+    finally:
+        await feed.end()
+
+
+async def _start(
+    command: Sequence[str], cwd: Path | None, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
     """Start a process group. Being cancelled meanwhile, asyncio would kill its first process alone and wait for all."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
@@ -200,6 +248,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):  # it may have ended by itself just now
         os.killpg(process.pid, signal.SIGKILL)
     await process.communicate()
+
+
+def _too_slow(timeout: float, where: str | None) -> MediaError:
+    advice = "The machine may be overloaded; run again to go on."
+    return MediaError(f"ffmpeg did not finish within {timeout:.0f} s", where=where, next_step=advice)
 
 
 def _failure(code: int, said: str, where: str | None) -> MediaError:

@@ -41,7 +41,10 @@ class Attempts(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.at = datetime.datetime(2026, 2, 28, 12, tzinfo=datetime.UTC)
         self.attempts = {}
-        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.at.timestamp)
+        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.now)
+
+    def now(self):
+        return self.at.timestamp()
 
     def teardown(self):
         if hasattr(self, "ledger"):
@@ -55,7 +58,7 @@ class Attempts(RuleBasedStateMachine):
     @rule()
     def close_and_open(self):
         self.ledger.close()
-        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.at.timestamp)
+        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.now)
 
     def spent(self, *, story=None, run=None, since=None):
         return sum(

@@ -174,6 +174,7 @@ def _rehearsal(command: argparse.ArgumentParser) -> None:
     studio.add_argument("--fault", action="append", default=[], metavar="NAME=P", help=fault_help)
     studio.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the faults (default: 0)")
     studio.add_argument("--latency", type=float, default=0.0, metavar="S", help="fewest seconds a job takes")
+    studio.add_argument("--renders", metavar="DIR", help="keep renders here: the same request is rendered once")
     studio.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of pictures; 1 is 720p (default)")
 
 

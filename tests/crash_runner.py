@@ -27,6 +27,7 @@ from storychain.pictory import Patience, Pictory
 from storychain.story import load_story
 from storychain.workspace import Workspace
 
+FFMPEG = find_ffmpeg(os.environ)
 READS = {"record", "records", "story_records", "stories", "open_questions", "owned", "under_way", "spent", "film"}
 """Asking the ledger changes nothing and leaves no trace: being killed there is being killed before the next act."""
 
@@ -92,7 +93,7 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
             provider=Watched(provider, acts),
             ledger=Watched(ledger, acts),
             workspace=workspace,
-            ffmpeg=find_ffmpeg({"STORYCHAIN_FFMPEG": order["ffmpeg"]}),
+            ffmpeg=FFMPEG,
             out=workspace.root / "films",
             tell=lambda event: None,
             pace=Pace(poll=0.03, job_timeout=30, settle=0.1),

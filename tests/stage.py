@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +29,9 @@ from storychain.workspace import Workspace
 
 FFMPEG = Path(imageio_ffmpeg.get_ffmpeg_exe())
 SCALE = 0.125
+RENDERS = Path(tempfile.gettempdir()) / f"storychain-renders-{os.environ.get('STORYCHAIN_TEST_RUN', os.getpid())}"
+"""Renders that all tests of a run share: most of them ask for the same few scenes."""
+
 PRICE = Decimal(40)
 """Credits of one scene of these stories: 4 s of veo3.1_fast."""
 
@@ -93,7 +98,7 @@ class Stage:
 @contextlib.asynccontextmanager
 async def stage(folder: Path, **options: Any) -> AsyncIterator[Stage]:
     """Open a studio (its options may be given) and a workspace in `folder`; both go on where they were left."""
-    told = Options(home=folder / "studio", ffmpeg=FFMPEG, **{"scale": SCALE, **options})
+    told = Options(home=folder / "studio", ffmpeg=FFMPEG, **{"scale": SCALE, "renders": RENDERS, **options})
     ledger = Ledger(folder / "workspace" / "ledger.sqlite3")
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.stage import FFMPEG, frames_of, story_file
+from tests.stage import FFMPEG, RENDERS, frames_of, story_file
 
 KEY = "pictai_a-secret-nobody-may-see"
 
@@ -21,7 +21,8 @@ class Studio:
     """A studio in a process of its own, as `storychain studio` opens it."""
 
     def __init__(self, home, *options):
-        command = [sys.executable, "-m", "storychain", "studio", "--home", str(home), "--scale", "0.125", *options]
+        command = [sys.executable, "-m", "storychain", "studio", "--home", str(home), "--scale", "0.125"]
+        command += ["--renders", str(RENDERS), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=home)
         self.base_url = self.process.stdout.readline().strip()
         self.origin = self.base_url.removesuffix("/pictoryapis")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.stage import FFMPEG, story_file
+from tests.stage import story_file
 from tests.test_cli import Studio
 
 PER_SCENE = ["jobs", "admit", "submit", "submitted", "job", "completed", "download", "stored"]
@@ -31,7 +31,6 @@ class Theatre:
             "workspace": str(workspace),
             "story": str(self.story),
             "base_url": self.studio.base_url,
-            "ffmpeg": str(FFMPEG),
             **death,
         }
         self.runner.stdin.write(json.dumps(order) + "\n")

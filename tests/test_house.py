@@ -1,6 +1,7 @@
 """The house guards itself: which room may import which, the one door to each outside thing, and what is nowhere."""
 
 import ast
+import functools
 import inspect
 import re
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def room(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 

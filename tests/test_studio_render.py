@@ -25,8 +25,7 @@ async def _rendered(folder: Path, prompt: str, *, ratio: str = "16:9", seconds: 
     width, height = size_of(ratio, 0.25)
     media = Media(*(folder / name for name in ("segment.mp4", "last.png", "thumbnail.jpg", "preview.jpg")))
     shot = Shot(prompt=prompt, model="pixverse5.5", seconds=seconds, width=width, height=height, **more)  # type: ignore[arg-type]
-    size = await render(shot, media.video, ffmpeg=FFMPEG, scratch=folder, on_frame=lambda _: None)
-    assert size == (width, height)
+    await render(shot, media.video, ffmpeg=FFMPEG, scratch=folder, on_frame=lambda _: None)
     develop(*media.files())
     return media
 

@@ -36,6 +36,7 @@ def studio_options(arguments: argparse.Namespace, home: Path, ffmpeg: Path, cata
         seed=arguments.seed,
         latency=arguments.latency,
         scale=arguments.scale,
+        renders=Path(arguments.renders) if arguments.renders else None,
         models=catalogue,
     )
 

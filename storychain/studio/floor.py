@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from storychain.errors import MediaError
+from storychain.studio import kept
 from storychain.studio.animatic.shot import Shot, Source, size_of
 from storychain.studio.sources import SourceRefused, fetch
 
@@ -108,14 +109,17 @@ class Floor:
         def on_frame(frame: int) -> None:
             self._frames[job.id] = frame / max(1, shot.frames)
 
-        self._counts.plain["renders"] += 1
-        size = await render(
-            shot, self._shelf.media_of(job.id).video, ffmpeg=self._options.ffmpeg, scratch=scratch, on_frame=on_frame
-        )
-        return {"status": "completed", "width": size[0], "height": size[1], "credits": job.price}
+        video, renders = self._shelf.media_of(job.id).video, self._options.renders
+        if renders is None or not await asyncio.to_thread(kept.take, renders, shot, video):
+            self._counts.plain["renders"] += 1
+            await render(shot, video, ffmpeg=self._options.ffmpeg, scratch=scratch, on_frame=on_frame)
+            if renders is not None:
+                await asyncio.to_thread(kept.keep, renders, shot, video)
+        return {"status": "completed", "width": shot.width, "height": shot.height, "credits": job.price}
 
     async def _shot(self, job: Job, scratch: Path) -> Shot:
-        width, height = size_of(job.aspect_ratio, self._options.scale)
+        scale = self._options.scale / (2 if "media.small" in job.faults else 1)
+        width, height = size_of(job.aspect_ratio, scale)
         return Shot(
             prompt=str(job.body["prompt"]),
             model=job.model,

@@ -18,7 +18,8 @@ class Options:
     `faults.FAULTS` to a probability or to `"@N"` (exactly the Nth occasion). `latency` is the fewest seconds a job
     stays in progress, `url_ttl` the seconds a result's address lives, `scale` the size of the pictures relative to
     720p, `slow` the seconds that a slow answer takes longer. `key` None takes any raw key; `jobs_at_once` None
-    accepts any number of jobs (two are rendered at a time in any case).
+    accepts any number of jobs (two are rendered at a time in any case). `renders` is a folder of finished renders,
+    which several studios may share: what is there already is not rendered again.
     """
 
     home: Path
@@ -33,4 +34,5 @@ class Options:
     key: str | None = None
     jobs_at_once: int | None = None
     slow: float = 2.0
+    renders: Path | None = None
     models: Catalogue = field(default_factory=lambda: MODELS)

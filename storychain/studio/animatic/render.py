@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -25,15 +24,12 @@ _SECONDS_PER_SECOND = 30.0
 """How long rendering one second may take before it is given up."""
 
 
-async def render(
-    shot: Shot, video: Path, *, ffmpeg: Path, scratch: Path, on_frame: Callable[[int], None]
-) -> tuple[int, int]:
-    """Render `shot` to the file `video`, working in `scratch`; answers width and height in pixels.
+async def render(shot: Shot, video: Path, *, ffmpeg: Path, scratch: Path, on_frame: Callable[[int], None]) -> None:
+    """Render `shot` to the file `video`, working in `scratch`.
 
     Raises SourceRefused for a source that is not what its field says, MediaError if ffmpeg cannot do it.
     The same shot with the same source bytes gives the same bytes.
     """
-    shot = _smaller(shot)
     opening = await asyncio.to_thread(_opening, shot)
     world = opening.world if opening and opening.world else World(seed_of(shot.prompt))
     look = look_for(shot.prompt, world)
@@ -46,7 +42,6 @@ async def render(
         await run(_behind(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
         fresh = longer
     await asyncio.to_thread(fresh.replace, video)
-    return shot.width, shot.height
 
 
 def _behind(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, tag: str) -> list[str]:
@@ -55,12 +50,6 @@ def _behind(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, t
         return repeating(ffmpeg, shot, source, fresh, output, tag)
     sound = "media.silent" not in shot.flaws and has_sound(source)
     return merged(ffmpeg, shot, source, fresh, output, tag, sound=sound)
-
-
-def _smaller(shot: Shot) -> Shot:
-    if "media.small" not in shot.flaws:
-        return shot
-    return replace(shot, width=shot.width // 4 * 2, height=shot.height // 4 * 2)
 
 
 def _opening(shot: Shot) -> Still | None:

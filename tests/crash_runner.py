@@ -22,6 +22,7 @@ from typing import Any
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import render
 from storychain.ledger import Ledger
+from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
 from storychain.story import load_story
@@ -93,7 +94,7 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
             provider=Watched(provider, acts),
             ledger=Watched(ledger, acts),
             workspace=workspace,
-            ffmpeg=FFMPEG,
+            room=FfmpegRoom(FFMPEG),
             out=workspace.root / "films",
             tell=lambda event: None,
             pace=Pace(poll=0.03, job_timeout=30, settle=0.1),

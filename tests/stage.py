@@ -21,6 +21,7 @@ from storychain.chain.events import Event
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import Outcome, render, render_all
 from storychain.ledger import Caps, Ledger
+from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
 from storychain.story import load_story
@@ -77,7 +78,7 @@ class Stage:
             "provider": self.provider,
             "ledger": self.ledger,
             "workspace": self.workspace,
-            "ffmpeg": find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)}),
+            "room": FfmpegRoom(find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)})),
             "out": self.folder / "films",
             "tell": self.told.append,
             "caps": Caps(),

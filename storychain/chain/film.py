@@ -14,9 +14,9 @@ from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
-from storychain.media.film import Clip, assemble
-from storychain.media.prepare import Prepared, prepare
-from storychain.media.soundtrack import Soundtrack, soundtrack
+from storychain.media.film import Clip
+from storychain.media.prepare import Prepared
+from storychain.media.soundtrack import Soundtrack
 from storychain.workspace import settle, sha256_of
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class FilmInTheMaking:
             clips.insert(0, Clip(await self._opening, "opening"))
         total = float(sum(clip.prepared.probe.seconds for clip in clips))
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = await assemble(
-            run.ffmpeg,
+        made = await run.room.assemble(
             clips,
             path,
             title=story.title,
@@ -73,7 +72,7 @@ class FilmInTheMaking:
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
 
     async def _sound(self) -> Soundtrack:
-        async with soundtrack(self._run.ffmpeg, self._folder) as making:
+        async with self._run.room.soundtrack(self._folder) as making:
             if self._opening is not None:
                 await making.add(await asyncio.shield(self._opening))
             for segment in self._segments:
@@ -119,4 +118,4 @@ async def _opening(run: Run, story: Story, facts: Facts) -> Prepared:
         )
         await off_loop(settle, part, file)
     folder = run.workspace.prepared(hashlib.sha256(identity.encode()).hexdigest()[:32])
-    return await prepare(run.ffmpeg, file, folder, strict=False, matroska=True)
+    return await run.room.prepare(file, folder, strict=False, matroska=True)

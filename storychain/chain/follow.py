@@ -6,13 +6,12 @@ A segment counts as stored only when its file is whole, decodes, is synced and h
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Downloading, Looked, Noticed, Stored
 from storychain.chain.run import Run, off_loop
 from storychain.errors import MediaError, OutOfTime, ProviderUnreachable, Unresolved
-from storychain.media.prepare import Prepared, prepare
+from storychain.media.prepare import Prepared
 from storychain.provider import AddressGone, Job, RequestRefused
 from storychain.workspace import settle
 
@@ -34,8 +33,9 @@ async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
     Raises OutOfTime when the job takes longer than allowed, Unresolved when the provider no longer knows it.
     """
     assert record.job_id is not None
-    began, seen, unknown = time.monotonic(), 0.0, 0
-    if time.time() - (record.submitted_at or 0.0) < run.pace.poll:
+    loop = asyncio.get_running_loop()
+    began, seen, unknown = loop.time(), 0.0, 0
+    if run.now() - (record.submitted_at or 0.0) < run.pace.poll:
         await asyncio.sleep(run.pace.poll)
     while True:
         job = await _look(run, story, step, record.job_id)
@@ -48,7 +48,7 @@ async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
                 unknown += 1
                 if unknown >= _NOT_FOUND_LOOKS:
                     raise await lost(run, record, f"the provider does not know job {record.job_id}")
-        waited = time.monotonic() - began
+        waited = loop.time() - began
         if waited > run.pace.job_timeout:
             raise OutOfTime(
                 f"job {record.job_id} is still under way after {waited / 60:.0f} min",
@@ -57,7 +57,7 @@ async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
         if waited - seen >= _SEEN_EVERY:
             seen = waited
             await off_loop(run.ledger.seen, record.attempt)
-        total = time.time() - (record.submitted_at or time.time())
+        total = run.now() - (record.submitted_at or run.now())
         run.tell(Looked(story, step.scene.id, record.job_id, total, job.progress if job else None))
         await asyncio.sleep(run.pace.poll)
 
@@ -127,7 +127,7 @@ async def _fetch(run: Run, story: str, step: Step, job: Job, broken: set[str]) -
         job.url, part, lambda size, total: run.tell(Downloading(story, step.scene.id, size, total))
     )
     try:
-        prepared = await prepare(run.ffmpeg, part, run.workspace.prepared(step.key), strict=sha256 not in broken)
+        prepared = await run.room.prepare(part, run.workspace.prepared(step.key), strict=sha256 not in broken)
     except MediaError:
         broken.add(sha256)
         raise

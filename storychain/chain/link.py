@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.chain.run import Run, off_loop
-from storychain.media.prepare import Prepared, last_frame
+from storychain.media.prepare import Prepared
 from storychain.provider import Job, SegmentRequest
 from storychain.workspace import sha256_of
 
@@ -100,7 +100,7 @@ async def _uploaded_frame(run: Run, parent: Link) -> str:
     frame = run.workspace.frame(parent.key)
     if not frame.exists():
         frame.parent.mkdir(parents=True, exist_ok=True)
-        await last_frame(run.ffmpeg, run.workspace.segment(parent.key), frame)
+        await run.room.last_frame(run.workspace.segment(parent.key), frame)
     return await _upload(run, frame, "image/png")
 
 

@@ -7,7 +7,6 @@ owns. Everything here happens under the account's lock, so no request of ours is
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Postponed, Reconciled
@@ -55,7 +54,7 @@ async def settle(run: Run, record: Record) -> None:
 
 async def _candidates(run: Run, record: Record) -> list[Job]:
     """Look a few times until a candidate shows or the settling time is over: lists lag behind."""
-    settled_in = run.pace.settle - max(0.0, time.time() - record.intended_at)
+    settled_in = run.pace.settle - max(0.0, run.now() - record.intended_at)
     waits = [0.0] if settled_in <= 0 else [0.0] + [min(settled_in, run.pace.settle) / (_LOOKS - 1)] * (_LOOKS - 1)
     for number, wait in enumerate(waits):
         if wait:

@@ -21,7 +21,7 @@ from storychain.chain.survey import with_presence
 from storychain.errors import GenerationFailed, MediaError, StorychainError, Unresolved
 from storychain.ledger import Purchase
 from storychain.locks import Held, lock, lock_now
-from storychain.media.prepare import Prepared, prepare
+from storychain.media.prepare import Prepared
 from storychain.plan import Action
 from storychain.provider import Job, RequestRefused, SegmentRequest
 
@@ -153,7 +153,7 @@ class Rendering:
         """The stored segment, or None if its bytes turned out to be spoilt: they are then fetched again."""
         run, segment = self._run, self._run.workspace.segment(step.key)
         try:
-            prepared = await prepare(run.ffmpeg, segment, run.workspace.prepared(step.key), strict=False)
+            prepared = await run.room.prepare(segment, run.workspace.prepared(step.key), strict=False)
         except MediaError as error:
             run.tell(Noticed(self._story.name, step.scene.id, f"{error.what}; its file is fetched again"))
             await off_loop(segment.unlink, missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.events import Event
 from storychain.ledger import Caps, Ledger
-from storychain.media.tool import Ffmpeg
+from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
 from storychain.workspace import Workspace
 
@@ -39,7 +40,7 @@ class Run:
     provider: Provider
     ledger: Ledger
     workspace: Workspace
-    ffmpeg: Ffmpeg
+    room: CuttingRoom
     out: Path
     tell: Callable[[Event], None]
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
@@ -48,6 +49,7 @@ class Run:
     jobs: int = 4
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     retry_failed: bool = False
+    now: Callable[[], float] = time.time
 
 
 async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

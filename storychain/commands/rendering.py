@@ -19,6 +19,7 @@ from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
 from storychain.errors import AccountError, Interrupted, StorychainError
 from storychain.ledger import Caps, Ledger
+from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
 from storychain.plan import Action, Step, quote
 from storychain.report import documents
@@ -82,7 +83,7 @@ async def _render(
                 provider=opened,
                 ledger=ledger,
                 workspace=at.workspace,
-                ffmpeg=ffmpeg,
+                room=FfmpegRoom(ffmpeg),
                 out=settings.out,
                 tell=tell,
                 catalogue=settings.catalogue,

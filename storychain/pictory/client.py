@@ -9,13 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
-import httpx
-
 from storychain.pictory.answers import failure_of, job_of, json_of, page_of, quota_of, upload_of, usage_of
 from storychain.pictory.download import download, is_page
 from storychain.pictory.refusals import Passing, read_error, submission
 from storychain.pictory.transport import (
     NEVER_SENT,
+    NO_ADDRESS,
     TROUBLE,
     Answer,
     Patience,
@@ -139,7 +138,7 @@ class Pictory:
             ):
                 if not response.is_success:
                     raise Passing(f"the upload was answered with {response.status_code}")
-        except httpx.InvalidURL as error:
+        except NO_ADDRESS as error:
             raise Passing("the API gave an address that is none") from error
         except TROUBLE as error:
             raise Passing(f"the upload was cut off: {told(error)}") from error
@@ -160,7 +159,7 @@ class Pictory:
         try:
             async with self._files.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
                 return response.is_success and not is_page(response)
-        except (*TROUBLE, httpx.InvalidURL):
+        except (*TROUBLE, *NO_ADDRESS):
             return False
 
     async def download(self, url: str, part: Path, on_bytes: Callable[[int, int | None], None]) -> str:

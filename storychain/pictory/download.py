@@ -13,7 +13,7 @@ import httpx
 
 from storychain.errors import MediaError
 from storychain.pictory.refusals import Passing, retry_after
-from storychain.pictory.transport import TROUBLE, Patience, patiently, told
+from storychain.pictory.transport import NO_ADDRESS, TROUBLE, Patience, patiently, told
 from storychain.printable import without_query
 from storychain.provider import AddressGone
 
@@ -69,7 +69,7 @@ async def _fetch_rest(client: httpx.AsyncClient, url: str, arrival: _Arrival, se
         async with client.stream("GET", url, headers=_asking_for_the_rest(arrival)) as response:
             _begin(response, arrival, url)
             await _take_in(response, arrival, url, time.monotonic() + seconds)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+    except (*NO_ADDRESS, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
         raise AddressGone(
             f"the address cannot be followed ({type(error).__name__})", where=without_query(url)
         ) from error

@@ -30,6 +30,9 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx
 TROUBLE = (httpx.HTTPError, ssl.SSLError, TimeoutError)
 """All that can happen on the way. A broken TLS record comes as it is, our own clock as TimeoutError."""
 
+NO_ADDRESS = (httpx.InvalidURL, UnicodeError)
+"""What comes of addresses that are none; a host's name that cannot be is told by the codec of such names."""
+
 LARGEST_ANSWER = 16 << 20
 """Bytes of an API answer; far above any page of jobs, far below what would fill the memory."""
 
@@ -117,7 +120,7 @@ class Wire:
         """Send one request that may be repeated; trouble on the way is Passing."""
         try:
             return await self.ask(method, path, **options)
-        except (*TROUBLE, httpx.InvalidURL) as error:
+        except (*TROUBLE, *NO_ADDRESS) as error:
             raise Passing(f"the API could not be reached: {told(error)}") from error
 
     def _without_key(self, body: bytes) -> bytes:
@@ -164,7 +167,7 @@ def file_client(patience: Patience) -> httpx.AsyncClient:
 
 async def _check_port(request: httpx.Request) -> None:
     """Refuse, on every hop of a redirect, ports that sockets know only as a programming error."""
-    if (request.url.port or 0) > 65535:
+    if not 0 <= (request.url.port or 0) <= 65535:
         raise httpx.InvalidURL("no such port")
 
 

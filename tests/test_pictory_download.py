@@ -192,7 +192,15 @@ def test_a_redirect_to_another_host_carries_neither_key_nor_password(tmp_path):
 
 @pytest.mark.parametrize(
     "place",
-    ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:video/mp4,abc", "http://x:port", "http://127.0.0.1:99999/"],
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/x",
+        "data:video/mp4,abc",
+        "http://x:port",
+        "http://127.0.0.1:99999/",
+        "http://x:-1/",
+        "http://xn--/",
+    ],
 )
 def test_redirects_out_of_http_are_refused(tmp_path, place):
     outcome, _, part, _ = fetch(tmp_path, raw(302, Location=place))
@@ -201,7 +209,16 @@ def test_redirects_out_of_http_are_refused(tmp_path, place):
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://127.0.0.1/x?sig=s3cret", "http://x:port/?sig=s3cret", "http:///x"]
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/x?sig=s3cret",
+        "http://x:port/?sig=s3cret",
+        "http:///x",
+        "http://x:-1/?sig=s3cret",
+        "http://xn--/?sig=s3cret",
+        "http://127.0.0.1:1/?sig=s3cret\udcff",
+    ],
 )
 def test_addresses_out_of_http_are_gone(tmp_path, url):
     outcome, _, _, _ = fetch(tmp_path, WHOLE, url=url)

@@ -112,6 +112,9 @@ def child(order: dict[str, Any], answer: int) -> None:
 
 
 def main() -> None:
+    # Whatever is imported or read on first use is had once, before the first fork.
+    load_story(Path(__file__).parent.parent / "stories" / "lighthouse.yaml")
+    Pictory("http://127.0.0.1:9", "pictai_none")
     for line in sys.stdin:
         reading, writing = os.pipe()
         pid = os.fork()

@@ -140,7 +140,7 @@ def test_cancelling_kills_the_whole_group(tmp_path):
 
     async def cancelled() -> None:
         task = asyncio.create_task(run_ffmpeg(ffmpeg, [], timeout=60))
-        while not note.exists():  # noqa: ASYNC110 - another process writes it
+        while not note.exists():
             await asyncio.sleep(0.01)
         task.cancel()
         await task

@@ -164,8 +164,8 @@ class Rendering:
 
     async def _fetch(self, step: Step, record: Record) -> Prepared:
         if not self._links[step.scene.id].done():
-            # Completed in an earlier run: its addresses may have expired since.
-            self._hand_on(step, await read_anew(self._run, record), fresh=True)
+            # Completed in an earlier run: its addresses may have expired since, and so may those it gives now.
+            self._hand_on(step, await read_anew(self._run, record), fresh=False)
         link = self._links[step.scene.id].result()
         prepared = await bring_home(self._run, self._story.name, step, record, link.job)
         link.home.set_result(prepared)

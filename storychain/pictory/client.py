@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from storychain.pictory.answers import failure_of, job_of, json_of, page_of, quota_of, upload_of, usage_of
-from storychain.pictory.download import download, is_page
+from storychain.pictory.download import LARGEST, download, is_page
 from storychain.pictory.refusals import Passing, read_error, submission
 from storychain.pictory.transport import (
     NEVER_SENT,
@@ -39,6 +39,8 @@ from storychain.provider import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    import httpx
+
 _CHUNK = 1 << 20
 
 _EMPTY_PAGES = 50
@@ -48,7 +50,11 @@ T = TypeVar("T")
 
 
 class Pictory:
-    """The API at `base_url`, spoken to with `key`. An async context manager; leaving it closes its connections."""
+    """The API at `base_url`, spoken to with `key`. An async context manager; leaving it closes its connections.
+
+    `largest` is the most bytes a downloaded file may have. Requests travel over `transport` where one is given, else over
+    the network.
+    """
 
     def __init__(
         self,
@@ -58,12 +64,15 @@ class Pictory:
         name: str = "pictory",
         free: bool = False,
         patience: Patience | None = None,
+        largest: int = LARGEST,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = name
+        self._largest = largest
         self.free = free
         self._patience = patience or Patience()
-        self._api = Wire(base_url, key, self._patience)
-        self._files = file_client(self._patience)
+        self._api = Wire(base_url, key, self._patience, transport)
+        self._files = file_client(self._patience, transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,14 +166,17 @@ class Pictory:
     async def alive(self, url: str) -> bool:
         """Whether `url` still gives its file. A signature covers the method, so this is a GET of one byte."""
         try:
-            async with self._files.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
+            async with (
+                asyncio.timeout(self._patience.whole),
+                self._files.stream("GET", url, headers={"Range": "bytes=0-0"}) as response,
+            ):
                 return response.is_success and not is_page(response)
         except (*TROUBLE, *NO_ADDRESS):
             return False
 
     async def download(self, url: str, part: Path, on_bytes: Callable[[int, int | None], None]) -> str:
         """See Provider."""
-        return await download(self._files, url, part, self._patience, on_bytes)
+        return await download(self._files, url, part, self._patience, on_bytes, largest=self._largest)
 
     async def _read(self, path: str, read: Callable[[Any], T], params: dict[str, str]) -> T:
         async def ask() -> T:

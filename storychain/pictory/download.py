@@ -25,11 +25,32 @@ LARGEST = 8 << 30
 """Bytes; far above any segment, far below a disk filled by a mistake."""
 
 
+class _Clock:
+    """Ends a download that takes too long in all, or that drips: a byte now and then is no progress."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._ends = time.monotonic() + patience.transfer
+        self._span_began = time.monotonic()
+        self._span_bytes = 0
+
+    def tick(self, size: int) -> None:
+        """Count `size` bytes that have arrived. Raises Passing where they are too few for the time they took."""
+        now = time.monotonic()
+        self._span_bytes += size
+        passed = now - self._span_began
+        if now > self._ends or (passed > self._patience.silence and self._span_bytes < self._patience.floor * passed):
+            raise Passing(f"the download is too slow: {self._span_bytes} bytes in the last {passed:.0f} s")
+        if passed > self._patience.silence:
+            self._span_began, self._span_bytes = now, 0
+
+
 @dataclass(slots=True)
 class _Arrival:
     """What has arrived so far, and how to recognise the same file when asking for the rest."""
 
     file: BinaryIO
+    largest: int
     on_bytes: Callable[[int, int | None], None]
     validator: str | None = None
     total: int | None = None
@@ -50,25 +71,35 @@ class _Arrival:
 
 
 async def download(
-    client: httpx.AsyncClient, url: str, part: Path, patience: Patience, on_bytes: Callable[[int, int | None], None]
+    client: httpx.AsyncClient,
+    url: str,
+    part: Path,
+    patience: Patience,
+    on_bytes: Callable[[int, int | None], None],
+    *,
+    largest: int = LARGEST,
 ) -> str:
     """Fetch `url` into `part` and return the sha256 in hex.
 
-    Raises AddressGone (expired, removed, not an address), MediaError (beyond all sizes), ProviderUnreachable (no
-    patience left), OSError (disk).
+    Raises AddressGone (expired, removed, not an address), MediaError (more than `largest` bytes), ProviderUnreachable
+    (no patience left), OSError (disk).
     """
     part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
-        arrival = _Arrival(file, on_bytes)
-        await patiently(patience, lambda: _fetch_rest(client, url, arrival, patience.transfer))
+        arrival = _Arrival(file, largest, on_bytes)
+        await patiently(patience, lambda: _fetch_rest(client, url, arrival, patience))
     return arrival.digest.hexdigest()
 
 
-async def _fetch_rest(client: httpx.AsyncClient, url: str, arrival: _Arrival, seconds: float) -> None:
+async def _fetch_rest(client: httpx.AsyncClient, url: str, arrival: _Arrival, patience: Patience) -> None:
     try:
-        async with client.stream("GET", url, headers=_asking_for_the_rest(arrival)) as response:
+        async with (
+            asyncio.timeout(patience.whole) as until_it_begins,
+            client.stream("GET", url, headers=_asking_for_the_rest(arrival)) as response,
+        ):
+            until_it_begins.reschedule(None)
             _begin(response, arrival, url)
-            await _take_in(response, arrival, url, time.monotonic() + seconds)
+            await _take_in(response, arrival, url, _Clock(patience))
     except (*NO_ADDRESS, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
         raise AddressGone(
             f"the address cannot be followed ({type(error).__name__})", where=without_query(url)
@@ -93,7 +124,7 @@ def _asking_for_the_rest(arrival: _Arrival) -> dict[str, str]:
     return headers
 
 
-async def _take_in(response: httpx.Response, arrival: _Arrival, url: str, ends: float) -> None:
+async def _take_in(response: httpx.Response, arrival: _Arrival, url: str, clock: _Clock) -> None:
     """Write what comes as it comes: what a cut leaves behind need not be sent again.
 
     The clock is looked at between pieces; cancelling a piece while it is written would let the count go wrong.
@@ -101,10 +132,14 @@ async def _take_in(response: httpx.Response, arrival: _Arrival, url: str, ends: 
     async for piece in response.aiter_bytes():
         await asyncio.to_thread(arrival.add, piece)
         arrival.on_bytes(arrival.size, arrival.total)
-        if arrival.size > LARGEST:
-            raise MediaError(f"the file is larger than {LARGEST >> 30} GiB", where=without_query(url))
-        if time.monotonic() > ends and arrival.size != arrival.total:
-            raise Passing(f"the download is too slow: {arrival.size} bytes so far")
+        _check_size(arrival.size, arrival, url)
+        if arrival.size != arrival.total:
+            clock.tick(len(piece))
+
+
+def _check_size(size: int, arrival: _Arrival, url: str) -> None:
+    if size > arrival.largest:
+        raise MediaError(f"the file is larger than {arrival.largest / 1e6:,.0f} MB", where=without_query(url))
 
 
 def _begin(response: httpx.Response, arrival: _Arrival, url: str) -> None:
@@ -124,6 +159,7 @@ def _begin(response: httpx.Response, arrival: _Arrival, url: str) -> None:
         arrival.restart()
     arrival.encoded = response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
     arrival.total = None if arrival.encoded else (span and span[1]) or _announced(response, arrival.size)
+    _check_size(arrival.total or 0, arrival, url)
     told_now = _strong(response.headers.get("etag")) or response.headers.get("last-modified")
     arrival.validator = told_now or arrival.validator
 

@@ -50,7 +50,8 @@ class Patience:
     """How often and how long (seconds) a read is repeated; waits grow from `first` to `most`, with jitter.
 
     Of a single request: `silence` is the longest time without any progress, `whole` the time for the whole answer of
-    the API, `transfer` for a file on its way (a download that runs out of it is resumed).
+    the API, `transfer` for a file on its way (a download that runs out of it is resumed). A download that brings fewer
+    than `floor` bytes a second, over any span of `silence`, is given up and resumed as well.
     """
 
     attempts: int = 6
@@ -60,6 +61,7 @@ class Patience:
     silence: float = 45.0
     whole: float = 120.0
     transfer: float = 1800.0
+    floor: float = 1000.0
 
     @property
     def timeout(self) -> httpx.Timeout:
@@ -89,7 +91,9 @@ class Answer:
 class Wire:
     """The API itself. It follows no redirect: a redirected POST would be another POST."""
 
-    def __init__(self, base_url: str, key: str, patience: Patience) -> None:
+    def __init__(
+        self, base_url: str, key: str, patience: Patience, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._patience = patience
         self._key = key.encode("utf-8", "replace")
         try:
@@ -98,6 +102,7 @@ class Wire:
                 headers={"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"},
                 timeout=patience.timeout,
                 verify=_certificates(),
+                transport=transport,
             )
         except (httpx.InvalidURL, ValueError, ImportError) as error:
             raise _unusable(error) from error
@@ -150,13 +155,14 @@ async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
     return await retrying(attempt)
 
 
-def file_client(patience: Patience) -> httpx.AsyncClient:
+def file_client(patience: Patience, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """A client for files, which live elsewhere: it carries no key and follows few redirects."""
     try:
         return httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             timeout=patience.timeout,
             verify=_certificates(),
+            transport=transport,
             follow_redirects=True,
             max_redirects=3,
             event_hooks={"request": [_check_port]},

@@ -29,6 +29,7 @@ _OTHERS = {
     b"PK\x03\x04": "a ZIP archive",
 }
 _LEAST_BOX, _WIDE_BOX = 8, 16
+_ANOTHER = "Download it again, or give another file."
 _H264_IDR = 5
 _HEVC_IDR = (19, 20)
 
@@ -53,6 +54,7 @@ def examine(path: Path, *, matroska: bool) -> Outer:
                 return Outer("matroska", fragmented=False)
             if head[4:8] not in _BOXES:
                 raise MediaError(_what(head), where=str(path), next_step="Give an MP4 video, or download it again.")
+            _check_counts(file, path)
             return Outer("mov", fragmented=b"moof" in set(_walk_boxes(file, path)))
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror}", where=str(path)) from error
@@ -86,6 +88,50 @@ def _walk_boxes(file: BinaryIO, path: Path) -> Iterator[bytes]:
         if size < _LEAST_BOX or place + size > end:
             raise MediaError("this video is cut short", where=str(path), next_step="Download it again.")
         place += size
+
+
+_TABLES = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
+_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}
+"""Boxes that say how many samples there are, and after how many bytes they do."""
+
+_MOST_BOXES = 1_000_000
+
+
+def _check_counts(file: BinaryIO, path: Path) -> None:
+    """Hold the index against the size of its file: readers set memory aside for each sample that it promises.
+
+    Raises MediaError where there are more samples than bytes, or boxes without end.
+    """
+    end = file.seek(0, 2)
+    for number, (kind, place) in enumerate(_boxes(file, end)):
+        count = 0
+        if kind in _COUNTS:
+            file.seek(place + _COUNTS[kind])
+            count = int.from_bytes(file.read(4), "big")
+        if count > end or number > _MOST_BOXES:
+            raise MediaError("this video promises more than it holds", where=str(path), next_step=_ANOTHER)
+
+
+def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and place of the content of every box up to `end`, those of an index included; none reaches out of its own.
+
+    As deep as they are stacked, without a call for each: a file may hold nothing but boxes in boxes.
+    """
+    place, ends = 0, [end]
+    while ends:
+        file.seek(place)
+        head = file.read(_WIDE_BOX)
+        size, kind, before = int.from_bytes(head[:4], "big"), head[4:8], _LEAST_BOX
+        if size == 1:
+            size, before = int.from_bytes(head[8:16], "big"), _WIDE_BOX
+        inner = min(place + size, ends[-1]) if size else ends[-1]
+        if inner < place + before or place + before > ends[-1]:
+            place = ends.pop()
+            continue
+        yield kind, place + before
+        if kind in _TABLES:
+            ends.append(inner)
+        place = place + before if kind in _TABLES else inner
 
 
 def is_clean_key(codec: str, extradata: bytes, packet: bytes) -> bool:

@@ -7,6 +7,7 @@ different segments alike belongs to the film.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import wave
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ import ffmpeg as build
 
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
-from storychain.media.probe import Probe, Sound, probe
+from storychain.media.probe import MOST_PIXELS, Probe, Sound, probe
 from storychain.media.recipes import PLAIN, SOUND_RATE, cut_sound, encoded, from_zero, patience, reshaped, samples_of
 from storychain.media.tool import FfmpegFailed, run_ffmpeg
 from storychain.media.walk import AGAIN
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from storychain.media.form import Form
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 1
+_RECIPE = 2
 """Counts up when prepared files are made differently: those made before are then made anew."""
 
 _PICTURE, _SOUND, _RECORD = "picture.mov", "sound.wav", "prepared.json"
@@ -57,9 +58,9 @@ async def prepare(
 ) -> Prepared:
     """Check `segment` by decoding all of it, and write its picture and sound into `folder`; 0.6 s for 8 s of 720p.
 
-    A folder that already holds just this file's is used as it is. `strict=False` accepts what decodes with
-    complaints: for bytes that a second download has shown to be the provider's own. `matroska` lets WebM and MKV in.
-    Raises MediaError if the file is not whole.
+    A folder that already holds just this file's, byte for byte as it was written, is used as it is. `strict=False`
+    accepts what decodes with complaints: for bytes that a second download has shown to be the provider's own.
+    `matroska` lets WebM and MKV in. Raises MediaError if the file is not whole.
     """
     source = _identity(segment)
     done = await asyncio.to_thread(_recall, folder, source)
@@ -80,7 +81,7 @@ async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
     """Write the very last picture of `video` as a PNG of its full size. Raises MediaError."""
     facts = await asyncio.to_thread(probe, video, matroska=True)
     begin = max(0.0, float(facts.start + facts.seconds) - 1.0)
-    source = build.input(str(video.absolute()), f=facts.demuxer, ss=f"{begin:.6f}")
+    source = build.input(str(video.absolute()), f=facts.demuxer, ss=f"{begin:.6f}", max_pixels=MOST_PIXELS)
     last = source[str(facts.picture_index)].filter("reverse").output("last.png", **{"frames:v": 1})
     with folder_aside(png.parent) as aside:
         await run_ffmpeg(ffmpeg, last.get_args(), timeout=patience(facts.seconds), cwd=aside, where=str(video))
@@ -89,7 +90,7 @@ async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
 
 def _argv(segment: Path, facts: Probe, *, strict: bool) -> list[str]:
     """One pass over the file: all of it decoded, its picture written, its sound cut to the picture's length."""
-    options = {"err_detect": "explode"} if strict else {}
+    options = {"max_pixels": MOST_PIXELS} | ({"err_detect": "explode"} if strict else {})
     source = build.input(str(segment.absolute()), f=facts.demuxer, **options)
     merged = build.merge_outputs(*_pictures(source, facts), _sound(source, facts))
     return [str(arg) for arg in (merged.global_args("-xerror") if strict else merged).get_args()]
@@ -152,7 +153,8 @@ def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int]) -> Pr
         what = f"only {float(made.seconds):.3f} s of {float(expected):.3f} s could be read"
         raise MediaError(what, where=str(folder), next_step="Download the segment again.")
     sound = None if facts.audio is None else asdict(facts.audio) | {"seconds": str(facts.audio.seconds)}
-    record = {"source": source, "tick": str(made.tick), "sound": sound, "mended": facts.flaw}
+    bytes_ = {name: _sha256(aside / name) for name in (_PICTURE, _SOUND)}
+    record = {"source": source, "sha256": bytes_, "tick": str(made.tick), "sound": sound, "mended": facts.flaw}
     (aside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (folder / _RECORD).unlink(missing_ok=True)
     for name in (_PICTURE, _SOUND, _RECORD):
@@ -164,7 +166,7 @@ def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
     """What an earlier run prepared from the same file, or None."""
     try:
         record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-        if record["source"] != source:
+        if record["source"] != source or any(_sha256(folder / name) != told for name, told in record["sha256"].items()):
             return None
         made = probe(folder / _PICTURE, tick=Fraction(record["tick"]))
         if _samples(folder / _SOUND) != samples_of(made.seconds):
@@ -177,6 +179,11 @@ def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
 
 def _prepared(folder: Path, facts: Probe, mended: str | None) -> Prepared:
     return Prepared(folder, folder / _PICTURE, folder / _SOUND, facts, mended)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _samples(sound: Path) -> int:

@@ -33,6 +33,12 @@ _TRANSFERS = {16: "pq", 18: "hlg"}
 
 _JPEG_RANGE = 2
 
+MOST_PIXELS = 8192 * 8192
+"""Of one picture; a header may promise a thousand times as many, and memory is set aside before they are missed."""
+
+CONFINED = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+"""Options for whatever reads a stranger's video: it leads nowhere, and its pictures have an end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -124,7 +130,7 @@ def probe(path: Path, *, matroska: bool = False, tick: Fraction | None = None) -
     outer = container.examine(path, matroska=matroska)
     try:
         # An absolute path cannot be taken for an address, and a named format cannot be taken for a playlist.
-        with av.open(str(path.absolute()), format=outer.demuxer) as opened:
+        with av.open(str(path.absolute()), format=outer.demuxer, options=CONFINED) as opened:
             return _gather(opened, path, walk(opened, path), outer, tick)
     except FFmpegError as error:
         raise MediaError("this is not a video that can be read", where=str(path), next_step=AGAIN) from error
@@ -133,6 +139,9 @@ def probe(path: Path, *, matroska: bool = False, tick: Fraction | None = None) -
 def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.Outer, tick: Fraction | None) -> Probe:
     picture = picture_of(opened, path)
     code = picture.codec_context
+    if not 0 < code.width * code.height <= MOST_PIXELS:
+        what = f"its pictures are said to be {code.width} by {code.height} pixels"
+        raise MediaError(what, where=str(path), next_step=AGAIN)
     tick = max(tick or Fraction(0), picture.time_base or Fraction(0))
     rate = rate_of(walked.times, tick)
     fps, seconds = length_of(walked, rate, picture)

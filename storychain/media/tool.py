@@ -31,6 +31,9 @@ SETTING = "STORYCHAIN_FFMPEG"
 _OLDEST = (57, 28)
 """libavutil of ffmpeg 5.1: builds from git carry no version of their own, but always this one."""
 
+PROTOCOLS = "file,pipe"
+"""What ffmpeg may open; no video of ours leads to the network."""
+
 _TAIL = 16_384
 """Bytes of ffmpeg's messages that are kept; a damaged file can make it write without end."""
 
@@ -141,7 +144,15 @@ async def run_ffmpeg(
 
 def _command(ffmpeg: Ffmpeg, argv: Sequence[str], *, progress: bool) -> list[str]:
     telling = ["-progress", "pipe:1", "-nostats"] if progress else []
-    return [str(ffmpeg.path), "-nostdin", "-hide_banner", "-loglevel", "error", *telling, *argv]
+    return [str(ffmpeg.path), "-nostdin", "-hide_banner", "-loglevel", "error", *telling, *_confined(argv)]
+
+
+def _confined(argv: Sequence[str]) -> list[str]:
+    """`argv` with every input kept to files and pipes, wherever what is read there points.
+
+    The option counts for the input after it alone, so each gets its own.
+    """
+    return [part for word in argv for part in (("-protocol_whitelist", PROTOCOLS, word) if word == "-i" else (word,))]
 
 
 class Feed:

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
 AGAIN = "Download it again, or give another file."
 """What to do about a file that is no whole video."""
+
+LONGEST = 4 * 3600
+"""Seconds of video; a header may promise a century, and sound is cut to the picture's length."""
+
+_MOST_PACKETS = 4_000_000
+"""More than four hours have, at 120 pictures a second and any sound but PCM in crumbs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,14 @@ class Walk:
     begins_clean: bool
     keys_clean: bool
     sound_seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is kept of a packet: a packet itself holds its bytes, and all of them would be the whole file."""
+
+    mark: int
+    hidden: bool
 
 
 def picture_of(opened: InputContainer, path: Path) -> VideoStream:
@@ -66,29 +79,33 @@ def walk(opened: InputContainer, path: Path) -> Walk:
     picture = picture_of(opened, path)
     code, extradata = picture.codec_context.codec, bytes(picture.codec_context.extradata or b"")
     sound = sound_of(opened)
-    packets: list[Packet[Stream]] = []
+    packets: list[_Seen] = []
     heard = Fraction(0)
     clean: list[bool] = []
-    for packet in opened.demux(*(stream for stream in (picture, sound) if stream is not None)):
+    for number, packet in enumerate(opened.demux(*(stream for stream in (picture, sound) if stream is not None))):
         if packet.size == 0:
             continue
         if packet.is_corrupt:
             raise _cut_short(path)
+        if number > _MOST_PACKETS:
+            raise _too_long(path)
         if packet.stream is not picture:
             heard += (packet.duration or 0) * packet.time_base
             continue
         if packet.is_keyframe or not packets:
             clean.append(is_clean_key(code.canonical_name, extradata, bytes(packet)))
-        packets.append(packet)
-    if len(packets) < max(1, picture.frames) or all(packet.is_discard for packet in packets):
+        packets.append(_Seen(packet.pts if packet.pts is not None else packet.dts or 0, packet.is_discard))
+    if len(packets) < max(1, picture.frames) or all(packet.hidden for packet in packets):
         raise _cut_short(path)
-    return _measure(packets, clean, heard)
+    walked = _measure(packets, picture.time_base or Fraction(0), clean, heard)
+    if walked.times[-1] - walked.times[0] > LONGEST:
+        raise _too_long(path)
+    return walked
 
 
-def _measure(packets: list[Packet[Stream]], clean: list[bool], heard: Fraction) -> Walk:
-    marks = [packet.pts if packet.pts is not None else packet.dts or 0 for packet in packets]
-    base = packets[0].time_base
-    shown = sorted(mark for mark, packet in zip(marks, packets, strict=True) if not packet.is_discard)
+def _measure(packets: list[_Seen], base: Fraction, clean: list[bool], heard: Fraction) -> Walk:
+    marks = [packet.mark for packet in packets]
+    shown = sorted(packet.mark for packet in packets if not packet.hidden)
     place = {mark: rank for rank, mark in enumerate(sorted(marks))}
     return Walk(
         times=[mark * base for mark in shown],
@@ -118,6 +135,10 @@ def rotation_of(opened: InputContainer, picture: VideoStream) -> int:
     for frame in opened.decode(picture):
         return int(frame.rotation)
     return 0
+
+
+def _too_long(path: Path) -> MediaError:
+    return MediaError(f"this video says it is longer than {LONGEST // 3600} h", where=str(path), next_step=AGAIN)
 
 
 def _cut_short(path: Path) -> MediaError:

@@ -41,11 +41,11 @@ def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]
     inputs: list[str] = []
     for plate, path in layers.plates:
         rows, columns = plate.pixels.shape[:2]
-        inputs += [*_RAW, "rgba", "-video_size", f"{columns}x{rows}", "-i", str(path)]
+        inputs += reading(path, *_RAW, "rgba", "-video_size", f"{columns}x{rows}")
     for card, _, _ in layers.cards:
-        inputs += ["-f", "image2", "-framerate", "24", "-pattern_type", "none", "-i", str(card)]
+        inputs += reading(card, "-f", "image2", "-framerate", "24", "-pattern_type", "none")
     if layers.opening:
-        inputs += [*_RAW, "yuv420p", "-video_size", f"{shot.width}x{shot.height}", "-i", str(layers.opening)]
+        inputs += reading(layers.opening, *_RAW, "yuv420p", "-video_size", f"{shot.width}x{shot.height}")
     silent = "media.silent" in shot.flaws
     graph = _picture(shot, layers) + ("" if silent else f";{layers.sound}")
     sound = ["-an"] if silent else ["-map", "[sound]", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"]
@@ -53,7 +53,7 @@ def command(ffmpeg: Path, shot: Shot, layers: Layers, output: Path) -> list[str]
         *start(ffmpeg),
         *inputs,
         *("-filter_complex_threads", "2", "-filter_complex", graph, "-map", "[picture]", *sound),
-        *("-frames:v", str(shot.frames), *picture_codec(shot), *container(layers.tag), str(output)),
+        *("-frames:v", str(shot.frames), *picture_codec(shot), *container(layers.tag), str(output.absolute())),
     ]
 
 
@@ -63,8 +63,15 @@ def merged(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path, ta
     joined = ["-map", "[sound]", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"]
     graph += ";[0:a:0]aresample=48000[c];[c][1:a:0]concat=n=2:v=0:a=1[sound]" if sound else ""
     return [
-        *(*start(ffmpeg), "-f", "mov", "-i", str(source), "-f", "mov", "-i", str(fresh), "-filter_complex", graph),
-        *("-map", "[picture]", *(joined if sound else ["-an"]), *picture_codec(shot), *container(tag), str(output)),
+        *(*start(ffmpeg), *reading(source, "-f", "mov"), *reading(fresh, "-f", "mov"), "-filter_complex", graph),
+        *(
+            "-map",
+            "[picture]",
+            *(joined if sound else ["-an"]),
+            *picture_codec(shot),
+            *container(tag),
+            str(output.absolute()),
+        ),
     ]
 
 
@@ -73,16 +80,21 @@ def repeating(ffmpeg: Path, shot: Shot, source: Path, fresh: Path, output: Path,
     last = f"{_fit(shot)},reverse,trim=end_frame={REPEATED},reverse,setpts=PTS-STARTPTS"
     graph = f"[0:v]{last}[a];[1:v]setpts=PTS-STARTPTS[b];[a][b]concat=n=2:v=1:a=0[picture]"
     return [
-        *(*start(ffmpeg), "-f", "mov", "-i", str(source), "-f", "mov", "-i", str(fresh), "-filter_complex", graph),
+        *(*start(ffmpeg), *reading(source, "-f", "mov"), *reading(fresh, "-f", "mov"), "-filter_complex", graph),
         *("-map", "[picture]", "-map", "1:a?", "-c:a", "copy", "-frames:v", str(shot.frames)),
-        *(*picture_codec(shot), *container(tag), str(output)),
+        *(*picture_codec(shot), *container(tag), str(output.absolute())),
     ]
 
 
 def start(ffmpeg: Path) -> list[str]:
     """How every command begins."""
     quiet = ["-hide_banner", "-nostdin", "-y", "-v", "error", "-progress", "pipe:1", "-stats_period", "0.2"]
-    return [str(ffmpeg), *quiet, "-protocol_whitelist", "file,pipe"]
+    return [str(ffmpeg), *quiet]
+
+
+def reading(path: Path, *form: str) -> list[str]:
+    """An input of the given form, kept to files wherever it points; an absolute path is no option and no address."""
+    return [*form, "-protocol_whitelist", "file", "-i", str(path.absolute())]
 
 
 def picture_codec(shot: Shot) -> list[str]:

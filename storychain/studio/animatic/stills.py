@@ -18,6 +18,9 @@ from storychain.errors import MediaError
 from storychain.studio.animatic.look import World
 
 _MAX_PIXELS = 64_000_000
+_CONFINED = {"protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
+"""Options for whatever reads a stranger's video: it leads nowhere, and its pictures have an end."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _TAG = "comment"
 
@@ -49,7 +52,7 @@ def image(path: Path, width: int, height: int) -> Still:
 
 def has_sound(video: Path) -> bool:
     """Whether a video that could be read has a sound track."""
-    with av.open(video, format=_demuxer(video)) as container:
+    with av.open(video, format=_demuxer(video), options=_CONFINED) as container:
         return bool(container.streams.audio)
 
 
@@ -92,7 +95,7 @@ def _put(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:
 
 def _last_frame(path: Path) -> tuple[VideoFrame, str]:
     try:
-        with av.open(path, format=_demuxer(path)) as container:
+        with av.open(path, format=_demuxer(path), options=_CONFINED) as container:
             stream = container.streams.video[0]
             frames = _tail(container, stream) or list(container.decode(stream))[-1:]
             tag = str(container.metadata.get(_TAG, ""))

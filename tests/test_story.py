@@ -216,6 +216,32 @@ CASES = {
     "scenes:\n  - {prompt: Hello, id: ../x}\n": ["an id does not begin with '.'"],
     f"scenes:\n  - {{prompt: Hello, id: {'x' * 65}}}\n": ["is 65 characters long; an id has at most 64"],
     "scenes:\n  - {prompt: Hello, id: scene-2}\n  - prompt: Again.\n": ["3:5  scenes[1].id: the id 'scene-2' is taken"],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: Hello there}\n": [
+        "expected a list of one to five prompts, found the"
+    ],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: []}\n": ["scenes[0].fallback_prompts: is empty"],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: [A one, A two, A three, A four, A five, A six]}\n": [
+        "scenes[0].fallback_prompts: has more than 5 entries"
+    ],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: [Hi]}\n": [
+        "2:40  scenes[0].fallback_prompts[0]: is 2 characters long"
+    ],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: [Hello there, 'Hello ${name}']}\n": [
+        "scenes[0].fallback_prompts[1]: unknown variable 'name'"
+    ],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: [{a: b}]}\n": [
+        "fallback_prompts[0]: expected text, found a mapping"
+    ],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: [' Hello']}\n": [
+        "fallback_prompts[0]: says the same as the prompt"
+    ],
+    "scenes:\n  - {prompt: Hello, fallback_prompts: [Hello you, Hello you]}\n": [
+        "fallback_prompts[1]: says the same as fallback_prompts[0]"
+    ],
+    "on_failure: placeholders\n" + SCENES: [
+        "1:13  on_failure: expected stop or placeholder, found 'placeholders'; did you mean 'placeholder'?"
+    ],
+    "scenes:\n  - {prompt: Hello, on_failure: skip}\n": ["scenes[0].on_failure: expected stop or placeholder, found"],
     "start: clip.mp4\n" + SCENES: ["start: expected a mapping with video, image or references, found the text"],
     "start: {}\n" + SCENES: ["start: needs one of video, image, references"],
     "start: {include: true}\n" + SCENES: ["start: needs one of video"],

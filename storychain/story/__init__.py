@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from storychain.catalogue import MODELS
-from storychain.story.model import Join, Scene, Source, Start, Story
+from storychain.story.model import Join, OnFailure, Scene, Source, Start, Story
 from storychain.story.template import SCHEMA_FILE, schema_text, template
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA_FILE",
     "Join",
+    "OnFailure",
     "Scene",
     "Source",
     "Start",

@@ -27,9 +27,13 @@ MOST_SCENES = 1000
 """Most scenes of one story."""
 
 DEFAULT_ATTEMPTS = 1
-"""Paid tries at a scene that does not say: one, so that nothing is paid twice unasked."""
+"""Paid tries at a scene that does not say: one a prompt, so that nothing is paid twice unasked."""
+
+MOST_FALLBACKS = 5
+"""Most fallback prompts of one scene."""
 
 JOINS = ("extend", "last_frame", "cut")
+ON_FAILURE = ("stop", "placeholder")
 
 _DURATION = {"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,4}s?$"}, {"type": "integer", "minimum": 1}]}
 _RATIOS = sorted({ratio for model in MODELS.values() for ratio in model.aspect_ratios})
@@ -47,6 +51,7 @@ Duration = Annotated[str, BeforeValidator(read_word), WithJsonSchema(_DURATION)]
 ModelName = Annotated[str, BeforeValidator(read_word), WithJsonSchema(_offered(list(MODELS)))]
 Ratio = Annotated[str, BeforeValidator(read_word), WithJsonSchema(_offered(_RATIOS))]
 JoinName = Annotated[str, BeforeValidator(read_word), WithJsonSchema({"type": "string", "enum": list(JOINS)})]
+OnFailure = Annotated[str, BeforeValidator(read_word), WithJsonSchema({"type": "string", "enum": list(ON_FAILURE)})]
 Address = Annotated[str, BeforeValidator(read_line), WithJsonSchema({"type": "string", "minLength": 1})]
 Credits = Annotated[
     Decimal, BeforeValidator(read_credits), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_BUDGET})
@@ -116,9 +121,23 @@ class WrittenScene(_Written):
     )
     attempts: Attempts | None = Field(
         default=None,
-        description="Paid tries at this scene before the story gives up here. Default: "
-        f"{DEFAULT_ATTEMPTS}, so that nothing is paid twice unasked.",
+        description="Paid tries this scene may ever use, all its prompts together. Default: "
+        f"{DEFAULT_ATTEMPTS}, so that nothing is paid twice unasked; one more for each fallback prompt.",
         examples=[2],
+    )
+    fallback_prompts: tuple[Text, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST_FALLBACKS,
+        description="Milder words for the scene, tried in their order when the provider refuses the words before. "
+        "Style and variables are joined in as with the prompt.",
+        examples=[["${keeper} hurries down the stairs as the storm grows."]],
+    )
+    on_failure: OnFailure | None = Field(
+        default=None,
+        description="When the scene cannot be had: stop (no film), or placeholder (a free card stands in for it, so "
+        "that there is a film). Default: the story's.",
+        examples=["placeholder"],
     )
 
 
@@ -161,6 +180,12 @@ class WrittenStory(_Written):
         description="Most credits this story may ever cost, all takes and tries together. Default: no limit of its "
         "own.",
         examples=[120],
+    )
+    on_failure: OnFailure | None = Field(
+        default=None,
+        description="What becomes of a scene that cannot be had, unless it says so itself: stop (default; no film), or "
+        "placeholder (a free card stands in for it, so that there is a film).",
+        examples=["placeholder"],
     )
     start: WrittenStart | None = Field(
         default=None,

@@ -14,6 +14,9 @@ from typing import Literal
 Join = Literal["extend", "last_frame", "cut"]
 """How a scene begins: continues the video before it, starts from that video's last picture, or starts afresh."""
 
+OnFailure = Literal["stop", "placeholder"]
+"""What becomes of a scene that cannot be had: no film is made, or a free card stands in for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -51,7 +54,15 @@ class Scene:
     join: Join
     """On the first scene `extend` means: from the story's start, if it has one."""
     attempts: int
-    """Paid tries before the story gives up here, 1 to 10."""
+    """Paid tries this scene may ever use, all its prompts together, 1 to 10."""
+    fallbacks: tuple[str, ...] = ()
+    """What is sent in place of `prompt`, in this order, when the provider refuses the words; made up like it."""
+    on_failure: OnFailure = "stop"
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Everything that may be sent for this scene, first choice first."""
+        return (self.prompt, *self.fallbacks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from storychain.story.format import (
+    MOST_FALLBACKS,
     MOST_SCENES,
     WrittenScene,
     WrittenStart,
@@ -33,7 +34,9 @@ _EXPECTED = {
     "vars": "a mapping of names to text",
     "scenes": "a list of scenes",
     "references": "a list of one to three pictures",
+    "fallback_prompts": "a list of one to five prompts",
 }
+_MOST = {"scenes": MOST_SCENES, "references": 3, "fallback_prompts": MOST_FALLBACKS}
 _ALSO_SAID = {
     "name": "title",
     "ratio": "aspect_ratio",
@@ -46,6 +49,8 @@ _ALSO_SAID = {
     "retries": "attempts",
     "tries": "attempts",
     "transition": "join",
+    "alternatives": "fallback_prompts",
+    "on_error": "on_failure",
     "credits": "budget",
     "max_credits": "budget",
     "reference": "references",
@@ -149,7 +154,7 @@ def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
         case "too_short":
             return "is empty; at least one is needed"
         case "too_long":
-            return f"has more than {MOST_SCENES if path == ('scenes',) else 3:,} entries"
+            return f"has more than {_MOST[str(path[-1])]:,} entries"
     expected = _EXPECTED.get(str(path[-1]), "a mapping with a prompt")
     return f"expected {expected}, found {found(node)}"
 
@@ -180,7 +185,7 @@ def _mend(data: dict[str, Any], path: Path, kind: str) -> None:
     elif last == "references":
         holder[last] = [_STAND_IN]
     elif isinstance(last, int):
-        holder[last] = dict(_STAND_IN_SCENE) if path[0] == "scenes" else _STAND_IN
+        holder[last] = dict(_STAND_IN_SCENE) if path[:-1] == ("scenes",) else _STAND_IN
     elif last in {"prompt", "video", "image"} or path[:-1] == ("vars",):
         holder[last] = _STAND_IN
     else:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from storychain.catalogue import DEFAULT_MODEL, PROMPT_MAX, PROMPT_MIN
-from storychain.story.format import DEFAULT_ATTEMPTS, JOINS
-from storychain.story.model import Join, Scene, Story
+from storychain.story.format import DEFAULT_ATTEMPTS, JOINS, ON_FAILURE
+from storychain.story.model import Join, OnFailure, Scene, Story
 from storychain.story.problems import did_you_mean, quoted
 from storychain.story.starting import find_start
 from storychain.story.texts import Texts
-from storychain.story.values import joined_up
+from storychain.story.values import MOST_ATTEMPTS, joined_up
 from storychain.story.words import ENOUGH, Filled
 
 if TYPE_CHECKING:
@@ -77,24 +77,55 @@ class _Scenes:
         seconds = self._seconds(("duration",), self.written.duration)
         usual = seconds or (self.model.durations[0] if self.model else 0)
         style = self.texts.fill(("style",), self.written.style or "")
+        reaction = self._on_failure(("on_failure",), self.written.on_failure) or "stop"
         ids = self._ids()
         scenes = enumerate(zip(ids, self.written.scenes, strict=True))
-        return tuple(self._scene(number, name, scene, usual=usual, style=style) for number, (name, scene) in scenes)
+        return tuple(
+            self._scene(number, name, scene, usual=usual, style=style, reaction=reaction)
+            for number, (name, scene) in scenes
+        )
 
-    def _scene(self, number: int, name: str, scene: WrittenScene, *, usual: int, style: Filled) -> Scene:
+    def _scene(
+        self, number: int, name: str, scene: WrittenScene, *, usual: int, style: Filled, reaction: OnFailure
+    ) -> Scene:
         at: StoryPath = ("scenes", number)
-        filled = self.texts.fill((*at, "prompt"), scene.prompt)
-        text = joined_up(filled.text)
-        prompt = joined_up(f"{text} {style.text}")
-        self._check_length((*at, "prompt"), text, prompt, made_up=bool(style.text) or filled.used)
+        text, prompt = self._prompt((*at, "prompt"), scene.prompt, style)
+        fallbacks = self._fallbacks((*at, "fallback_prompts"), scene, prompt, style)
         return Scene(
             id=name,
             prompt=prompt,
             text=text,
             seconds=self._seconds((*at, "duration"), scene.duration) or usual,
             join=self._join(number, scene),
-            attempts=scene.attempts or DEFAULT_ATTEMPTS,
+            attempts=scene.attempts or min(MOST_ATTEMPTS, DEFAULT_ATTEMPTS + len(fallbacks)),
+            fallbacks=fallbacks,
+            on_failure=self._on_failure((*at, "on_failure"), scene.on_failure) or reaction,
         )
+
+    def _prompt(self, at: StoryPath, words: str, style: Filled) -> tuple[str, str]:
+        """Return a prompt's own text and what is sent: variables filled in, style joined, its length checked."""
+        filled = self.texts.fill(at, words)
+        text = joined_up(filled.text)
+        prompt = joined_up(f"{text} {style.text}")
+        self._check_length(at, text, prompt, made_up=bool(style.text) or filled.used)
+        return text, prompt
+
+    def _fallbacks(self, at: StoryPath, scene: WrittenScene, prompt: str, style: Filled) -> tuple[str, ...]:
+        """Return what may be sent in place of the prompt; words that were refused once need not be said again."""
+        said = [prompt]
+        for number, words in enumerate(scene.fallback_prompts or ()):
+            _, fallback = self._prompt((*at, number), words, style)
+            if fallback in said:
+                before = f"fallback_prompts[{said.index(fallback) - 1}]" if fallback != prompt else "the prompt"
+                self.places.add((*at, number), f"says the same as {before}; other words may pass where those did not")
+            said.append(fallback)
+        return tuple(said[1:])
+
+    def _on_failure(self, at: StoryPath, written: str | None) -> OnFailure | None:
+        if written is not None and written not in ON_FAILURE:
+            expected = " or ".join(ON_FAILURE)
+            self.places.add(at, f"expected {expected}, found {quoted(written)}{did_you_mean(written, ON_FAILURE)}")
+        return cast("OnFailure | None", written)
 
     def _check_length(self, at: StoryPath, text: str, prompt: str, *, made_up: bool) -> None:
         length = len(prompt)

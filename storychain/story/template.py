@@ -55,7 +55,10 @@ scenes:
       She looks up and smiles as every clock in the shop starts to chime.
       The camera rises slowly towards the window.
     join: extend            # extend (default) | last_frame | cut
-    attempts: 2             # paid tries before the story gives up here; default 1
+    attempts: 2             # paid tries this scene may ever use; default 1
+    # fallback_prompts:     # sent instead, in this order, if the provider refuses the words above
+    #   - She looks up and smiles; sunlight fills the shop.
+    # on_failure: placeholder   # stop (default) | placeholder: a free card stands in, so that there is a film
 """
 
 

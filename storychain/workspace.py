@@ -38,6 +38,10 @@ class Workspace:
         """A segment on its way in."""
         return self.root / "segments" / f"{key}.part"
 
+    def spoilt(self, key: str) -> Path:
+        """A segment whose bytes have changed since they were stored."""
+        return self.root / "segments" / f"{key}.spoilt"
+
     def prepared(self, key: str) -> Path:
         """What was made of a segment for joining; can be made again."""
         return self.root / "prepared" / key
@@ -71,6 +75,14 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole(path: Path, sha256: str | None) -> bool:
+    """Whether a file can be read to its end and is the one of this hash."""
+    try:
+        return sha256_of(path) == sha256
+    except OSError:
+        return False
 
 
 def settle(part: Path, final: Path) -> None:

@@ -98,9 +98,9 @@ async def _uploaded_video(run: Run, parent: Link) -> str:
 async def _uploaded_frame(run: Run, parent: Link) -> str:
     await asyncio.shield(parent.home)
     frame = run.workspace.frame(parent.key)
-    if not frame.exists():
-        frame.parent.mkdir(parents=True, exist_ok=True)
-        await run.room.last_frame(run.workspace.segment(parent.key), frame)
+    frame.parent.mkdir(parents=True, exist_ok=True)
+    # Made anew each time: nobody knows the hash of one that lay there, and a paid segment will begin with it.
+    await run.room.last_frame(run.workspace.segment(parent.key), frame)
     return await _upload(run, frame, "image/png")
 
 

@@ -18,12 +18,13 @@ from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import with_presence
-from storychain.errors import GenerationFailed, MediaError, StorychainError, Unresolved
+from storychain.errors import GenerationFailed, StorychainError, Unresolved
 from storychain.ledger import Purchase
 from storychain.locks import Held, lock, lock_now
 from storychain.media.prepare import Prepared
 from storychain.plan import Action
 from storychain.provider import Job, RequestRefused, SegmentRequest
+from storychain.workspace import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,14 +151,18 @@ class Rendering:
         return handed_on.result()
 
     async def _reuse(self, step: Step, record: Record) -> Prepared | None:
-        """The stored segment, or None if its bytes turned out to be spoilt: they are then fetched again."""
+        """The stored segment, or None if its bytes are no longer those that were stored: they are then fetched again.
+
+        The spoilt file is kept aside: should the provider have lost the video, it is all there is.
+        """
         run, segment = self._run, self._run.workspace.segment(step.key)
-        try:
-            prepared = await run.room.prepare(segment, run.workspace.prepared(step.key), strict=False)
-        except MediaError as error:
-            run.tell(Noticed(self._story.name, step.scene.id, f"{error.what}; its file is fetched again"))
-            await off_loop(segment.unlink, missing_ok=True)
+        if not await off_loop(is_whole, segment, record.sha256):
+            aside = run.workspace.spoilt(step.key)
+            what = f"its file is no longer as it was stored; it is fetched again, the old one kept as {aside}"
+            run.tell(Noticed(self._story.name, step.scene.id, what))
+            await off_loop(segment.replace, aside)
             return None
+        prepared = await run.room.prepare(segment, run.workspace.prepared(step.key), strict=False)
         self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
         run.tell(Reused(self._story.name, step.scene.id))
         return prepared
@@ -188,6 +193,9 @@ class Rendering:
             return
         await off_loop(run.ledger.completed, record.attempt, job)
         run.tell(Completed(story, step.scene.id, job.id, job.credits))
+        if job.credits is not None and step.price is not None and job.credits != step.price:
+            said = f"the provider took {job.credits} credits where {step.price} were quoted"
+            run.tell(Noticed(story, step.scene.id, said))
         self._hand_on(step, job, fresh=True)
 
     async def _buy(self, step: Step, record: Record, before: Link | None) -> None:

@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands)
     _status(commands)
     _settling(commands)
+    _account(commands)
     _studio(commands)
     _rest(commands)
     return top
@@ -148,7 +149,7 @@ def _status(commands: _Commands) -> None:
 
 
 def _settling(commands: _Commands) -> None:
-    adopt = _command(commands, "adopt", "settling", "adopt", "say which job an unresolved scene is")
+    adopt = _command(commands, "adopt", "settling", "adopt", "say which job made a scene")
     resubmit = _command(commands, "resubmit", "settling", "resubmit", "let an unresolved scene be bought again")
     for command in (adopt, resubmit):
         command.add_argument("story", metavar="STORY", help="the story file")
@@ -157,6 +158,20 @@ def _settling(commands: _Commands) -> None:
     resubmit.add_argument("--may-pay-twice", action="store_true", help="accept that it may have been paid already")
     for command in (adopt, resubmit):
         command.add_argument("--local", action="store_true", help="of the free preview")
+        _workspace(command)
+
+
+def _account(commands: _Commands) -> None:
+    credits_ = _command(commands, "credits", "account", "credits", "show what was spent, held against the account")
+    credits_.add_argument("--since", metavar="DAY", help="from this day on, such as 2026-11-01 (default: this month)")
+    credits_.add_argument("--by", choices=("story", "model", "day"), default="story", help="add up by (default: story)")
+    credits_.add_argument("--json", action="store_true", help="print one JSON document")
+    reconcile = _command(commands, "reconcile", "account", "reconcile", "show jobs that the ledger does not know")
+    reconcile.add_argument("--accept", action="store_true", help="say that they are none of ours")
+    clean = _command(commands, "clean", "cleaning", "clean", "remove jobs at the provider whose segments are safe here")
+    _stories(clean, many="*")
+    clean.add_argument("--yes", action="store_true", help="do it; it cannot be undone")
+    for command in (credits_, reconcile, clean):
         _workspace(command)
 
 

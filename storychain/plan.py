@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from storychain.catalogue import MODELS, Catalogue
-from storychain.records import NOTHING, Record
+from storychain.records import LIVE, NOTHING, Record
 
 if TYPE_CHECKING:
     from storychain.story.model import Scene, Story
@@ -32,6 +32,7 @@ class Action(StrEnum):
     SUBMIT = "submit"
     UNRESOLVED = "unresolved"
     FAILED = "failed"
+    PLACEHOLDER = "placeholder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Facts:
     """All the plan may know of the world.
 
     `start` identifies the story's start files: `sha256:…` for a local one, the address as written for a remote one.
-    `records` says what the ledger knows, by key. `retry_failed` allows more paid tries than the story's `attempts`.
+    `records` says what the ledger knows, by key. `retry_failed` allows one try more than the story's `attempts`, but
+    not for the keys in `given_up`: they had it.
     """
 
     provider: str
@@ -47,6 +49,7 @@ class Facts:
     start: tuple[str, ...] = ()
     records: Mapping[str, Record] = field(default_factory=dict)
     retry_failed: bool = False
+    given_up: frozenset[str] = frozenset()
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
 
 
@@ -55,7 +58,9 @@ class Step:
     """One scene of the plan.
 
     `credits` is what this step will still cost: zero where nothing is bought, None where the price is unknown.
-    `price` is what the scene costs when it is bought, whether or not it still has to be.
+    `price` is what the scene costs when it is bought, whether or not it still has to be. `parent` is the key of the
+    segment it continues; without one it begins afresh, or from the story's start files where `from_start` says so.
+    `again` allows one try more than the story does.
     """
 
     scene: Scene
@@ -66,6 +71,8 @@ class Step:
     credits: Decimal | None
     price: Decimal | None
     record: Record = NOTHING
+    from_start: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +94,12 @@ class Quote:
 
 
 def keys(story: Story, provider: str, start: Sequence[str]) -> tuple[str, ...]:
-    """The key of each scene: a hash of what is asked for it and of its parent's key."""
+    """The key of each scene as the story has it: a hash of what is asked for it and of its parent's key."""
     found: list[str] = []
-    parent: str | None = None
     for index, scene in enumerate(story.scenes):
         opens = index == 0 or scene.join == "cut"
-        parent = _key(story, scene, provider, None if opens else parent, start if index == 0 else ())
-        found.append(parent)
+        begins = start if index == 0 and scene.join != "cut" else ()
+        found.append(_key(story, scene, provider, None if opens else found[-1], begins))
     return tuple(found)
 
 
@@ -115,26 +121,47 @@ def _key(story: Story, scene: Scene, provider: str, parent: str | None, start: S
 
 
 def plan(story: Story, facts: Facts) -> tuple[Step, ...]:
-    """Say for every scene what is to be done, in story order."""
+    """Say for every scene what is to be done, in story order.
+
+    What follows a placeholder is asked for as if that scene were not in the story: it continues the last segment there
+    is. But what is already paid for as the story has it is kept.
+    """
     steps: list[Step] = []
-    model = facts.catalogue.get(story.model)
-    for scene, key in zip(story.scenes, keys(story, facts.provider, facts.start), strict=True):
-        record = facts.records.get(key, NOTHING)
-        price = Decimal(0) if facts.free else model.credits(scene.seconds) if model else None
-        action, reason = _decide(record, scene, facts.retry_failed)
-        steps.append(
-            Step(
-                scene=scene,
-                key=key,
-                parent=None if not steps or scene.join == "cut" else steps[-1].key,
-                action=action,
-                reason=reason,
-                credits=price if _may_cost(action, record) else Decimal(0),
-                price=price,
-                record=record,
-            )
-        )
+    chain: list[Step] = []
+    start = facts.start
+    before: str | None = None
+    for scene, written in zip(story.scenes, keys(story, facts.provider, facts.start), strict=True):
+        if scene.join == "cut":
+            chain, start, before = [], (), None
+        if facts.records.get(written, NOTHING).state in LIVE:
+            key, parent = written, before
+        else:
+            parent = next((step.key for step in reversed(chain) if step.action is not Action.PLACEHOLDER), None)
+            key = _key(story, scene, facts.provider, parent, () if parent else start)
+        step = _step(story, scene, facts, key, parent)
+        chain.append(replace(step, from_start=bool(start) and parent is None))
+        steps.append(chain[-1])
+        before = written
     return tuple(steps)
+
+
+def _step(story: Story, scene: Scene, facts: Facts, key: str, parent: str | None) -> Step:
+    record = facts.records.get(key, NOTHING)
+    model = facts.catalogue.get(story.model)
+    price = Decimal(0) if facts.free else model.credits(scene.seconds) if model else None
+    again = facts.retry_failed and key not in facts.given_up
+    action, reason = decide(record, scene, again=again)
+    return Step(
+        scene=scene,
+        key=key,
+        parent=parent,
+        action=action,
+        reason=reason,
+        credits=price if _may_cost(action, record) else Decimal(0),
+        price=price,
+        record=record,
+        again=again,
+    )
 
 
 def _may_cost(action: Action, record: Record) -> bool:
@@ -142,7 +169,8 @@ def _may_cost(action: Action, record: Record) -> bool:
     return action is Action.SUBMIT or (action is Action.RESUME and record.state == "intended")
 
 
-def _decide(record: Record, scene: Scene, retry_failed: bool) -> tuple[Action, str]:
+def decide(record: Record, scene: Scene, *, again: bool) -> tuple[Action, str]:
+    """What is to be done for a scene of which this is on record, and why; `again` allows one try more."""
     match record.state:
         case "stored" if record.present:
             return Action.REUSE, "already paid and here"
@@ -159,19 +187,48 @@ def _decide(record: Record, scene: Scene, retry_failed: bool) -> tuple[Action, s
             )
         case "unresolved":
             return Action.UNRESOLVED, record.message or "it cannot be told whether it was paid"
-        case _:
-            return _after_failures(record, scene, retry_failed)
-
-
-def _after_failures(record: Record, scene: Scene, retry_failed: bool) -> tuple[Action, str]:
-    if record.state == "abandoned":
-        return Action.SUBMIT, "to be bought again, as you asked"
-    if not record.failures:
+        case "abandoned":
+            return Action.SUBMIT, "to be bought again, as you asked"
+    if not record.failures and not record.objected:
         return Action.SUBMIT, "never bought"
-    failed = f"failed {record.failures} of {scene.attempts} tries: {record.message}"
-    if record.failures < scene.attempts or retry_failed:
-        return Action.SUBMIT, failed
-    return Action.FAILED, failed
+    return _after_failures(record, scene, again=again)
+
+
+def _after_failures(record: Record, scene: Scene, *, again: bool) -> tuple[Action, str]:
+    prompt = next_prompt(scene, record)
+    if again or (prompt is not None and record.failures < scene.attempts):
+        what = "" if prompt in (None, record.prompt) else f"; {_called(scene, prompt)} is next"
+        return Action.SUBMIT, trouble(record, scene) + what
+    if scene.on_failure == "placeholder":
+        return Action.PLACEHOLDER, f"a free card stands in for it: {trouble(record, scene)}"
+    return Action.FAILED, trouble(record, scene)
+
+
+def trouble(record: Record, scene: Scene) -> str:
+    """What has gone wrong with a scene so far: how often, the provider's last word, and which prompt it was about."""
+    told = record.message or "the provider gave no reason"
+    about = f" (said of {_called(scene, record.prompt)})" if record.prompt in record.objected else ""
+    if not record.failures:
+        return f"refused before anything was paid: {told}{about}"
+    return f"failed {record.failures} of {max(scene.attempts, record.failures)} tries: {told}{about}"
+
+
+def next_prompt(scene: Scene, record: Record) -> str | None:
+    """The words to ask for a scene with: the first whose words nobody has objected to.
+
+    Where all were objected to, the last that the provider at least took on; None if it took on none.
+    """
+    fresh = (prompt for prompt in scene.prompts if prompt not in record.objected)
+    taken = (prompt for prompt in reversed(scene.prompts) if prompt not in record.barred)
+    return next(fresh, None) or next(taken, None)
+
+
+def _called(scene: Scene, prompt: str | None) -> str:
+    """How people name one of a scene's prompts."""
+    if prompt not in scene.prompts:
+        return "words it had before"
+    place = scene.prompts.index(prompt)
+    return f"fallback prompt {place}" if place else "its prompt"
 
 
 def _tries_left(step: Step) -> int:
@@ -179,10 +236,10 @@ def _tries_left(step: Step) -> int:
 
 
 def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
-    """Split a story's steps into its chains; each begins with a step that has no parent."""
+    """Split a story's steps into its chains: the first scene begins one, and so does every cut."""
     found: list[list[Step]] = []
     for step in steps:
-        if step.parent is None:
+        if not found or step.scene.join == "cut":
             found.append([])
         found[-1].append(step)
     return tuple(tuple(chain) for chain in found)

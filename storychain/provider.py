@@ -6,6 +6,7 @@ them is `chain`'s.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -100,12 +101,35 @@ class Transaction:
     date: str
 
 
-class RequestRefused(GenerationFailed):
-    """The provider called the request invalid: nothing was bought. `fields` names what it objected to."""
+_ABOUT_WORDS = re.compile(
+    r"content.{0,3}(polic|filter|moderat|violat|safety|guideline|restrict|block|flag|refus|reject|prohibit)"
+    r"|moderation|moderated|nsfw|profan|prohibited|disallowed|inappropriate|offensive|unsafe|safety"
+    r"|sensitive.{0,3}(content|word|topic|term|prompt)|explicit.{0,3}content|sexual|violen(t|ce)"
+    r"|violat\w*.{0,40}(polic|guideline|term|rule)|(usage|community|use).{0,3}(polic|guideline)|responsible.{0,3}ai"
+    r"|\b(prompt|words?|text)\b.{0,40}(refus|reject|block|flag|not allowed|polic)"
+    r"|(refus|reject|block|flag)\w*.{0,20}(prompt|words)",
+    re.IGNORECASE,
+)
+"""How providers say that it is the words they refuse; codes are read with their underscores as spaces."""
 
-    def __init__(self, what: str, *, fields: Sequence[str] = (), next_step: str | None = None) -> None:
+
+def about_words(code: str | None, message: str | None) -> bool:
+    """Whether a refusal or failure is about the words of the prompt, so that other words may pass."""
+    return bool(_ABOUT_WORDS.search(f"{code or ''} {message or ''}".replace("_", " ")))
+
+
+class RequestRefused(GenerationFailed):
+    """The provider called the request invalid: nothing was bought.
+
+    `fields` names what it objected to; `about_words` tells that it was the prompt's words.
+    """
+
+    def __init__(
+        self, what: str, *, fields: Sequence[str] = (), about_words: bool = False, next_step: str | None = None
+    ) -> None:
         super().__init__(what, next_step=next_step)
         self.fields = tuple(fields)
+        self.about_words = about_words
 
 
 class AddressGone(StorychainError):

@@ -19,7 +19,9 @@ class Record:
     """What the ledger knows of one key: its latest attempt, and how many paid tries have failed.
 
     `credits` is what the provider said it took, else what was quoted, None where neither is known. `present` tells
-    whether the stored bytes are on this disk.
+    whether the stored bytes are on this disk. `prompt` is what was sent: of a segment the words that made it, of a
+    failure those that `message` is about. `objected` are the prompts whose words the provider refused, and `barred`
+    those among them that it did not even take on, so that sending them again is no use.
     """
 
     state: State
@@ -37,11 +39,17 @@ class Record:
     size: int | None = None
     failures: int = 0
     message: str | None = None
+    prompt: str = ""
+    objected: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
     intended_at: float = 0.0
     submitted_at: float | None = None
     completed_at: float | None = None
     present: bool = False
 
+
+LIVE: frozenset[State] = frozenset({"intended", "submitted", "completed", "stored", "unresolved"})
+"""States of an attempt that is paid, or may be: there is never more than one of a key."""
 
 NOTHING = Record("none")
 """The record of a key that was never asked for."""

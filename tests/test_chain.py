@@ -396,15 +396,39 @@ def test_a_refused_key_is_an_account_error_and_leaves_nothing_open(tmp_path):
 
 
 def test_credits_that_run_out_midway_leave_what_is_paid(tmp_path):
+    """The account could pay for the story when it was asked; somebody else was quicker."""
+
     async def play():
         path = story_file(tmp_path)
-        async with stage(tmp_path, credits_limit=2 * PRICE) as at:
-            outcome = await at.render(path)
+        async with stage(tmp_path, credits_limit=4 * PRICE) as at:
+            outcome = await at.render(path, provider=StrangerToo(at.provider))
             assert isinstance(outcome.error, AccountError)
             assert [step.action for step in outcome.steps] == [Action.REUSE, Action.REUSE, Action.SUBMIT]
         async with stage(tmp_path) as at:
             assert (await at.render(path)).status == "done"
             assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
+
+
+def test_an_account_that_cannot_pay_for_the_whole_story_pays_for_none_of_it(tmp_path):
+    async def play():
+        async with stage(tmp_path, credits_limit=3 * PRICE - 1) as at:
+            outcome = await at.render(story_file(tmp_path))
+            assert isinstance(outcome.error, AccountError)
+            assert at.counts["submits"] == 0
+
+    asyncio.run(play())
+
+
+def test_stories_side_by_side_do_not_count_on_the_same_credits(tmp_path):
+    async def play():
+        one = story_file(tmp_path, 2, name="one")
+        two = story_file(tmp_path, [{"prompt": "Another tale begins."}, {"prompt": "And ends."}], name="two")
+        async with stage(tmp_path, credits_limit=3 * PRICE) as at:
+            outcomes = await at.render_all(one, two)
+            assert sorted(outcome.status for outcome in outcomes) == ["done", "stopped"]
+            assert at.counts["accepted"] == 2
 
     asyncio.run(play())
 

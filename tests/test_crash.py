@@ -10,7 +10,8 @@ from tests.stage import story_file
 from tests.test_cli import Studio
 
 PER_SCENE = ["jobs", "admit", "submit", "submitted", "job", "completed", "download", "stored"]
-ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)] + [("remember_film", 1)]
+ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]
+ACTS += [("quota", 1), ("remember_film", 1)]
 
 
 class Theatre:

@@ -96,7 +96,8 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
     try:
         outcome = await run.provider.submit(request)
     except (RequestRefused, AccountError) as error:
-        await off_loop(run.ledger.refused, admitted.attempt, error.what)
+        objected = isinstance(error, RequestRefused) and error.about_words
+        await off_loop(run.ledger.refused, admitted.attempt, error.what, objected)
         raise
     match outcome:
         case Accepted(job_id):

@@ -14,6 +14,7 @@ from storychain.chain.run import off_loop
 
 if TYPE_CHECKING:
     from storychain.chain.run import Run
+    from storychain.ledger import Ledger
     from storychain.provider import Job, Provider
     from storychain.records import Record
 
@@ -61,29 +62,29 @@ async def _candidates(run: Run, record: Record) -> list[Job]:
             why = f"the answer to its request was lost; asking the job list ({number + 1} of {len(waits)})"
             run.tell(Postponed(record.story, record.scene, why, wait))
             await asyncio.sleep(wait)
-        if found := await _appeared_since(run, record.watermark):
+        if found := await appeared_since(run.provider, run.ledger, record.watermark):
             return found
     return []
 
 
-async def _appeared_since(run: Run, mark: tuple[str, ...]) -> list[Job]:
+async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ...]) -> list[Job]:
     """Jobs newer than the watermark that belong to no attempt, newest first."""
     newer: list[Job] = []
     page: str | None = None
     for _ in range(_MOST_PAGES):
-        got = await run.provider.jobs(page)
+        got = await provider.jobs(page)
         for job in got.jobs:
             if job.id in mark:
-                return await _unowned(run, newer)
+                return await _unowned(provider, ledger, newer)
             newer.append(job)
         page = got.next_page
         if not page or not got.jobs:
             break
-    return await _unowned(run, newer)
+    return await _unowned(provider, ledger, newer)
 
 
-async def _unowned(run: Run, jobs: list[Job]) -> list[Job]:
-    owned = await off_loop(run.ledger.owned, run.provider.name, [job.id for job in jobs])
+async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:
+    owned = await off_loop(ledger.owned, provider.name, [job.id for job in jobs])
     once = {job.id: job for job in jobs if job.id not in owned}
     return list(once.values())
 

@@ -22,7 +22,7 @@ from storychain.errors import GenerationFailed, StorychainError, Unresolved
 from storychain.ledger import Purchase
 from storychain.locks import Held, lock, lock_now
 from storychain.media.prepare import Prepared
-from storychain.plan import Action
+from storychain.plan import Action, decide, next_prompt, trouble
 from storychain.provider import Job, RequestRefused, SegmentRequest
 from storychain.workspace import is_whole
 
@@ -36,6 +36,17 @@ if TYPE_CHECKING:
 
 class Halted(Exception):
     """This scene is not begun, because another one of its story could not be finished."""
+
+
+class PlanAnew(Exception):
+    """A scene is given up and a placeholder may stand in for it: what follows it is now to begin from elsewhere.
+
+    `given_up` has the keys of such scenes.
+    """
+
+    def __init__(self, given_up: frozenset[str]) -> None:
+        super().__init__(given_up)
+        self.given_up = given_up
 
 
 class Rendering:
@@ -52,17 +63,20 @@ class Rendering:
         self._caps = replace(run.caps, story=story.budget)
         self._links: dict[str, asyncio.Future[Link]] = {}
         self._trouble: StorychainError | None = None
+        self._given_up: set[str] = set()
+        self._anew = False
 
     async def finished(self) -> None:
-        """See every scene home.
+        """See every scene home but those a placeholder stands in for.
 
         When a scene cannot be had, nothing more is bought for the story, what is under way is brought home, and the
-        first error is raised.
+        first error is raised; or PlanAnew, where there is no other trouble and a placeholder may stand in.
         """
         loop = asyncio.get_running_loop()
         self._links = {step.scene.id: loop.create_future() for step in self._steps}
         self._trouble = next((error for step in self._steps if (error := self._blocked(step))), None)
-        tasks = [asyncio.create_task(self._scene(place)) for place in range(len(self._steps))]
+        wanted = [place for place, step in enumerate(self._steps) if step.action is not Action.PLACEHOLDER]
+        tasks = [asyncio.create_task(self._scene(place)) for place in wanted]
         self._raise_worst(await asyncio.gather(*tasks, return_exceptions=True))
 
     def _blocked(self, step: Step) -> StorychainError | None:
@@ -76,20 +90,25 @@ class Rendering:
 
     def _raise_worst(self, results: Sequence[BaseException | None]) -> None:
         for error in results:
-            if error is not None and not isinstance(error, Halted | StorychainError):
+            if error is not None and not isinstance(error, Halted | PlanAnew | StorychainError):
                 raise error
         if self._trouble is not None:
             raise self._trouble
+        if self._anew:
+            raise PlanAnew(frozenset(self._given_up))
 
     async def _scene(self, place: int) -> None:
         """One scene from beginning to bytes."""
         step = self._steps[place]
         try:
-            parent = self._steps[place - 1] if step.parent else None
+            parent = self._parent(place)
             before = await asyncio.shield(self._links[parent.scene.id]) if parent else None
             self._arrived(place, await self._with_key(step, before))
         except StorychainError as error:
             self._trouble = self._trouble or self._placed(step, error)
+            raise
+        except PlanAnew:
+            self._anew = True
             raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -98,6 +117,12 @@ class Rendering:
             raise Halted from None  # not we were cancelled, but what we waited for: our parent was not had
         finally:
             self._let_go(self._links[step.scene.id])
+
+    def _parent(self, place: int) -> Step | None:
+        """The scene whose segment the one at `place` continues, if it is in this story."""
+        wanted = self._steps[place].parent
+        made = (step for step in reversed(self._steps[:place]) if step.action is not Action.PLACEHOLDER)
+        return next((step for step in made if step.key == wanted), None) if wanted else None
 
     def _let_go(self, handed_on: asyncio.Future[Link]) -> None:
         """Wake whoever still waits for this scene: no more will come."""
@@ -123,6 +148,7 @@ class Rendering:
 
     async def _obtain(self, step: Step, before: Link | None) -> Prepared:
         """Do what the record asks for, again and again, until the segment is here."""
+        again = step.again
         while True:
             record = await off_loop(self._record, step)
             match record.state:
@@ -138,7 +164,23 @@ class Rendering:
                 case "unresolved":
                     raise _unresolved(record)
                 case _:
-                    await self._buy(step, record, before)
+                    if step.parent and before is None:
+                        raise PlanAnew(frozenset())  # what it was to continue is no longer in the story
+                    again = self._may_buy(step, record, again=again)
+                    await self._buy(step, next_prompt(step.scene, record) or step.scene.prompt, before)
+
+    def _may_buy(self, step: Step, record: Record, *, again: bool) -> bool:
+        """Whether one try beyond the story's own is left after the next; raises where there is no next one."""
+        action, why = decide(record, step.scene, again=again)
+        if record.failures or record.objected:
+            self._run.tell(SceneFailed(self._story.name, step.scene.id, why, action is Action.SUBMIT))
+        match action:
+            case Action.PLACEHOLDER:
+                self._given_up.add(step.key)
+                raise PlanAnew(frozenset({step.key}))
+            case Action.FAILED:
+                raise _gave_up(step, record)
+        return again and decide(record, step.scene, again=False)[0] is Action.SUBMIT
 
     def _record(self, step: Step) -> Record:
         return with_presence(self._run.ledger.record(step.key), self._run.workspace)
@@ -198,44 +240,39 @@ class Rendering:
             run.tell(Noticed(story, step.scene.id, said))
         self._hand_on(step, job, fresh=True)
 
-    async def _buy(self, step: Step, record: Record, before: Link | None) -> None:
+    async def _buy(self, step: Step, prompt: str, before: Link | None) -> None:
         """Pay for the scene and see its job to its end, within the jobs this run may have under way."""
-        if record.failures:
-            self._consider_again(step, record)
         async with self._run.slots:
-            request = await self._request(step, before)
-            try:
-                await self._pay(step, request)
-            except RequestRefused as error:
-                if before is None or not _about_the_input(error):
-                    raise
-                self._run.tell(Noticed(self._story.name, step.scene.id, f"{error.what}; uploading our own copy"))
-                await self._pay(step, await begin_from_upload(self._run, step, before, request))
+            request = replace(await self._request(step, before), prompt=prompt)
+            if not await self._paid(step, before, request):
+                return
             bought = await off_loop(self._record, step)
             if bought.state == "submitted":
                 await self._follow(step, bought)
 
-    def _consider_again(self, step: Step, record: Record) -> None:
-        """Go on to another paid try, or raise GenerationFailed."""
-        asked_for = self._run.retry_failed and record.failures == step.record.failures
-        again = record.failures < step.scene.attempts or asked_for
-        message = record.message or "the provider gave no reason"
-        self._run.tell(SceneFailed(self._story.name, step.scene.id, message, again))
-        if not again:
-            raise _gave_up(step, record)
+    async def _paid(self, step: Step, before: Link | None, request: SegmentRequest) -> bool:
+        """Pay; False where the provider would not take the words, which is then on record."""
+        try:
+            await self._pay(step, request)
+        except RequestRefused as error:
+            if error.about_words:
+                return False
+            if before is None or not _about_the_input(error):
+                raise
+            self._run.tell(Noticed(self._story.name, step.scene.id, f"{error.what}; uploading our own copy"))
+            return await self._paid(step, None, await begin_from_upload(self._run, step, before, request))
+        return True
 
     async def _request(self, step: Step, before: Link | None) -> SegmentRequest:
         self._go_on()
         request = request_for(self._story, step)
         if before is not None:
             return await begin_from_parent(self._run, step, before, request)
-        if step is self._steps[0]:
-            return await begin_from_start(self._run, self._story, request)
-        return request
+        return await begin_from_start(self._run, self._story, request) if step.from_start else request
 
     def _go_on(self) -> None:
-        """Raise Halted once the story cannot be finished any more: nothing further is bought for it."""
-        if self._trouble is not None:
+        """Raise Halted once the story cannot go on as planned: nothing further is bought for it."""
+        if self._trouble is not None or self._anew:
             raise Halted
 
     async def _pay(self, step: Step, request: SegmentRequest) -> None:
@@ -251,7 +288,7 @@ class Rendering:
                 run=run.id,
                 model=story.model,
                 seconds=step.scene.seconds,
-                prompt=step.scene.prompt,
+                prompt=request.prompt,
                 price=Decimal(0) if run.provider.free else step.price,
                 watermark=watermark,
             )
@@ -265,10 +302,11 @@ def _unresolved(record: Record) -> Unresolved:
 
 def _gave_up(step: Step, record: Record) -> GenerationFailed:
     price = f" for {step.price} credits" if step.price else ""
+    words = "Change its prompt or give it `fallback_prompts`" if record.objected else "Raise its `attempts`"
     return GenerationFailed(
-        f"generation failed, {record.failures} of {step.scene.attempts} tries: {record.message}",
-        next_step=f"Change its prompt, raise its `attempts`, or run with --retry-failed to try once more{price}. "
-        "What is finished is kept.",
+        trouble(record, step.scene),
+        next_step=f"{words}, or run with --retry-failed to try once more{price}; `on_failure: placeholder` makes a film "
+        "without it. What is finished is kept.",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from storychain.catalogue import MODELS, Catalogue
+from storychain.chain.account import Purse
 from storychain.chain.events import Event
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
@@ -47,6 +48,7 @@ class Run:
     caps: Caps = field(default_factory=Caps)
     pace: Pace = field(default_factory=Pace)
     jobs: int = 4
+    purse: Purse = field(default_factory=Purse)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     retry_failed: bool = False
     now: Callable[[], float] = time.time

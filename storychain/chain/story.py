@@ -13,6 +13,7 @@ from storychain.chain.events import FilmReady, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.rendering import Rendering
+from storychain.chain.restored import check_memory
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import survey
 from storychain.errors import CapReached, GenerationFailed, StorychainError, StoryHeld
@@ -70,12 +71,21 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
     if there and all(step.action is Action.REUSE for step in steps):
         run.tell(FilmReady(story.name, path, there.seconds, made=False))
         return path
-    _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
+    await _check_means(run, story, steps)
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))
     async with film_in_the_making(run, story, facts, steps) as film:
         await Rendering(run, story, steps, film.arrived).finished()
         await film.finished(path)
     return path
+
+
+async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
+    """Before the first request: is the ledger whole, and can the story be paid to its end?"""
+    if not quote(steps).submits:
+        return
+    await check_memory(run)
+    _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
+    await run.purse.set_aside(run, story.name, quote(steps))
 
 
 def _check_budget(story: Story, steps: tuple[Step, ...], spent: Decimal) -> None:

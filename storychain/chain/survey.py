@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
-from storychain.plan import Facts, keys
+from storychain.plan import Facts, keys, plan
+from storychain.records import NOTHING
 from storychain.workspace import Workspace, sha256_of
 
 if TYPE_CHECKING:
@@ -25,18 +26,26 @@ def survey(
     workspace: Workspace,
     catalogue: Catalogue,
     retry_failed: bool = False,
+    given_up: frozenset[str] = frozenset(),
 ) -> Facts:
     """Everything `plan` may know about a story. Without a ledger nothing was ever bought."""
     start = tuple(identity(source) for source in story.start.sources) if story.start else ()
-    records = ledger.records(keys(story, provider, start)) if ledger else {}
-    return Facts(
+    facts = Facts(
         provider=provider,
         free=free,
         start=start,
-        records={key: with_presence(record, workspace) for key, record in records.items()},
         retry_failed=retry_failed,
+        given_up=given_up,
         catalogue=catalogue,
     )
+    wanted = set(keys(story, provider, start)) if ledger else set()
+    while ledger and wanted:
+        # A scene that turns out to be a placeholder gives those after it other keys, which have records of their own.
+        found = ledger.records(wanted)
+        new = {key: with_presence(found.get(key, NOTHING), workspace) for key in wanted}
+        facts = replace(facts, records={**facts.records, **new})
+        wanted = {step.key for step in plan(story, facts)} - set(facts.records)
+    return facts
 
 
 def identity(source: Source) -> str:

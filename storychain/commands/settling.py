@@ -1,31 +1,41 @@
-"""Commands by which a person settles an unresolved attempt: adopt and resubmit. Both are safe to repeat."""
+"""Commands by which a person settles what became of a scene's request: adopt and resubmit. Both are safe to repeat."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from storychain.commands.desk import Desk, desk
-from storychain.errors import UsageError
+from storychain.commands.desk import FREE, PAID, desk
+from storychain.errors import StoryHeld, UsageError
+from storychain.ledger import Purchase
 from storychain.locks import Held, lock_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from storychain.ledger import Ledger
+    from storychain.plan import Step
     from storychain.records import Record
+    from storychain.story.model import Story
+
+_OPEN = ("unresolved", "intended")
+_NEVER_LIVE = ("none", "failed", "refused", "abandoned")
 
 
 def adopt(arguments: argparse.Namespace) -> int:
-    """Say which of the account's jobs a scene's unresolved attempt is."""
+    """Say which of the account's jobs made a scene."""
 
-    def settle(ledger: Ledger, record: Record) -> str:
-        if record.job_id == arguments.job and record.state != "unresolved":
+    def settle(ledger: Ledger, story: Story, step: Step, record: Record) -> str:
+        if record.job_id == arguments.job and record.state not in (*_OPEN, *_NEVER_LIVE):
             return f"Scene {arguments.scene} has job {arguments.job} already."
-        if record.state not in ("unresolved", "intended"):
-            raise UsageError(f"scene {arguments.scene} has nothing to settle: it is {record.state}")
-        ledger.adopt(record.attempt, arguments.job)
+        if record.state in _NEVER_LIVE:
+            ledger.take_over(_purchase(story, step, free=arguments.local), arguments.job)
+        elif record.state in _OPEN:
+            ledger.adopt(record.attempt, arguments.job)
+        else:
+            raise _nothing_to_settle(arguments.scene, record)
         return f"Scene {arguments.scene} is job {arguments.job} now; run the story to go on."
 
     return _settle(arguments, settle)
@@ -39,39 +49,54 @@ def resubmit(arguments: argparse.Namespace) -> int:
             next_step="If you accept paying it twice, add --may-pay-twice.",
         )
 
-    def settle(ledger: Ledger, record: Record) -> str:
-        if record.state == "abandoned":
-            return f"Scene {arguments.scene} will be bought again already."
-        if record.state not in ("unresolved", "intended"):
-            raise UsageError(f"scene {arguments.scene} has nothing to settle: it is {record.state}")
+    def settle(ledger: Ledger, story: Story, step: Step, record: Record) -> str:  # noqa: ARG001
+        if record.state in ("none", "refused", "abandoned"):
+            return f"Scene {arguments.scene} will be bought by the next run in any case."
+        if record.state not in _OPEN:
+            raise _nothing_to_settle(arguments.scene, record)
         ledger.abandon(record.attempt)
         return f"Scene {arguments.scene} will be bought again by the next run."
 
     return _settle(arguments, settle)
 
 
-def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Record], str]) -> int:
+def _nothing_to_settle(scene: str, record: Record) -> UsageError:
+    advice = "`storychain run --retry-failed` pays for one more try." if record.state == "failed" else None
+    return UsageError(f"scene {scene} has nothing to settle: it is {record.state}", next_step=advice)
+
+
+def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step, Record], str]) -> int:
     at = desk(arguments)
-    key, record = "", None
+    (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
-        key = _key(at, ledger, arguments.story, arguments.scene, free=arguments.local)
+        step = _step(at.plan(story, ledger, free=arguments.local), story, arguments.scene)
         try:
-            with lock_now(at.workspace.key_lock(key)):
-                record = ledger.record(key)
-                if record.state == "none":
-                    raise UsageError(f"scene {arguments.scene} was never bought")
-                print(settle(ledger, record), file=sys.stderr)
+            with lock_now(at.workspace.key_lock(step.key)):
+                print(settle(ledger, story, step, ledger.record(step.key)), file=sys.stderr)
         except Held:
-            raise UsageError(
-                "a run is working on this scene", next_step="Wait for it to end, then try again."
-            ) from None
+            advice = "Wait for it to end, then try again."
+            raise StoryHeld("a run is working on this scene", next_step=advice) from None
     return 0
 
 
-def _key(at: Desk, ledger: Ledger, story_path: str, scene: str, *, free: bool) -> str:
-    (story,) = at.stories([story_path])
-    for step in at.plan(story, ledger, free=free):
+def _step(steps: Sequence[Step], story: Story, scene: str) -> Step:
+    for step in steps:
         if step.scene.id == scene:
-            return step.key
-    known = ", ".join(step.id for step in story.scenes)
+            return step
+    known = ", ".join(step.scene.id for step in steps)
     raise UsageError(f"there is no scene '{scene}' in {story.name}", next_step=f"Its scenes: {known}.")
+
+
+def _purchase(story: Story, step: Step, *, free: bool) -> Purchase:
+    return Purchase(
+        key=step.key,
+        provider=FREE if free else PAID,
+        story=story.name,
+        scene=step.scene.id,
+        run="adopted",
+        model=story.model,
+        seconds=step.scene.seconds,
+        prompt=step.scene.prompt,
+        price=Decimal(0) if free else step.price,
+        watermark=(),
+    )

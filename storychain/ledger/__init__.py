@@ -1,6 +1,10 @@
-"""The ledger, the one door to SQL: `database` (file and schema), `caps` (admission), `ledger` (what is recorded)."""
+"""The ledger, the one door to SQL: `database` (file and schema), `caps` (admission), `mark` (how far it had
+come), `books` (what was spent), `ledger` (what is recorded).
+"""
 
+from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
-from storychain.ledger.ledger import Admitted, FilmRecord, Full, Ledger, Purchase
+from storychain.ledger.ledger import Ledger
+from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase
 
-__all__ = ["Admitted", "Caps", "FilmRecord", "Full", "Ledger", "Purchase"]
+__all__ = ["Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase"]

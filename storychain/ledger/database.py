@@ -85,6 +85,13 @@ MIGRATIONS = (
         made_at REAL NOT NULL
     );
     """,
+    """
+    ALTER TABLE attempts ADD COLUMN cleaned_at REAL;
+    """,
+    """
+    -- 1 where the provider refused the prompt's words: `request` then has them.
+    ALTER TABLE attempts ADD COLUMN objected INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

@@ -6,15 +6,16 @@ calls them off its loop.
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from storychain.errors import StorychainError
+from storychain.ledger.books import By, Entry, entries
 from storychain.ledger.caps import Caps, check_caps, credits_of, thousandths
 from storychain.ledger.database import Database
+from storychain.ledger.mark import Mark
+from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
+from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase
+from storychain.provider import about_words
 from storychain.records import NOTHING, Record, State
 
 if TYPE_CHECKING:
@@ -24,58 +25,13 @@ if TYPE_CHECKING:
 
     from storychain.provider import Job
 
-STILL_SEEN = 900.0
-"""Seconds after which a job nobody has looked at no longer counts as one of the jobs at once: its run is dead."""
-
-_LIVE = "('intended', 'submitted', 'completed', 'stored', 'unresolved')"
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """A segment somebody wants to buy. `request` is what was asked, for people to read; it holds no addresses."""
-
-    key: str
-    provider: str
-    story: str
-    scene: str
-    run: str
-    model: str
-    seconds: int
-    prompt: str
-    price: Decimal | None
-    watermark: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The intention is on disk; the request may leave."""
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """As many jobs are under way as are allowed at once."""
-
-    under_way: int
-
-
-@dataclass(frozen=True, slots=True)
-class FilmRecord:
-    """A finished film: the recipe it was made by, and the bytes that were written."""
-
-    path: str
-    recipe: str
-    free: bool
-    size: int
-    seconds: float
-
 
 class Ledger:
     """Every attempt ever made in a workspace."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._database = Database(path)
+        self._mark = Mark(path.with_suffix(".mark"))
         self._now = now
 
     def close(self) -> None:
@@ -95,14 +51,14 @@ class Ledger:
             for key in keys:
                 tries = rows.execute("SELECT * FROM attempts WHERE key = ? ORDER BY id", [key]).fetchall()
                 if tries:
-                    found[key] = _record(tries)
+                    found[key] = folded(tries)
         return found
 
     def story_records(self, provider: str, story: str) -> tuple[Record, ...]:
         """Every attempt of a story, oldest first."""
         with self._database.reading() as rows:
             query = "SELECT * FROM attempts WHERE provider = ? AND story = ? ORDER BY id"
-            return tuple(_record([row]) for row in rows.execute(query, [provider, story]))
+            return tuple(folded([row]) for row in rows.execute(query, [provider, story]))
 
     def stories(self) -> tuple[tuple[str, str], ...]:
         """Every (provider, story) that has attempts, most recent last."""
@@ -118,10 +74,38 @@ class Ledger:
         """Attempts whose job is not known to have ended, newest first."""
         return self._in_state(provider, "submitted")
 
+    def newest_jobs(self, provider: str, count: int) -> tuple[str, ...]:
+        """Ids of the jobs known last, newest first."""
+        query = "SELECT job_id FROM attempts WHERE provider = ? AND job_id IS NOT NULL ORDER BY id DESC LIMIT ?"
+        with self._database.reading() as rows:
+            return tuple(row["job_id"] for row in rows.execute(query, [provider, count]))
+
+    def lost_attempts(self) -> int:
+        """How many attempts the ledger has forgotten: more than none only where it was put back from a copy."""
+        return max(0, self._mark.read() - self._last_attempt())
+
+    def accept_loss(self) -> None:
+        """A person says that what the ledger has forgotten is dealt with."""
+        self._mark.put(self._last_attempt())
+
+    def _last_attempt(self) -> int:
+        with self._database.reading() as rows:
+            return int(rows.execute("SELECT COALESCE(MAX(id), 0) FROM attempts").fetchone()[0])
+
+    def books(self, provider: str, since: float, by: By) -> tuple[Entry, ...]:
+        """What was spent since then (seconds of the epoch)."""
+        return entries(self._database, provider, since, by)
+
+    def to_clean(self, provider: str) -> tuple[Record, ...]:
+        """Stored segments whose job still has its files at the provider, as far as is known; oldest first."""
+        query = "SELECT * FROM attempts WHERE provider = ? AND state = 'stored' AND cleaned_at IS NULL ORDER BY id"
+        with self._database.reading() as rows:
+            return tuple(folded([row]) for row in rows.execute(query, [provider]))
+
     def _in_state(self, provider: str, state: State) -> tuple[Record, ...]:
         with self._database.reading() as rows:
             query = "SELECT * FROM attempts WHERE provider = ? AND state = ? ORDER BY id DESC"
-            return tuple(_record([row]) for row in rows.execute(query, [provider, state]))
+            return tuple(folded([row]) for row in rows.execute(query, [provider, state]))
 
     def owned(self, provider: str, job_ids: Sequence[str]) -> frozenset[str]:
         """Those of the jobs that belong to an attempt."""
@@ -132,7 +116,7 @@ class Ledger:
     def under_way(self, provider: str) -> int:
         """Jobs that some living run is waiting for, or about to start."""
         with self._database.reading() as rows:
-            return _under_way(rows, provider, self._now())
+            return under_way(rows, provider, self._now())
 
     def spent(self, provider: str, *, story: str, run: str | None = None) -> Decimal:
         """Credits committed by a story, ever or in one run: what the provider took, else what was quoted."""
@@ -161,15 +145,9 @@ class Ledger:
         """Record the intention to buy, if caps and the number of jobs at once allow it. Raises CapReached."""
         now = self._now()
         with self._database.transaction() as rows:
-            if rows.execute(f"SELECT 1 FROM attempts WHERE key = ? AND state IN {_LIVE}", [purchase.key]).fetchone():  # noqa: S608
-                raise StorychainError(
-                    "somebody else has just bought this segment",
-                    where=f"{purchase.story}: {purchase.scene}",
-                    next_step="Run again; it will be used.",
-                )
-            under_way = _under_way(rows, purchase.provider, now)
-            if under_way >= jobs_at_once:
-                return Full(under_way)
+            check_free(rows, purchase)
+            if (others := under_way(rows, purchase.provider, now)) >= jobs_at_once:
+                return Full(others)
             check_caps(
                 rows,
                 caps,
@@ -179,16 +157,19 @@ class Ledger:
                 price=purchase.price,
                 now=now,
             )
-            return Admitted(_insert(rows, purchase, now))
+            attempt = insert(rows, purchase, now)
+        if purchase.price != 0:
+            self._mark.rise(attempt)
+        return Admitted(attempt)
 
     def submitted(self, attempt: int, job_id: str) -> None:
         """The provider took the request under this job id."""
         now = self._now()
         self._move(attempt, ("intended", "unresolved"), "submitted", job_id=job_id, submitted_at=now, message=None)
 
-    def refused(self, attempt: int, message: str) -> None:
-        """The provider never took the request: nothing was bought."""
-        self._move(attempt, ("intended",), "refused", message=message, ended_at=self._now())
+    def refused(self, attempt: int, message: str, objected: bool = False) -> None:
+        """The provider never took the request: nothing was bought. `objected` says that it was for its words."""
+        self._move(attempt, ("intended",), "refused", message=message, objected=int(objected), ended_at=self._now())
 
     def seen(self, attempt: int) -> None:
         """Somebody is still looking at this attempt."""
@@ -214,7 +195,7 @@ class Ledger:
                 ],
             ).rowcount
         if not moved:
-            raise _moved_on(attempt, "completed")
+            raise moved_on(attempt, "completed")
 
     def stored(self, attempt: int, sha256: str, size: int) -> None:
         """The segment's bytes are verified, synced and in place."""
@@ -228,7 +209,8 @@ class Ledger:
             ("submitted",),
             "failed",
             code=job.code,
-            message=_told(job),
+            message=told(job),
+            objected=int(about_words(job.code, job.message)),
             charged=None if job.credits is None else thousandths(job.credits),
             ended_at=self._now(),
         )
@@ -241,6 +223,19 @@ class Ledger:
         """A person says which job this attempt is."""
         self._move(attempt, ("intended", "unresolved"), "submitted", job_id=job_id, message=None)
 
+    def take_over(self, purchase: Purchase, job_id: str) -> None:
+        """A person says which job made a scene that this ledger knows no attempt of."""
+        now = self._now()
+        with one_owner(job_id), self._database.transaction() as rows:
+            check_free(rows, purchase)
+            values = [job_id, now, insert(rows, purchase, now)]
+            rows.execute("UPDATE attempts SET state = 'submitted', job_id = ?, submitted_at = ? WHERE id = ?", values)
+
+    def cleaned(self, attempt: int) -> None:
+        """The job's files are removed at the provider; our copy is the only one."""
+        with self._database.transaction() as rows:
+            rows.execute("UPDATE attempts SET cleaned_at = ? WHERE id = ?", [self._now(), attempt])
+
     def abandon(self, attempt: int) -> None:
         """A person says to buy this attempt's segment again, knowing that it may cost twice."""
         live = ("intended", "submitted", "completed", "stored", "unresolved")
@@ -251,19 +246,13 @@ class Ledger:
         columns = {"state": state, "seen_at": now, **values}
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         allowed = ", ".join(f"'{name}'" for name in from_states)
-        try:
-            with self._database.transaction() as rows:
-                moved = rows.execute(
-                    f"UPDATE attempts SET {assignments} WHERE id = :id AND state IN ({allowed})",  # noqa: S608
-                    {**columns, "id": attempt},
-                ).rowcount
-        except sqlite3.IntegrityError as error:
-            raise StorychainError(
-                f"job {values.get('job_id')} already belongs to another scene",
-                next_step="`storychain status` shows which job is whose.",
-            ) from error
+        with one_owner(values.get("job_id")), self._database.transaction() as rows:
+            moved = rows.execute(
+                f"UPDATE attempts SET {assignments} WHERE id = :id AND state IN ({allowed})",  # noqa: S608
+                {**columns, "id": attempt},
+            ).rowcount
         if not moved:
-            raise _moved_on(attempt, state)
+            raise moved_on(attempt, state)
 
     # Uploads and films
 
@@ -297,74 +286,3 @@ class Ledger:
                 "INSERT OR REPLACE INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [film.path, story, film.recipe, film.free, sha256, film.size, film.seconds, self._now()],
             )
-
-
-def _moved_on(attempt: int, state: str) -> StorychainError:
-    return StorychainError(
-        f"attempt {attempt} cannot become {state}: somebody else has moved it on",
-        next_step="Run again; the ledger's present state will be used.",
-    )
-
-
-def _under_way(rows: sqlite3.Connection, provider: str, now: float) -> int:
-    query = "SELECT COUNT(*) FROM attempts WHERE provider = ? AND state IN ('intended', 'submitted') AND seen_at > ?"
-    return int(rows.execute(query, [provider, now - STILL_SEEN]).fetchone()[0])
-
-
-def _insert(rows: sqlite3.Connection, purchase: Purchase, now: float) -> int:
-    cursor = rows.execute(
-        "INSERT INTO attempts (key, provider, story, scene, run, model, seconds, request, state, quoted, watermark, "
-        "intended_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?)",
-        [
-            purchase.key,
-            purchase.provider,
-            purchase.story,
-            purchase.scene,
-            purchase.run,
-            purchase.model,
-            purchase.seconds,
-            purchase.prompt,
-            None if purchase.price is None else thousandths(purchase.price),
-            json.dumps(purchase.watermark),
-            now,
-            now,
-        ],
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
-
-
-def _told(job: Job) -> str:
-    said = " ".join(part for part in (job.code and f"[{job.code}]", job.message) if part)
-    return said or "the provider gave no reason"
-
-
-def _record(tries: Sequence[sqlite3.Row]) -> Record:
-    """Fold the attempts of one key, oldest first, into what is known of it."""
-    latest = tries[-1]
-    charged = latest["charged"]
-    record = Record(
-        state=latest["state"],
-        attempt=latest["id"],
-        key=latest["key"],
-        story=latest["story"],
-        scene=latest["scene"],
-        job_id=latest["job_id"],
-        watermark=tuple(json.loads(latest["watermark"])),
-        url=latest["url"],
-        last_frame_url=latest["last_frame_url"],
-        seconds=latest["seconds"],
-        credits=credits_of(latest["quoted"] if charged is None else charged),
-        sha256=latest["sha256"],
-        size=latest["size"],
-        failures=sum(1 for row in tries if row["state"] == "failed"),
-        message=latest["message"],
-        intended_at=latest["intended_at"],
-        submitted_at=latest["submitted_at"],
-        completed_at=latest["completed_at"],
-    )
-    if record.state == "refused" and record.failures:
-        # A refused request after failed tries: what matters of this key is why it failed.
-        failed = next(row for row in reversed(tries) if row["state"] == "failed")
-        return replace(record, state="failed", message=failed["message"])
-    return record

@@ -52,8 +52,8 @@ T = TypeVar("T")
 class Pictory:
     """The API at `base_url`, spoken to with `key`. An async context manager; leaving it closes its connections.
 
-    `largest` is the most bytes a downloaded file may have. Requests travel over `transport` where one is given, else over
-    the network.
+    `largest` is the most bytes a downloaded file may have. Requests travel over `transport` where one is given, else
+    over the network.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from storychain.errors import AccountError, ProviderUnreachable, StorychainError
 from storychain.pictory.answers import complaint_of, job_id_of, json_of
-from storychain.provider import Accepted, AnswerLost, RequestRefused, Submission, TurnedAway
+from storychain.provider import Accepted, AnswerLost, RequestRefused, Submission, TurnedAway, about_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,9 +92,11 @@ def submission(status: int, body: bytes, wait: float | None) -> Submission:
     if 400 <= status < 500 and status != 408:
         if _OUT_OF_CREDITS.search(complaint.code or "") or _NOT_ENOUGH.search(complaint.message or ""):
             raise account_error(402, said)
+        fields = [field.name for field in complaint.fields if field.name]
         raise RequestRefused(
             f"the API refused the request ({status}): {said}",
-            fields=[field.name for field in complaint.fields if field.name],
+            fields=fields,
+            about_words=fields == ["prompt"] or (not fields and about_words(complaint.code, complaint.message)),
             next_step="Nothing was bought. Change the scene accordingly and run again.",
         )
     return AnswerLost(f"the API answered {status}: {said}")

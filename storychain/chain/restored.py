@@ -1,0 +1,34 @@
+"""A ledger that was put back from a copy has forgotten payments: that is found out before anything is spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storychain.chain.reconcile import MARKED, appeared_since
+from storychain.chain.run import Run, off_loop
+from storychain.errors import Unresolved
+
+if TYPE_CHECKING:
+    from storychain.ledger import Ledger
+    from storychain.provider import Job, Provider
+
+
+async def check_memory(run: Run) -> None:
+    """Raise Unresolved if the ledger has forgotten attempts, naming the account's jobs that it does not know."""
+    lost = await off_loop(run.ledger.lost_attempts)
+    if not lost or run.provider.free:
+        return
+    unknown = await unknown_jobs(run.provider, run.ledger)
+    jobs = ", ".join(job.id for job in unknown) or "none"
+    raise Unresolved(
+        f"the ledger has forgotten {lost} attempt{'s' if lost > 1 else ''}, as if put back from an older copy. "
+        f"Jobs of the account that it does not know: {jobs}",
+        next_step="Nothing was spent. Give each job its scene (`storychain adopt STORY SCENE JOB`; they are shown "
+        "again by `storychain reconcile`), then say that the rest is none of ours: `storychain reconcile --accept`.",
+    )
+
+
+async def unknown_jobs(provider: Provider, ledger: Ledger) -> list[Job]:
+    """The account's jobs that belong to no attempt and are newer than the newest that does, newest first."""
+    known = await off_loop(ledger.newest_jobs, provider.name, MARKED)
+    return await appeared_since(provider, ledger, known)

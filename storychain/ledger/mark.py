@@ -1,0 +1,53 @@
+"""The high-water mark: a file beside the ledger that remembers how far it had come.
+
+A ledger put back from yesterday's copy does not know what was paid since. The mark does: it is written after each
+intention and before its request leaves, and is not part of the database.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from storychain.errors import StorychainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Mark:
+    """The highest attempt that may have been paid, as a number in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> int:
+        """The mark; zero where there is none or it cannot be read as a number."""
+        try:
+            return int(self._path.read_text("ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def rise(self, attempt: int) -> None:
+        """Raise the mark to `attempt`; never lowers it. Raises StorychainError where it cannot be written."""
+        if attempt > self.read():
+            self.put(attempt)
+
+    def put(self, attempt: int) -> None:
+        """Set the mark, whole and synced."""
+        aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        try:
+            with aside.open("w", encoding="ascii") as file:
+                file.write(f"{attempt}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            advice = "Nothing was sent. Free some space, or mend the folder's permissions, and run again."
+            raise StorychainError(
+                f"cannot be written: {error.strerror}", where=str(self._path), next_step=advice
+            ) from error

@@ -1,0 +1,47 @@
+"""What the ledger is asked and answers, apart from records: purchases, admissions, films. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A segment somebody wants to buy, and the words it is asked for with."""
+
+    key: str
+    provider: str
+    story: str
+    scene: str
+    run: str
+    model: str
+    seconds: int
+    prompt: str
+    price: Decimal | None
+    watermark: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The intention is on disk; the request may leave."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """As many jobs are under way as are allowed at once."""
+
+    under_way: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilmRecord:
+    """A finished film: the recipe it was made by, and the bytes that were written."""
+
+    path: str
+    recipe: str
+    free: bool
+    size: int
+    seconds: float

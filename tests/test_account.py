@@ -1,0 +1,115 @@
+"""The ledger held against the account: memory that was lost, books that agree or not, jobs removed when safe."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from storychain.errors import Unresolved
+from tests.stage import PRICE, stage, story_file
+from tests.test_cli import Desk, Studio, until
+
+
+@pytest.fixture
+def desk(tmp_path):
+    home = tmp_path / "studio"
+    home.mkdir()
+    studio = Studio(home)
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    yield Desk(folder, studio)
+    studio.close()
+
+
+def test_a_ledger_put_back_from_yesterdays_copy_spends_nothing(tmp_path):
+    async def play():
+        yesterday, ledger = tmp_path / "copy.sqlite3", tmp_path / "workspace" / "ledger.sqlite3"
+        path = story_file(tmp_path, 2)
+        async with stage(tmp_path) as at:
+            await at.render(story_file(tmp_path, 1, name="before"))
+        shutil.copyfile(ledger, yesterday)
+        async with stage(tmp_path) as at:
+            assert (await at.render(path)).spent == PRICE
+            forgotten = (await at.jobs())[0]["id"]
+        for left in ledger.parent.glob("ledger.sqlite3*"):
+            left.unlink()
+        shutil.copyfile(yesterday, ledger)
+        async with stage(tmp_path) as at:
+            outcome = await at.render(path)
+            assert isinstance(outcome.error, Unresolved)
+            assert forgotten in str(outcome.error)
+            assert at.counts["submits"] == 0
+
+    asyncio.run(play())
+
+
+def test_what_was_forgotten_is_adopted_and_not_paid_again(desk):
+    path = story_file(desk.folder, 2)
+    ledger = desk.folder / ".storychain" / "ledger.sqlite3"
+    assert desk.run("run", story_file(desk.folder, 1, name="before"), "--yes").returncode == 0
+    shutil.copyfile(ledger, desk.folder / "copy")
+    assert desk.run("run", path, "--yes").returncode == 0
+    (desk.folder / "copy").replace(ledger)
+    assert desk.run("run", path, "--yes").returncode == 6
+    shown = desk.run("reconcile")
+    job = shown.stdout.split()[0]
+    assert "completed" in shown.stdout
+    for _ in range(2):
+        assert desk.run("adopt", path, "s2", job).returncode == 0
+    assert desk.run("reconcile", "--accept").returncode == 0
+    done = desk.run("run", path, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert desk.studio.counts()["accepted"] == 2
+
+
+def test_the_books_agree_with_the_account(desk):
+    assert desk.run("run", story_file(desk.folder, 2), "--yes").returncode == 0
+    books = json.loads(desk.run("credits", "--json").stdout)
+    assert books["credits"] == 80
+    assert books["entries"][0]["name"] == "tale"
+    assert books["account"] == {"used": 80, "limit": 22000, "debits": 80, "difference": 0}
+    assert "agree" in desk.run("credits", "--by", "day").stdout
+    assert "veo3.1_fast" in desk.run("credits", "--by", "model", PICTORY_API_KEY=None).stdout
+    assert desk.run("credits", "--since", "yesterday").returncode == 2
+
+
+def test_books_that_differ_say_by_how_much(desk):
+    assert desk.run("run", story_file(desk.folder, 1), "--yes").returncode == 0
+    assert desk.run("run", story_file(desk.folder, 2), "--yes", "--workspace", "elsewhere").returncode == 0
+    assert "80 credits more than this ledger knows" in desk.run("credits").stdout
+
+
+def test_jobs_are_removed_only_when_their_bytes_are_safe(desk):
+    path = story_file(desk.folder, 2)
+    assert desk.run("run", path, "--yes").returncode == 0
+    assert "2 jobs can be removed" in desk.run("clean").stdout
+    assert desk.studio.counts()["cleans"] == 0
+    first = json.loads(desk.run("run", path, "--json").stdout)["stories"][0]["segments"][0]
+    with Path(first["path"]).open("r+b") as file:
+        file.seek(1000)
+        file.write(b"spoilt")
+    done = desk.run("clean", path, "--yes")
+    assert "1 jobs removed" in done.stdout
+    assert "tale/s1: its file is not whole here; kept" in done.stderr
+    assert desk.studio.counts()["cleans"] == 1
+    assert "0 jobs removed" in desk.run("clean", "--yes").stdout
+    assert desk.studio.counts()["cleans"] == 1
+
+
+def test_nothing_is_removed_while_jobs_are_under_way(tmp_path):
+    home, folder = tmp_path / "studio", tmp_path / "desk"
+    home.mkdir()
+    folder.mkdir()
+    slow = Studio(home, "--latency", "20")
+    desk = Desk(folder, slow)
+    process = desk.start("run", story_file(folder, 1), "--yes")
+    try:
+        until(lambda: slow.counts()["polls"] > 0)
+        process.kill()
+        process.communicate()
+        assert desk.run("clean", "--yes").returncode == 75
+        assert slow.counts()["cleans"] == 0
+    finally:
+        slow.close()

@@ -46,6 +46,10 @@ class Workspace:
         """What was made of a segment for joining; can be made again."""
         return self.root / "prepared" / key
 
+    def placeholder(self, name: str) -> Path:
+        """A free card that stands in for a segment."""
+        return self.root / "placeholders" / f"{name}.mp4"
+
     def source(self, identity: str) -> Path:
         """A start video fetched from an address."""
         return self.root / "sources" / f"{_digest(identity)}.mp4"
@@ -86,12 +90,14 @@ def is_whole(path: Path, sha256: str | None) -> bool:
 
 
 def settle(part: Path, final: Path) -> None:
-    """Give a finished file its name: bytes synced, renamed, and the rename itself synced."""
+    """Give a finished file its name: bytes synced, renamed, and every name on the way to it synced."""
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # The folder may be as new as the file; were its own name forgotten, so would be all in it.
+    for folder in (final.parent, final.parent.parent):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -54,17 +54,22 @@ async def settle(run: Run, record: Record) -> None:
 
 
 async def _candidates(run: Run, record: Record) -> list[Job]:
-    """Look a few times until a candidate shows or the settling time is over: lists lag behind."""
-    settled_in = run.pace.settle - max(0.0, run.now() - record.intended_at)
-    waits = [0.0] if settled_in <= 0 else [0.0] + [min(settled_in, run.pace.settle) / (_LOOKS - 1)] * (_LOOKS - 1)
-    for number, wait in enumerate(waits):
-        if wait:
-            why = f"the answer to its request was lost; asking the job list ({number + 1} of {len(waits)})"
+    """Look over all of the settling time: lists lag behind, and of two new jobs the wrong one may show first.
+
+    The time counts from here, not from when the request was written down: it may have been under way for long, its
+    process may have been killed a moment ago, and clocks of two machines may tell different times.
+    """
+    found: dict[str, Job] = {}
+    looks = _LOOKS if run.pace.settle > 0 else 1
+    for number in range(looks):
+        if number:
+            wait = run.pace.settle / (looks - 1)
+            why = f"the answer to its request was lost; asking the job list ({number + 1} of {looks})"
             run.tell(Postponed(record.story, record.scene, why, wait))
             await asyncio.sleep(wait)
-        if found := await appeared_since(run.provider, run.ledger, record.watermark):
-            return found
-    return []
+        appeared = await appeared_since(run.provider, run.ledger, record.watermark)
+        found |= {job.id: job for job in appeared}
+    return list(found.values())
 
 
 async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ...]) -> list[Job]:

@@ -200,15 +200,48 @@ def test_two_runs_at_once_pay_once(desk):
     assert desk.studio.counts()["accepted"] == 2
 
 
-def test_an_unresolved_scene_is_settled_by_a_person(desk):
+HEADERS = {"User-Agent": "a-test/1.0", "Authorization": "pictai_somebody_else"}
+STRANGERS = {"prompt": "A job of somebody else's.", "model": "veo3.1_fast", "aspectRatio": "16:9", "duration": "4s"}
+
+
+def in_doubt(desk):
+    """Kill a run while its first answer is on its way, and let somebody else use the account meanwhile."""
+    faults = httpx.post(f"{desk.studio.origin}/studio/faults", json={"submit.slow": "@1"}, headers=HEADERS)
+    faults.raise_for_status()
+    process = desk.start("run", "tale.yaml", "--yes")
+    until(lambda: desk.studio.counts()["accepted"] == 1)
+    process.kill()
+    process.communicate()
+    httpx.post(f"{desk.studio.base_url}/v1/aistudio/videos", json=STRANGERS, headers=HEADERS).raise_for_status()
+    jobs = httpx.get(f"{desk.studio.origin}/studio/jobs", headers=HEADERS).json()
+    return next(job["id"] for job in jobs if job["body"]["prompt"] != STRANGERS["prompt"])
+
+
+def test_an_unresolved_scene_is_settled_by_adopting_its_job(desk):
+    story_file(desk.folder, 2)
+    ours = in_doubt(desk)
+    stopped = desk.run("run", "tale.yaml", "--yes")
+    assert stopped.returncode == 6
+    assert ours in stopped.stderr
+    assert "storychain adopt STORY s1 JOB" in stopped.stderr
+    assert '"unresolved"' in desk.run("plan", "tale.yaml", "--json").stdout
+    assert desk.run("adopt", "tale.yaml", "s1", "no-such-job").returncode == 2
+    assert desk.run("adopt", "tale.yaml", "nobody", ours).returncode == 2
+    for _ in range(2):
+        assert desk.run("adopt", "tale.yaml", "s1", ours).returncode == 0
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 0
+    assert desk.studio.counts()["accepted"] == 2 + 1
+
+
+def test_an_unresolved_scene_is_bought_again_only_by_a_persons_word(desk):
     story_file(desk.folder, 1)
-    httpx.post(
-        f"{desk.studio.origin}/studio/faults", json={"job.failed": "@1"}, headers={"User-Agent": "a-test/1.0"}
-    ).raise_for_status()
-    assert desk.run("run", "tale.yaml", "--yes").returncode == 3
-    assert desk.run("adopt", "tale.yaml", "s1", "some-job").returncode == 2
-    assert desk.run("adopt", "tale.yaml", "nobody", "some-job").returncode == 2
+    in_doubt(desk)
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 6
     assert desk.run("resubmit", "tale.yaml", "s1").returncode == 2
+    for _ in range(2):
+        assert desk.run("resubmit", "tale.yaml", "s1", "--may-pay-twice").returncode == 0
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 0
+    assert desk.studio.counts()["accepted"] == 2 + 1
 
 
 def test_local_needs_no_key_no_consent_and_no_network(plain):

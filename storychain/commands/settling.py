@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.commands.desk import FREE, PAID, desk
-from storychain.errors import StoryHeld, UsageError
+from storychain.errors import AccountError, StoryHeld, UsageError
 from storychain.ledger import Purchase
 from storychain.locks import Held, lock_now
+from storychain.pictory import Pictory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from storychain.ledger import Ledger
     from storychain.plan import Step
     from storychain.records import Record
+    from storychain.settings import Settings
     from storychain.story.model import Story
 
 _OPEN = ("unresolved", "intended")
@@ -26,6 +29,8 @@ _NEVER_LIVE = ("none", "failed", "refused", "abandoned")
 
 def adopt(arguments: argparse.Namespace) -> int:
     """Say which of the account's jobs made a scene."""
+    if not arguments.local:
+        _check_job(arguments)
 
     def settle(ledger: Ledger, story: Story, step: Step, record: Record) -> str:
         if record.job_id == arguments.job and record.state not in (*_OPEN, *_NEVER_LIVE):
@@ -39,6 +44,24 @@ def adopt(arguments: argparse.Namespace) -> int:
         return f"Scene {arguments.scene} is job {arguments.job} now; run the story to go on."
 
     return _settle(arguments, settle)
+
+
+def _check_job(arguments: argparse.Namespace) -> None:
+    """Raise UsageError if the account has no such job, or none whose video can be had."""
+    settings = desk(arguments).settings
+    if not settings.api_key:
+        raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
+    state = asyncio.run(_state_of(settings, arguments.job))
+    if state not in ("in_progress", "completed"):
+        raise UsageError(
+            f"job {arguments.job} is {state.replace('_', ' ')}",
+            next_step="`storychain reconcile` shows the account's jobs that belong to no scene.",
+        )
+
+
+async def _state_of(settings: Settings, job_id: str) -> str:
+    async with Pictory(settings.base_url, settings.api_key or "", name=PAID) as provider:
+        return (await provider.job(job_id)).state
 
 
 def resubmit(arguments: argparse.Namespace) -> int:

@@ -130,6 +130,15 @@ class SceneFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodIn:
+    """A free placeholder takes a scene's place in the film; a person should know."""
+
+    story: str
+    scene: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """Something a person may want to know; nothing has to be done about it."""
 
@@ -177,6 +186,7 @@ Event = (
     | Stored
     | Reused
     | SceneFailed
+    | StoodIn
     | Noticed
     | Joining
     | FilmReady

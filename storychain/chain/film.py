@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Downloading, FilmReady, Joining
-from storychain.chain.recipe import recipe_of
+from storychain.chain.placeholder import stand_in
+from storychain.chain.recipe import chapter_of, recipe_of
 from storychain.chain.run import Run, off_loop
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
 from storychain.media.film import Clip
 from storychain.media.prepare import Prepared
 from storychain.media.soundtrack import Soundtrack
+from storychain.plan import Action
 from storychain.workspace import settle, sha256_of
 
 if TYPE_CHECKING:
@@ -53,7 +55,10 @@ class FilmInTheMaking:
     async def finished(self, path: Path) -> None:
         """Join everything into the film at `path` and put it on record."""
         run, story = self._run, self._story
-        clips = [Clip(await segment, step.scene.id) for segment, step in zip(self._segments, self._steps, strict=True)]
+        await self._stand_ins()
+        clips = [
+            Clip(await segment, chapter_of(step)) for segment, step in zip(self._segments, self._steps, strict=True)
+        ]
         if self._opening is not None:
             clips.insert(0, Clip(await self._opening, "opening"))
         total = float(sum(clip.prepared.probe.seconds for clip in clips))
@@ -70,6 +75,13 @@ class FilmInTheMaking:
         record = FilmRecord(str(path), recipe, run.provider.free, made.size, float(made.seconds))
         await off_loop(run.ledger.remember_film, record, story.name, await off_loop(sha256_of, path))
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
+
+    async def _stand_ins(self) -> None:
+        """Put placeholders where the plan has them, in the form of the segments that are here."""
+        here = [segment.result() for segment in self._segments if segment.done()]
+        for place, step in enumerate(self._steps):
+            if step.action is Action.PLACEHOLDER:
+                self.arrived(place, await stand_in(self._run, self._story, step, here))
 
     async def _sound(self) -> Soundtrack:
         async with self._run.room.soundtrack(self._folder) as making:

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from storychain.plan import Action
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -33,11 +35,21 @@ def recipe_of(story: Story, facts: Facts, steps: Sequence[Step]) -> str:
     made_of = {
         "version": _RECIPE_VERSION,
         "title": story.title,
-        "chapters": [step.scene.id for step in steps],
-        "segments": [step.key for step in steps],
+        "chapters": [chapter_of(step) for step in steps],
+        "segments": [_shown(step) for step in steps],
         "opening": facts.start if story.start and story.start.include else None,
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def chapter_of(step: Step) -> str:
+    """The title of a scene's chapter."""
+    return f"{step.scene.id} (placeholder)" if step.action is Action.PLACEHOLDER else step.scene.id
+
+
+def _shown(step: Step) -> str | list[str | int]:
+    """What is seen of a scene: its segment, or a card with its words."""
+    return [step.scene.text, step.scene.seconds] if step.action is Action.PLACEHOLDER else step.key
 
 
 def film_in_place(ledger: Ledger | None, path: Path, recipe: str) -> FilmRecord | None:

@@ -18,7 +18,7 @@ from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import with_presence
-from storychain.errors import GenerationFailed, StorychainError, Unresolved
+from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Unresolved
 from storychain.ledger import Purchase
 from storychain.locks import Held, lock, lock_now
 from storychain.media.prepare import Prepared
@@ -90,7 +90,7 @@ class Rendering:
 
     def _raise_worst(self, results: Sequence[BaseException | None]) -> None:
         for error in results:
-            if error is not None and not isinstance(error, Halted | PlanAnew | StorychainError):
+            if error is not None and not isinstance(error, Halted | PlanAnew | StorychainError | OSError):
                 raise error
         if self._trouble is not None:
             raise self._trouble
@@ -104,8 +104,9 @@ class Rendering:
             parent = self._parent(place)
             before = await asyncio.shield(self._links[parent.scene.id]) if parent else None
             self._arrived(place, await self._with_key(step, before))
-        except StorychainError as error:
-            self._trouble = self._trouble or self._placed(step, error)
+        except (StorychainError, OSError) as error:
+            words = DiskTrouble.of(error) if isinstance(error, OSError) else error
+            self._trouble = self._trouble or self._placed(step, words)
             raise
         except PlanAnew:
             self._anew = True
@@ -305,8 +306,8 @@ def _gave_up(step: Step, record: Record) -> GenerationFailed:
     words = "Change its prompt or give it `fallback_prompts`" if record.objected else "Raise its `attempts`"
     return GenerationFailed(
         trouble(record, step.scene),
-        next_step=f"{words}, or run with --retry-failed to try once more{price}; `on_failure: placeholder` makes a film "
-        "without it. What is finished is kept.",
+        next_step=f"{words}, or run with --retry-failed to try once more{price}; with `on_failure: placeholder` there "
+        "is a film without it. What is finished is kept.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
 from storychain.chain.events import Event
+from storychain.chain.placeholder import Painter, nobody_paints
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
@@ -51,6 +52,7 @@ class Run:
     purse: Purse = field(default_factory=Purse)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     retry_failed: bool = False
+    paint: Painter = nobody_paints
     now: Callable[[], float] = time.time
 
 

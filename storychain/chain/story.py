@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.events import FilmReady, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
+from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
-from storychain.chain.rendering import Rendering
+from storychain.chain.rendering import PlanAnew, Rendering
 from storychain.chain.restored import check_memory
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import survey
-from storychain.errors import CapReached, GenerationFailed, StorychainError, StoryHeld
+from storychain.errors import CapReached, DiskTrouble, GenerationFailed, StorychainError, StoryHeld
 from storychain.locks import Held, lock_now
 from storychain.plan import Action, Facts, Step, plan, quote
 
@@ -28,7 +29,10 @@ Status = Literal["done", "failed", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a story. `steps` are planned anew at the end, so they say what is left; credits are this run's."""
+    """What came of a story. `steps` are planned anew at the end, so they say what is left; credits are this run's.
+
+    `warnings` tell of placeholders in the film.
+    """
 
     story: Story
     status: Status
@@ -37,6 +41,7 @@ class Outcome:
     planned: Decimal | None
     spent: Decimal
     error: StorychainError | None
+    warnings: tuple[str, ...] = ()
 
 
 async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
@@ -51,7 +56,7 @@ async def render(run: Run, story: Story) -> Outcome:
     error: StorychainError | None = None
     try:
         with lock_now(run.workspace.story_lock(story.path)):
-            facts, steps = await off_loop(_look, run, story)
+            facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
             planned = quote(steps).total
             film = await _render_held(run, story, facts, steps)
     except Held:
@@ -60,23 +65,42 @@ async def render(run: Run, story: Story) -> Outcome:
         )
     except StorychainError as trouble:
         error = trouble
+    except OSError as trouble:
+        error = DiskTrouble.of(trouble)
     if error is not None:
         run.tell(StoryStopped(story.name, error))
-    return await off_loop(outcome_of, run, story, film, planned, error)
+    return await _summed_up(run, story, film, planned, error)
+
+
+async def _summed_up(
+    run: Run, story: Story, film: Path | None, planned: Decimal | None, error: StorychainError | None
+) -> Outcome:
+    """The outcome; where not even that can be read, the other stories' outcomes are not to be lost with it."""
+    try:
+        return await off_loop(outcome_of, run, story, film, planned, error)
+    except (StorychainError, OSError) as trouble:
+        words = DiskTrouble.of(trouble) if isinstance(trouble, OSError) else trouble
+        status: Status = "failed" if isinstance(error, GenerationFailed) else "stopped"
+        return Outcome(story, status, None, (), planned, Decimal(0), error or words)
 
 
 async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
     path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
     there = film_in_place(run.ledger, path, recipe_of(story, facts, steps))
-    if there and all(step.action is Action.REUSE for step in steps):
+    if there and all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
         run.tell(FilmReady(story.name, path, there.seconds, made=False))
         return path
     await _check_means(run, story, steps)
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))
-    async with film_in_the_making(run, story, facts, steps) as film:
-        await Rendering(run, story, steps, film.arrived).finished()
-        await film.finished(path)
-    return path
+    while True:
+        try:
+            async with film_in_the_making(run, story, facts, steps) as film:
+                await Rendering(run, story, steps, film.arrived).finished()
+                await film.finished(path)
+            return path
+        except PlanAnew as anew:
+            given_up = facts.given_up | anew.given_up
+        facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed, given_up=given_up)
 
 
 async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
@@ -110,7 +134,9 @@ def _usual(run: Run, story: Story) -> tuple[float | None, ...]:
     return tuple(waits[scene.seconds] for scene in story.scenes)
 
 
-def _look(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
+def _look(
+    run: Run, story: Story, *, retry_failed: bool = False, given_up: frozenset[str] = frozenset()
+) -> tuple[Facts, tuple[Step, ...]]:
     facts = survey(
         story,
         provider=run.provider.name,
@@ -118,7 +144,8 @@ def _look(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
         ledger=run.ledger,
         workspace=run.workspace,
         catalogue=run.catalogue,
-        retry_failed=run.retry_failed,
+        retry_failed=retry_failed,
+        given_up=given_up,
     )
     return facts, plan(story, facts)
 
@@ -127,7 +154,7 @@ def outcome_of(
     run: Run, story: Story, film: Path | None, planned: Decimal | None, error: StorychainError | None
 ) -> Outcome:
     """Sum up a story as it stands now."""
-    _, steps = _look(run, story)
+    facts, steps = _look(run, story)
     status: Status = "done" if error is None else "failed" if isinstance(error, GenerationFailed) else "stopped"
     spent = Decimal(0) if run.provider.free else run.ledger.spent(run.provider.name, story=story.name, run=run.id)
-    return Outcome(story, status, film, steps, planned, spent, error)
+    return Outcome(story, status, film, steps, planned, spent, error, warnings_of(story, facts, steps))

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from storychain.plan import quote
+from storychain.plan import Action, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,7 @@ def _planned(step: Step, prompts: bool) -> dict[str, Any]:
     }
     if prompts:
         planned["prompt"] = step.scene.prompt
+        planned["fallback_prompts"] = list(step.scene.fallbacks)
     return planned
 
 
@@ -70,6 +71,7 @@ def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str,
                 "credits": {"planned": number(outcome.planned), "spent": number(outcome.spent)},
                 "segments": [segment(step, workspace) for step in outcome.steps],
                 "error": str(outcome.error) if outcome.error else None,
+                "warnings": list(outcome.warnings),
             }
             for outcome in outcomes
         ]
@@ -90,13 +92,14 @@ def status_document(
 
 
 def segment(step: Step, workspace: Workspace) -> dict[str, Any]:
-    """One segment, with the state its attempt is in; `planned` where there is none."""
+    """One segment, with the state its attempt is in; `planned` where there is none, or `placeholder`."""
     record = step.record
-    bought = record.state not in ("none", "refused", "abandoned")
+    stands_in = step.action is Action.PLACEHOLDER
+    bought = record.state not in ("none", "refused", "abandoned") and not stands_in
     return {
         "scene": step.scene.id,
         "key": step.key,
-        "status": record.state if bought else "planned",
+        "status": "placeholder" if stands_in else record.state if bought else "planned",
         "job_id": record.job_id,
         "path": str(workspace.segment(step.key).resolve()) if record.present else None,
         "credits": number(record.credits) if bought else 0,

@@ -47,7 +47,9 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
         case ev.Reused():
             return "already here"
         case ev.SceneFailed(message=message, again=again):
-            return f"failed: {message}{'; trying again' if again else ''}"
+            return f"{message}{'; trying again' if again else ''}"
+        case ev.StoodIn(why=why):
+            return f"PLACEHOLDER in the film: {why}"
         case ev.Noticed(message=message):
             return message
         case ev.Joining(share=share):
@@ -65,7 +67,7 @@ def place(event: ev.Event) -> str:
 
 
 _CHATTER = (ev.Looked, ev.Downloading, ev.Joining, ev.Followed)
-_ALARMS = (ev.StoryStopped, ev.SceneFailed)
+_ALARMS = (ev.StoryStopped, ev.SceneFailed, ev.StoodIn)
 
 
 class Lines:

@@ -98,7 +98,7 @@ class LiveView:
         row = board.rows.get(getattr(event, "scene", "")) if board else None
         if board is None or row is None:
             return
-        if isinstance(event, ev.Noticed | ev.SceneFailed):
+        if isinstance(event, ev.Noticed | ev.SceneFailed | ev.StoodIn):
             self._console.print(Text(f"{place(event)}: {told(event)}", style="yellow"), soft_wrap=True)
         _show(row, event, time.monotonic())
         if isinstance(event, ev.Submitted) and event.credits:
@@ -142,6 +142,8 @@ def _show(row: _Row, event: ev.Event, now: float) -> None:
             row.state, row.style = "here", "green"
         case ev.SceneFailed(again=again):
             row.state, row.style, row.since = ("again" if again else "failed"), "red", None
+        case ev.StoodIn():
+            row.state, row.style, row.since = "placeholder", "yellow", None
         case ev.SceneQueued() | ev.Postponed() | ev.Reconciled():
             row.state, row.style, row.note = "queued", "yellow", told(event)
 

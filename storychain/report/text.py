@@ -42,6 +42,8 @@ def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:
     shown: list[str] = []
     for line, step in zip(lines, steps, strict=True):
         shown += [line, *(f"     {part}" for part in textwrap.wrap(step.scene.prompt, 96))]
+        for place, prompt in enumerate(step.scene.fallbacks, 1):
+            shown += [f"     {part}" for part in textwrap.wrap(f"fallback {place}: {prompt}", 96)]
     return shown
 
 

@@ -1,0 +1,98 @@
+"""Placeholders: a free card in place of a scene that could not be had, so that there is a film all the same.
+
+Cards are kept apart from paid segments, by what they show. Who paints them is told to the run; what is decided about a
+scene is the plan's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import StoodIn
+from storychain.errors import MediaError
+from storychain.media.aside import folder_aside
+from storychain.media.form import common_form
+from storychain.plan import Action, plan, quote
+from storychain.workspace import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from storychain.chain.run import Run
+    from storychain.media.prepare import Prepared
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a placeholder shows and what it is to be like: whole seconds, pixels, frames a second.
+
+    Size and rate are None where no other segment says what they should be.
+    """
+
+    scene: str
+    words: str
+    aspect_ratio: str
+    seconds: int
+    size: tuple[int, int] | None = None
+    rate: Fraction | None = None
+
+
+Painter = Callable[[Card, Path], Awaitable[None]]
+"""Writes a card's video to a path. May raise MediaError."""
+
+
+async def nobody_paints(card: Card, video: Path) -> None:
+    """The painter of a run that was given none."""
+    raise MediaError(f"there is nobody to paint a placeholder for scene {card.scene}", where=str(video))
+
+
+def card_for(story: Story, step: Step, others: Sequence[Prepared]) -> Card:
+    """The card of a scene, in the form of the segments around it."""
+    card = Card(step.scene.id, step.scene.text, story.aspect_ratio, step.scene.seconds)
+    if not others:
+        return card
+    form = common_form([one.probe.form for one in others], [one.probe.seconds for one in others])
+    return replace(card, size=(form.width, form.height), rate=form.fps)
+
+
+async def stand_in(run: Run, story: Story, step: Step, others: Sequence[Prepared]) -> Prepared:
+    """The placeholder of a scene, painted unless it was before, ready to be joined."""
+    card = card_for(story, step, others)
+    name = hashlib.sha256(repr(card).encode()).hexdigest()[:32]
+    video = run.workspace.placeholder(name)
+    if not video.exists():
+        with folder_aside(video.parent) as folder:
+            await run.paint(card, folder / "card.mp4")
+            settle(folder / "card.mp4", video)
+    prepared = await run.room.prepare(video, run.workspace.prepared(f"placeholder-{name}"), strict=False)
+    run.tell(StoodIn(story.name, step.scene.id, step.reason))
+    return prepared
+
+
+def warnings_of(story: Story, facts: Facts, steps: Sequence[Step]) -> tuple[str, ...]:
+    """What a person has to know of a film with placeholders: which scenes, why, and what it costs to try again."""
+    missing = [step for step in steps if step.action is Action.PLACEHOLDER]
+    if not missing:
+        return ()
+    told = [f"scene {step.scene.id} is a placeholder; {step.reason}" for step in missing]
+    advice = f"change the scene, or try again with `storychain run {story.path} --retry-failed`"
+    return (*told, f"{advice}{_cost(again(story, facts))}")
+
+
+def again(story: Story, facts: Facts) -> Decimal | None:
+    """Credits of one more try at what was given up, with all the scenes that would then continue from it."""
+    return quote(plan(story, replace(facts, retry_failed=True, given_up=frozenset()))).total
+
+
+def _cost(credits_: Decimal | None) -> str:
+    if credits_ is None:
+        return ", at an unknown price"
+    return f": {credits_} credits, with the scenes that continue from it" if credits_ else ""

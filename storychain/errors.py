@@ -52,6 +52,18 @@ class MediaError(StorychainError):
     exit_code = 3
 
 
+class DiskTrouble(StorychainError):
+    """A file cannot be read or written: the disk is full or broken, or the folder is not ours."""
+
+    @classmethod
+    def of(cls, error: OSError) -> DiskTrouble:
+        """The system's own words for a person."""
+        return cls(
+            f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error),
+            next_step="What is paid is on record; mend this and run again.",
+        )
+
+
 class OutOfTime(StorychainError):
     """Time was up before the work was done; running again goes on."""
 

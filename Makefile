@@ -6,6 +6,9 @@ PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11;
              && echo $$p && break; done)
 # How stories are rendered: free stand-ins unless you agree to spend, e.g. make stories RENDER="--max-credits 400"
 RENDER  ?= --local
+# How many schedules `make soak` plays, from which seed on
+SEEDS   ?= 10000
+FIRST   ?= 0
 STORIES := $(wildcard stories/*.yaml)
 FILMS   := $(STORIES:stories/%.yaml=films/%.mp4)
 RUN     := $(VENV)/bin/storychain
@@ -15,7 +18,7 @@ PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check bench stories clean
+.PHONY: help setup demo test test-all check soak bench stories clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,8 +41,12 @@ check: $(DEV) ## lint, formatting, types, and the house's own rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q tests/test_house.py
 
+soak: $(DEV) ## play SEEDS=10000 seeded schedules of faults, kills and lost disks
+	$(VENV)/bin/python -m tests.soak --seeds $(SEEDS) --first $(FIRST)
+
 bench: $(DEV) ## measure what our own time goes into
 	$(VENV)/bin/python tests/bench_media.py
+	$(VENV)/bin/python tests/bench_run.py
 
 stories: $(FILMS) ## render every story (RENDER="--max-credits N" to spend)
 

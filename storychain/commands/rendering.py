@@ -16,6 +16,7 @@ from storychain.chain.story import Outcome, outcome_of, render_all
 from storychain.commands.consent import can_ask, cap_agreed_to
 from storychain.commands.desk import Desk, desk
 from storychain.commands.interrupts import interrupts
+from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
 from storychain.errors import AccountError, Interrupted, StorychainError
 from storychain.ledger import Caps, Ledger
@@ -92,6 +93,7 @@ async def _render(
                 jobs=settings.jobs,
                 slots=asyncio.Semaphore(settings.jobs),
                 retry_failed=arguments.retry_failed,
+                paint=painter(ffmpeg.path),
             )
             return await _until_interrupted(run, stories)
 

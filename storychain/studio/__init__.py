@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from storychain.studio.faults import FAULTS, parse_faults
     from storychain.studio.options import Options
+    from storychain.studio.placeholder import paint_placeholder
     from storychain.studio.server import Running, serve
 
-__all__ = ["FAULTS", "Options", "Running", "parse_faults", "serve"]
+__all__ = ["FAULTS", "Options", "Running", "paint_placeholder", "parse_faults", "serve"]
 
 _ROOMS = {
     "FAULTS": "faults",
     "Options": "options",
     "Running": "server",
+    "paint_placeholder": "placeholder",
     "parse_faults": "faults",
     "serve": "server",
 }

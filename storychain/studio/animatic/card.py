@@ -10,7 +10,7 @@ import re
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, drawable, wrap
+from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, drawable, length, wrap
 from storychain.studio.animatic.look import Colour
 
 _MOST_LINES = 4
@@ -58,6 +58,22 @@ def prints(paths: list[Image.Image], size: tuple[int, int]) -> Image.Image:
         sheet.alpha_composite(paper, (max(0, x), round(36 * unit)))
         x -= round(6 * unit)
     return _shadowed(sheet, Image.new("RGBA", size, (0, 0, 0, 0)), unit)
+
+
+def stamped(word: str, size: tuple[int, int]) -> Image.Image:
+    """A frame-sized picture (RGBA) with a word in a frame in its upper half, large enough for anybody to see."""
+    width, height = size
+    unit = min(width, height) / 720
+    spacing = 9 * unit
+    face = Face(CAPS, max(12, round(58 * unit)))
+    wide = length(word, face) + spacing * (len(word) - 1)
+    left, top = round((width - wide) / 2), round(height * 0.14)
+    sheet = Image.new("RGBA", size, (0, 0, 0, 0))
+    room, edge = round(30 * unit), max(2, round(4 * unit))
+    box = (left - room, top - round(18 * unit), left + round(wide) + room, top + face.size + round(26 * unit))
+    ImageDraw.Draw(sheet).rectangle(box, (6, 8, 12, 150), (*_WHITE, 255), edge)
+    draw_spaced(sheet, (left, top + face.size), word, face, (*_WHITE, 255), spacing)
+    return sheet
 
 
 def _fitted(prompt: str, unit: float, width: float) -> tuple[Face, list[str]]:

@@ -148,10 +148,15 @@ def _still(shot: Shot) -> str:
 
 
 def _words(shot: Shot, layers: Layers) -> list[str]:
-    """Cards come after the dissolve and have left before the last frame, so no words are carried into the next."""
+    """Cards come after the dissolve and have left before the last frame, so no words are carried into the next.
+
+    Where there is a stamp they stay: nothing continues from such a segment, and no frame of it is to be mistaken.
+    """
     seconds = shot.frames / shot.fps
     fades = f"fade=t=in:st=0.6:d=0.7:alpha=1,fade=t=out:st={seconds - 1.15:.3f}:d=0.75:alpha=1"
     showing = f"between(t,0.55,{seconds - 0.3:.3f})"
+    if shot.stamp:
+        fades, showing = "null", "1"
     parts = [f"[g{len(layers.plates) - 1}]null[w0]"]
     for place, (_, x, y) in enumerate(layers.cards):
         source = len(layers.plates) + place

@@ -10,7 +10,7 @@ from PIL import Image
 
 from storychain.errors import MediaError
 from storychain.studio.animatic.canvas import Stage
-from storychain.studio.animatic.card import prints, title_card
+from storychain.studio.animatic.card import prints, stamped, title_card
 from storychain.studio.animatic.graph import Layers, command, merged, repeating
 from storychain.studio.animatic.look import Look, World, look_for, seed_of
 from storychain.studio.animatic.process import run
@@ -85,6 +85,8 @@ def _cards(shot: Shot, look: Look, scratch: Path) -> Iterator[tuple[Path, int, i
     """The words and the prints as files, each no larger than what is drawn on it, with its place."""
     size = (shot.width, shot.height)
     cards = [title_card(shot.prompt, _heading(shot), size, look.palette.light)]
+    if shot.stamp:
+        cards[0].alpha_composite(stamped(shot.stamp, size))
     if shot.references:
         cards.append(prints([_reference(source) for source in shot.references], size))
     for place, card in enumerate(cards):

@@ -19,7 +19,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One segment. `flaws` are names of `media.*` faults; sizes are in pixels and even."""
+    """One segment. `flaws` are names of `media.*` faults; sizes are in pixels and even.
+
+    A `stamp` is written large over the picture, for a segment that must not be taken for anything else.
+    """
 
     prompt: str
     model: str
@@ -30,6 +33,7 @@ class Shot:
     first_image: Source | None = None
     references: tuple[Source, ...] = ()
     flaws: frozenset[str] = frozenset()
+    stamp: str = ""
 
     @property
     def fps(self) -> int:

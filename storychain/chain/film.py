@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.chain.events import Downloading, FilmReady, Joining
+from storychain.chain.events import Downloading, FilmReady, Joining, Noticed
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import chapter_of, recipe_of
 from storychain.chain.run import Run, off_loop
+from storychain.errors import MediaError
 from storychain.ledger import FilmRecord
+from storychain.locks import lock
 from storychain.media.aside import folder_aside
 from storychain.media.film import Clip
 from storychain.media.prepare import Prepared
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
+
+
+_FETCHES = 3
+"""Times a start video that comes broken is fetched."""
 
 
 class FilmInTheMaking:
@@ -122,12 +128,29 @@ async def _opening(run: Run, story: Story, facts: Facts) -> Prepared:
     """The story's own start video, fetched once where it has an address."""
     assert story.start is not None
     source, identity = story.start.sources[0], facts.start[0]
-    file = source.path or run.workspace.source(identity)
-    if source.path is None and not file.exists():
-        part = file.with_suffix(".part")
-        await run.provider.download(
-            source.url or "", part, lambda size, total: run.tell(Downloading(story.name, "opening", size, total))
-        )
-        await off_loop(settle, part, file)
-    folder = run.workspace.prepared(hashlib.sha256(identity.encode()).hexdigest()[:32])
+    name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    file, folder = source.path or run.workspace.source(identity), run.workspace.prepared(name)
+    if source.path is None:
+        async with lock(run.workspace.key_lock(name)):  # stories that begin alike fetch it once, not into each other
+            if not file.exists():
+                await _fetch_opening(run, story, source.url or "", file, folder)
     return await run.room.prepare(file, folder, strict=False, matroska=True)
+
+
+async def _fetch_opening(run: Run, story: Story, url: str, file: Path, folder: Path) -> None:
+    """Download a start video; it gets its name once it has been seen to be whole, so that a bad one is not kept."""
+    part = file.with_suffix(".part")
+    for fetch in range(_FETCHES):
+        await run.provider.download(
+            url, part, lambda size, total: run.tell(Downloading(story.name, "opening", size, total))
+        )
+        try:
+            # The last one is taken if it decodes at all: what comes broken each time was broken from the start.
+            await run.room.prepare(part, folder, strict=fetch < _FETCHES - 1, matroska=True)
+        except MediaError as error:
+            if fetch == _FETCHES - 1:
+                raise
+            run.tell(Noticed(story.name, "opening", f"{error.what}; fetching it again"))
+        else:
+            break
+    await off_loop(settle, part, file)

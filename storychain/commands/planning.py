@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.plan import Action, quote
@@ -63,13 +64,14 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     film = _film(at, ledger, story, facts, steps)
     spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
     state = _state(steps, film)
-    document = documents.status_document(
-        story.name, state, film, spent, [documents.segment(step, at.workspace) for step in steps]
-    )
+    warnings = warnings_of(story, facts, steps)
+    segments = [documents.segment(step, at.workspace) for step in steps]
+    document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
     where = f"film: {film}" if film else _next(steps, story)
     head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
-    return document, "\n".join([head, *(f"  {line}" for line in table(rows, right=(0,))), f"  {where}"])
+    lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
+    return document, "\n".join([head, *(f"  {line}" for line in lines)])
 
 
 def _only_previewed(ledger: Ledger | None, name: str) -> bool:
@@ -91,7 +93,7 @@ def _state(steps: Sequence[Step], film: Path | None) -> str:
     if Action.RESUME in actions:
         return "in flight"
     if Action.SUBMIT in actions:
-        return "unfinished" if Action.REUSE in actions else "not begun"
+        return "unfinished" if actions != {Action.SUBMIT} else "not begun"
     return "done" if film else "film to be joined"
 
 
@@ -102,8 +104,10 @@ def _next(steps: Sequence[Step], story: Story) -> str:
 
 def _standing(record: Record, action: Action) -> tuple[str, str, str]:
     """State, credits and the latest news of one scene."""
+    if action is Action.PLACEHOLDER:
+        return "placeholder", "", record.message or ""
     if record.state in ("none", "refused", "abandoned"):
-        return "not bought", "", ""
+        return ("refused", "", record.message or "") if record.objected else ("not bought", "", "")
     state = record.state if record.present or record.state != "stored" else "stored, file missing"
     return state, str(record.credits or ""), _news(record, action)
 

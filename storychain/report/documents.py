@@ -79,7 +79,12 @@ def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str,
 
 
 def status_document(
-    name: str, status: str, film: Path | None, spent: Decimal, segments: Sequence[dict[str, Any]]
+    name: str,
+    status: str,
+    film: Path | None,
+    spent: Decimal,
+    segments: Sequence[dict[str, Any]],
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One story of `status --json`."""
     return {
@@ -88,6 +93,7 @@ def status_document(
         "film": str(film) if film else None,
         "credits": {"spent": number(spent)},
         "segments": list(segments),
+        "warnings": list(warnings),
     }
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-_LOOK_AGAIN = 0.05
-"""Seconds between two tries for a lock somebody else holds."""
+_LOOK_AGAIN, _SELDOM = 0.05, 0.25
+"""Seconds between two tries for a lock somebody else holds, at first and later on."""
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class Held(Exception):
@@ -26,8 +28,11 @@ class Held(Exception):
 
 def _take(path: Path) -> int | None:
     """Lock the file at `path` and return its descriptor, or None where it is held."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(path, _FLAGS, 0o644)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, _FLAGS, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -54,8 +59,10 @@ def lock_now(path: Path) -> Iterator[None]:
 @asynccontextmanager
 async def lock(path: Path) -> AsyncIterator[None]:
     """Hold the lock, waiting for as long as others do. They cannot outlive their process, so the wait ends."""
-    while (descriptor := _take(path)) is None:  # noqa: ASYNC110 - another process cannot set our Event
-        await asyncio.sleep(_LOOK_AGAIN)
+    wait = _LOOK_AGAIN
+    while (descriptor := _take(path)) is None:
+        await asyncio.sleep(wait)
+        wait = min(_SELDOM, 1.5 * wait)
     try:
         yield
     finally:

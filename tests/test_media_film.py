@@ -14,7 +14,7 @@ from typing import Any
 import av
 import pytest
 
-from storychain.errors import MediaError
+from storychain.errors import DiskTrouble, MediaError
 from storychain.media.aside import need_space
 from storychain.media.film import Clip, FilmFacts, assemble
 from storychain.media.prepare import Prepared, prepare
@@ -289,7 +289,7 @@ def test_a_fault_leaves_the_old_film_and_nothing_else(tmp_path, name):
     (tmp_path / "films").mkdir()
     out = tmp_path / "films" / "film.mp4"
     out.write_bytes(b"the film of yesterday")
-    with pytest.raises(MediaError, match=message):
+    with pytest.raises((MediaError, DiskTrouble), match=message):
         asyncio.run(assemble(stand_in(tmp_path, body), chapters, out, title="", note=""))
     assert out.read_bytes() == b"the film of yesterday"
     assert list(out.parent.iterdir()) == [out]
@@ -349,7 +349,7 @@ def test_cancelling_midway_leaves_nothing(tmp_path):
 
 
 def test_a_full_disk_is_foreseen(tmp_path):
-    with pytest.raises(MediaError, match="MB are missing") as raised:
+    with pytest.raises(DiskTrouble, match="MB are missing") as raised:
         need_space(tmp_path, 10**18)
     assert "Free at least" in str(raised.value)
 
@@ -357,10 +357,10 @@ def test_a_full_disk_is_foreseen(tmp_path):
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     segments = series(tmp_path, {})
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(MediaError, match="cannot be written"):
+    with pytest.raises(DiskTrouble, match="cannot be written"):
         join(segments, tmp_path / "file" / "film.mp4")
     (tmp_path / "film.mp4").mkdir()
-    with pytest.raises(MediaError, match="cannot be written: Is a directory"):
+    with pytest.raises(DiskTrouble, match="cannot be written: Is a directory"):
         join(segments, tmp_path / "film.mp4")
 
 

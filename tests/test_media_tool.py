@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storychain.errors import MediaError, UsageError
+from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.media.tool import Ffmpeg, find_ffmpeg, run_ffmpeg
 
 NEW = "ffmpeg version 6.1.1-3 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      58. 29.100 / 58"
@@ -80,7 +80,7 @@ def test_a_failure_tells_ffmpegs_last_words():
 
 def test_a_full_disk_is_said_plainly(tmp_path):
     full = script(tmp_path / "full", "echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228")
-    with pytest.raises(MediaError, match="the disk is full"):
+    with pytest.raises(DiskTrouble, match="the disk is full"):
         run(as_ffmpeg(full))
 
 

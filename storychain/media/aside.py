@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.errors import MediaError
+from storychain.errors import DiskTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _STALE = 24 * 3600.0
 def folder_aside(beside: Path) -> Iterator[Path]:
     """A new hidden folder in the folder `beside` (same disk), gone with all its contents at the end.
 
-    Raises MediaError where nothing can be written.
+    Raises DiskTrouble where nothing can be written.
     """
     with _told(beside):
         beside.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def _sweep(beside: Path) -> None:
 
 
 def give_name(made: Path, name: Path) -> None:
-    """Sync `made` to the disk and put it in place of `name` in one step, also across a power cut. Raises MediaError."""
+    """Sync `made` to the disk and put it in place of `name` in one step, across a power cut too. Raises DiskTrouble."""
     with _told(name):
         _sync(made)
         made.replace(name)
@@ -69,14 +69,14 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         advice = "Give another folder, or make room and see to its permissions."
-        raise MediaError(f"cannot be written: {error.strerror}", where=str(path), next_step=advice) from error
+        raise DiskTrouble(f"cannot be written: {error.strerror}", where=str(path), next_step=advice) from error
 
 
 def need_space(folder: Path, size: int) -> None:
-    """Raise MediaError if the disk of `folder` has less than `size` bytes free."""
+    """Raise DiskTrouble if the disk of `folder` has less than `size` bytes free."""
     missing = size - shutil.disk_usage(folder).free
     if missing > 0:
         advice = f"Free at least {missing / 1e6:.0f} MB and run again."
-        raise MediaError(
+        raise DiskTrouble(
             f"the disk is too full: {missing / 1e6:.0f} MB are missing", where=str(folder), next_step=advice
         )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import imageio_ffmpeg
 
-from storychain.errors import MediaError, UsageError
+from storychain.errors import DiskTrouble, MediaError, StorychainError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -266,9 +266,9 @@ def _too_slow(timeout: float, where: str | None) -> MediaError:
     return MediaError(f"ffmpeg did not finish within {timeout:.0f} s", where=where, next_step=advice)
 
 
-def _failure(code: int, said: str, where: str | None) -> MediaError:
+def _failure(code: int, said: str, where: str | None) -> StorychainError:
     if "No space left on device" in said or "Disk quota exceeded" in said:
-        return MediaError("the disk is full", where=where, next_step="Free some space and run again.")
+        return DiskTrouble("the disk is full", where=where, next_step="Free some space and run again.")
     if code < 0:
         what = f"ffmpeg was stopped by {signal.Signals(-code).name}"
         return MediaError(what, where=where, next_step="The machine may be short of memory; run again to go on.")

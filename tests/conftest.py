@@ -2,8 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.desk import Desk, Studio
+from tests.stage import RENDERS
 
 OWN = [name for name in os.environ if name.startswith(("STORYCHAIN_", "PICTORY_")) and name != "STORYCHAIN_TEST_RUN"]
 
@@ -17,6 +22,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        from tests.stage import RENDERS
-
         shutil.rmtree(RENDERS, ignore_errors=True)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk with a studio of its own."""
+    home, folder = tmp_path / "studio", tmp_path / "desk"
+    home.mkdir()
+    folder.mkdir()
+    studio = Studio(home)
+    yield Desk(folder, studio)
+    studio.close()

@@ -29,7 +29,7 @@ from storychain.story import load_story
 from storychain.workspace import Workspace
 
 FFMPEG = find_ffmpeg(os.environ)
-READS = {"record", "records", "story_records", "stories", "open_questions", "owned", "under_way", "spent", "film", "lost_attempts"}
+READS = {"record", "records", "open_questions", "owned", "under_way", "spent", "film", "lost_attempts"}
 """Asking the ledger changes nothing and leaves no trace: being killed there is being killed before the next act."""
 
 

@@ -5,22 +5,9 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
-
 from storychain.errors import Unresolved
+from tests.desk import Desk, Studio, until
 from tests.stage import PRICE, stage, story_file
-from tests.test_cli import Desk, Studio, until
-
-
-@pytest.fixture
-def desk(tmp_path):
-    home = tmp_path / "studio"
-    home.mkdir()
-    studio = Studio(home)
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    yield Desk(folder, studio)
-    studio.close()
 
 
 def test_a_ledger_put_back_from_yesterdays_copy_spends_nothing(tmp_path):

@@ -1,87 +1,15 @@
 """The command line as people and scripts meet it: real processes, a real server, the documented contract."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.stage import FFMPEG, RENDERS, frames_of, story_file
-
-KEY = "pictai_a-secret-nobody-may-see"
-
-
-class Studio:
-    """A studio in a process of its own, as `storychain studio` opens it."""
-
-    def __init__(self, home, *options):
-        command = [sys.executable, "-m", "storychain", "studio", "--home", str(home), "--scale", "0.125"]
-        command += ["--renders", str(RENDERS), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=home)
-        self.base_url = self.process.stdout.readline().strip()
-        self.origin = self.base_url.removesuffix("/pictoryapis")
-
-    def counts(self):
-        return httpx.get(f"{self.origin}/studio/counts", headers={"User-Agent": "a-test/1.0"}).json()
-
-    def close(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
-
-
-class Desk:
-    """A folder with stories in it, and storychain run in it as a person would."""
-
-    def __init__(self, folder, studio):
-        self.folder = folder
-        self.studio = studio
-
-    def environ(self, **changes):
-        told = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "STORYCHAIN_FFMPEG": str(FFMPEG),
-            "PICTORY_API_BASE_URL": self.studio.base_url,
-            "PICTORY_API_KEY": KEY,
-            "STORYCHAIN_POLL": "0.1",
-            "STORYCHAIN_SETTLE": "0.5",
-            **changes,
-        }
-        return {name: value for name, value in told.items() if value is not None}
-
-    def start(self, *arguments, **environ):
-        command = [sys.executable, "-m", "storychain", *map(str, arguments)]
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.environ(**environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments, **environ):
-        process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=90)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-
-@pytest.fixture
-def desk(tmp_path):
-    home = tmp_path / "studio"
-    home.mkdir()
-    studio = Studio(home)
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    yield Desk(folder, studio)
-    studio.close()
+from tests.desk import KEY, Desk, until
+from tests.stage import frames_of, story_file
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +20,6 @@ def plain(tmp_path_factory):
         base_url = "http://127.0.0.1:9"
 
     return Desk(tmp_path_factory.mktemp("plain"), Nowhere())
-
-
-def until(true, seconds=30):
-    """Wait for something another process does."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_nothing_is_spent_without_consent_and_the_way_to_consent_is_told(desk):

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from tests.desk import Studio
 from tests.stage import story_file
-from tests.test_cli import Studio
 
 PER_SCENE = ["jobs", "admit", "submit", "submitted", "job", "completed", "download", "stored"]
 ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]

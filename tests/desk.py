@@ -1,0 +1,77 @@
+"""A desk: a folder with stories, storychain run in it as a person would, and a studio in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+
+from tests.stage import FFMPEG, RENDERS
+
+KEY = "pictai_a-secret-nobody-may-see"
+
+
+class Studio:
+    """A studio in a process of its own, as `storychain studio` opens it."""
+
+    def __init__(self, home, *options):
+        command = [sys.executable, "-m", "storychain", "studio", "--home", str(home), "--scale", "0.125"]
+        command += ["--renders", str(RENDERS), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=home)
+        self.base_url = self.process.stdout.readline().strip()
+        self.origin = self.base_url.removesuffix("/pictoryapis")
+
+    def counts(self):
+        return httpx.get(f"{self.origin}/studio/counts", headers={"User-Agent": "a-test/1.0"}).json()
+
+    def close(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+
+
+class Desk:
+    """A folder with stories in it, and storychain run in it as a person would."""
+
+    def __init__(self, folder, studio):
+        self.folder = folder
+        self.studio = studio
+
+    def environ(self, **changes):
+        told = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "STORYCHAIN_FFMPEG": str(FFMPEG),
+            "PICTORY_API_BASE_URL": self.studio.base_url,
+            "PICTORY_API_KEY": KEY,
+            "STORYCHAIN_POLL": "0.1",
+            "STORYCHAIN_SETTLE": "0.5",
+            **changes,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def start(self, *arguments, **environ):
+        command = [sys.executable, "-m", "storychain", *map(str, arguments)]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environ(**environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments, **environ):
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=90)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def until(true, seconds=30):
+    """Wait for something another process does."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

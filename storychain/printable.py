@@ -8,6 +8,7 @@ import unicodedata
 _ADDRESS_TAIL = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", re.IGNORECASE)
 _PASSWORD = re.compile(r"(https?://)[^\s/?#\"'<>]*@", re.IGNORECASE)
 _KEY = re.compile(r"pictai_[\w.~+/=-]+")
+_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def printable(text: str, limit: int = 500) -> str:
@@ -16,6 +17,22 @@ def printable(text: str, limit: int = 500) -> str:
     kept = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co"))
     hidden = _KEY.sub("pictai_…", _PASSWORD.sub(r"\1", _ADDRESS_TAIL.sub(r"\1", kept)))
     return hidden if len(hidden) <= limit else hidden[: limit - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """One line of `text`, exact but harmless: what steers a terminal or breaks the line is written as escapes."""
+    return "".join(_escaped(character) for character in text)
+
+
+def visible_lines(text: str) -> str:
+    """The same for text of several lines, which stay lines."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    category = unicodedata.category(character)
+    steers = category in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(character) in _DIRECTIONS
+    return character.encode("unicode_escape").decode("ascii") if steers else character
 
 
 def without_query(url: str) -> str:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "locks": set(),
     "workspace": {"errors"},
     "settings": {"errors", "catalogue", "printable"},
-    "story": {"errors", "catalogue"},
+    "story": {"errors", "catalogue", "printable"},
     "plan": {"errors", "catalogue", "records", "story"},
     "ledger": {"errors", "records", "provider"},
     "media": {"errors"},

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.errors import InvalidStory
+from storychain.printable import visible
 from storychain.story.nodes import NOTHING, MapNode, Node, ScalarNode, Unreadable, read_nodes
 from storychain.story.parsing import Places, parse
-from storychain.story.problems import Problem, Span, render, visible
+from storychain.story.problems import Problem, Span, render
 from storychain.story.reading import read_file
 from storychain.story.resolve import resolve
 

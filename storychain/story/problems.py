@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from storychain.printable import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -64,11 +66,6 @@ def quoted(text: str, limit: int = 60) -> str:
     """Return `text` between quotes, shortened, with nothing in it that a terminal would act on."""
     shown = " ".join(text.split()) if text.strip() else text
     return f"'{visible(shown[: limit - 1] + '…' if len(shown) > limit else shown)}'"
-
-
-def visible(text: str) -> str:
-    """Return `text` with control, direction and line-breaking characters written as escapes."""
-    return "".join(_escaped(character) for character in text)
 
 
 def path_text(path: Path) -> str:
@@ -126,15 +123,6 @@ def _excerpt(line: str, start: int, end: int) -> tuple[str, str]:
 
 def _displayed(text: str) -> str:
     return visible(text.replace("\t", "    "))
-
-
-def _escaped(character: str) -> str:
-    category = unicodedata.category(character)
-    steers = category in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(character) in _DIRECTIONS
-    return character.encode("unicode_escape").decode("ascii") if steers else character
-
-
-_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def _width(text: str) -> int:

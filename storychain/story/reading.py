@@ -12,7 +12,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from storychain.errors import InvalidStory
-from storychain.story.problems import Problem, Span, nearest, render, visible
+from storychain.printable import visible
+from storychain.story.problems import Problem, Span, nearest, render
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import re
 
 import yaml
 
-from storychain.story.problems import Problem, Span, visible
+from storychain.printable import visible
+from storychain.story.problems import Problem, Span
 
 _KEY_BEFORE = re.compile(r"\s*(?:-\s+)*[^\s:][^:]*:\s")
 _QUOTED = re.compile(r"(?:-\s+)?[^\s:][^:]*:\s+(?P<quote>['\"])")

@@ -6,15 +6,17 @@ Each command lives in `commands` and is imported when it is asked for, so that `
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from importlib import import_module
-from typing import TypeAlias
+from typing import TextIO, TypeAlias, cast
 
 from storychain import __version__
 from storychain.errors import StorychainError
+from storychain.printable import Harmless
 
 _EXITS = """\
 exit codes: 0 done  1 bug or unexpected  2 usage or invalid story  3 a generation failed  4 time was up, run again
@@ -24,7 +26,17 @@ exit codes: 0 done  1 bug or unexpected  2 usage or invalid story  3 a generatio
 
 def entry() -> None:
     """The console script."""
+    _make_harmless()
     sys.exit(main(sys.argv[1:]))
+
+
+def _make_harmless() -> None:
+    """Words of strangers, names of files among them, do not reach a terminal raw; a pipe gets results as they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="surrogateescape")
+    else:
+        sys.stdout = cast("TextIO", Harmless(sys.stdout))
+    sys.stderr = cast("TextIO", Harmless(sys.stderr))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any, TextIO
 
 _ADDRESS_TAIL = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", re.IGNORECASE)
 _PASSWORD = re.compile(r"(https?://)[^\s/?#\"'<>]*@", re.IGNORECASE)
@@ -27,6 +28,20 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """The same for text of several lines, which stay lines."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+class Harmless:
+    """A stream for people to read: whoever writes to it, nothing that steers a terminal gets through."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, made visible; tabs and ends of lines stay what they are."""
+        return self._stream.write("\t".join(map(visible_lines, text.split("\t"))))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _escaped(character: str) -> str:

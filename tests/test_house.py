@@ -51,7 +51,7 @@ MAY_IMPORT = {
         "report",
         "cli",
     },
-    "cli": {"errors"},
+    "cli": {"errors", "printable"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -12,6 +12,7 @@ from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.plan import Action, quote
+from storychain.printable import visible_lines
 from storychain.report import documents
 from storychain.report.text import credits_text, duration_text, plan_text, table
 
@@ -51,7 +52,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(documents.dumped({"stories": [document for document, _ in found]}))
     else:
-        print("\n\n".join(text for _, text in found) or "Nothing was ever rendered in this workspace.")
+        print(visible_lines("\n\n".join(text for _, text in found)) or "Nothing was ever rendered in this workspace.")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from storychain.workspace import Workspace
 
 
+_STEERING = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON lets pass and a terminal acts on, or no encoding takes; all of it stands inside strings."""
+
+
 def number(credits_: Decimal | None) -> int | float | None:
     """Credits as a JSON number; None where unknown."""
     if credits_ is None:
@@ -27,7 +32,11 @@ def number(credits_: Decimal | None) -> int | float | None:
 
 def dumped(document: Any) -> str:
     """One JSON document, readable."""
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    return _STEERING.sub(_escaped, json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: bool) -> dict[str, Any]:

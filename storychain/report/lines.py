@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from storychain.chain import events as ev
 from storychain.plan import quote
+from storychain.printable import visible, visible_lines
 from storychain.report.text import cost_text, credits_text, duration_text
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
         case ev.SceneFailed(message=message, again=again):
             return f"{message}{'; trying again' if again else ''}"
         case ev.StoodIn(why=why):
-            return f"PLACEHOLDER in the film: {why}"
+            return f"a placeholder takes its place in the film: {why}"
         case ev.Noticed(message=message):
             return message
         case ev.Joining(share=share):
@@ -58,6 +59,12 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
             return f"film {'ready' if made else 'already there'}, {seconds:.2f} s: {path}"
         case ev.StoryStopped(error=error):
             return f"stopped: {error}"
+
+
+def line(event: ev.Event) -> str:
+    """An event with its place; one line, but for errors that have more to say."""
+    words = visible_lines(told(event)) if isinstance(event, ev.StoryStopped) else visible(told(event))
+    return f"{visible(place(event))}: {words}"
 
 
 def place(event: ev.Event) -> str:
@@ -94,4 +101,4 @@ class Lines:
         if self._level < 1 and isinstance(event, _CHATTER) and (quiet or not isinstance(event, ev.Looked | ev.Joining)):
             return
         self._spoke = time.monotonic()
-        print(f"{time.strftime('%H:%M:%S')} {place(event)}: {told(event)}", file=self._stream, flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {line(event)}", file=self._stream, flush=True)

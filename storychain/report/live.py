@@ -15,7 +15,8 @@ from rich.text import Text
 
 from storychain.chain import events as ev
 from storychain.plan import Action
-from storychain.report.lines import place, told
+from storychain.printable import visible
+from storychain.report.lines import line, told
 from storychain.report.text import duration_text
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class LiveView:
     """Listens to events and keeps the terminal up to date; what matters is left behind as plain lines."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, markup=False, highlight=False)
+        # The stream itself: what is drawn needs the very signs that words are kept from.
+        self._console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self._boards: dict[str, _Board] = {}
         self._live = Live(
             console=self._console, get_renderable=self._picture, refresh_per_second=8, transient=True, screen=False
@@ -78,7 +80,7 @@ class LiveView:
         match event:
             case ev.StoryBegan(story=story, title=title, steps=steps, usual=usual):
                 rows = {step.scene.id: _row(step, wait) for step, wait in zip(steps, usual, strict=True)}
-                self._boards[story] = _Board(title, rows)
+                self._boards[story] = _Board(visible(title), rows)
             case ev.Joining(story=story, share=share):
                 self._boards[story].joining = share
             case ev.FilmReady() | ev.StoryStopped():
@@ -91,7 +93,7 @@ class LiveView:
         if board:
             self._console.print(_story(board, time.monotonic(), len(board.rows)))
         style = "red" if isinstance(event, ev.StoryStopped) else "green"
-        self._console.print(Text(f"{event.story}: {told(event)}", style=style), soft_wrap=True)
+        self._console.print(Text(line(event), style=style), soft_wrap=True)
 
     def _update(self, event: ev.Event) -> None:
         board = self._boards.get(event.story)
@@ -99,7 +101,7 @@ class LiveView:
         if board is None or row is None:
             return
         if isinstance(event, ev.Noticed | ev.SceneFailed | ev.StoodIn):
-            self._console.print(Text(f"{place(event)}: {told(event)}", style="yellow"), soft_wrap=True)
+            self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
         _show(row, event, time.monotonic())
         if isinstance(event, ev.Submitted) and event.credits:
             board.spent += event.credits
@@ -145,7 +147,7 @@ def _show(row: _Row, event: ev.Event, now: float) -> None:
         case ev.StoodIn():
             row.state, row.style, row.since = "placeholder", "yellow", None
         case ev.SceneQueued() | ev.Postponed() | ev.Reconciled():
-            row.state, row.style, row.note = "queued", "yellow", told(event)
+            row.state, row.style, row.note = "queued", "yellow", visible(told(event))
 
 
 def _stories(boards: list[_Board], now: float) -> RenderableType:

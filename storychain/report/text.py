@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.plan import Action, Quote, quote
+from storychain.printable import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,16 +35,16 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
     if prompts:
         lines = [lines[0], *_with_prompts(lines[1:], steps)]
     seconds = sum(step.scene.seconds for step in steps)
-    head = f"{story.title} · {story.model} · {story.aspect_ratio} · {len(steps)} scenes, {seconds} s"
+    head = f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {len(steps)} scenes, {seconds} s"
     return "\n".join([head, *(f"  {line}" for line in lines), f"  {cost_text(quote(steps))}"])
 
 
 def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:
     shown: list[str] = []
     for line, step in zip(lines, steps, strict=True):
-        shown += [line, *(f"     {part}" for part in textwrap.wrap(step.scene.prompt, 96))]
+        shown += [line, *(f"     {part}" for part in textwrap.wrap(visible(step.scene.prompt), 96))]
         for place, prompt in enumerate(step.scene.fallbacks, 1):
-            shown += [f"     {part}" for part in textwrap.wrap(f"fallback {place}: {prompt}", 96)]
+            shown += [f"     {part}" for part in textwrap.wrap(f"fallback {place}: {visible(prompt)}", 96)]
     return shown
 
 
@@ -84,6 +85,7 @@ def duration_text(seconds: float) -> str:
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Rows with aligned columns; `right` names the columns aligned to the right. Wide letters count double."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

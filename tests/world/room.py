@@ -1,0 +1,72 @@
+"""A cutting room without ffmpeg: a segment is a few bytes with a checksum, a film is its segments in a row."""
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+from storychain.errors import MediaError
+from storychain.media.film import FilmFacts
+from storychain.media.prepare import Prepared
+from storychain.media.soundtrack import Soundtrack
+from tests.world.account import decodes, frame, is_whole
+
+
+@dataclass(frozen=True)
+class Measured:
+    """As much of a probe as the chain looks at."""
+
+    seconds: Fraction = Fraction(4)
+
+
+class Room:
+    """Implements CuttingRoom for one process."""
+
+    def __init__(self, process):
+        self._process = process
+
+    async def prepare(self, segment, folder, *, strict=True, matroska=False):
+        await self._process.reach("prepare")
+        data = segment.read_bytes()
+        if not (is_whole(data) if strict else decodes(data)):
+            raise MediaError("the video is damaged", where=segment.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = folder / "picture"
+        picture.write_bytes(data)
+        return Prepared(folder, picture, picture, Measured())
+
+    async def last_frame(self, video, png):
+        await self._process.reach("last frame")
+        aside = png.with_suffix(".aside")
+        aside.write_bytes(frame(video.read_bytes()))
+        aside.replace(png)
+        self._process.world.disk.settled(png)
+
+    @asynccontextmanager
+    async def soundtrack(self, folder):
+        yield _Sound(self._process, folder)
+
+    async def assemble(self, clips, out, *, title, note, sound, on_progress):
+        await self._process.reach("assemble")
+        self._process.world.disk_trouble(MediaError("cannot be written: No space left on device", where=str(out)))
+        aside = out.with_suffix(f".{self._process.number}")
+        aside.write_bytes(b"".join(clip.prepared.picture.read_bytes() for clip in clips))
+        await self._process.reach("film written")
+        aside.replace(out)
+        await self._process.reach("film named")
+        on_progress(1.0)
+        seconds = sum((clip.prepared.probe.seconds for clip in clips), Fraction(0))
+        return FilmFacts(seconds, int(seconds * 25), len(clips), 0, out.stat().st_size)
+
+
+class _Sound:
+    def __init__(self, process, folder):
+        self._process = process
+        self._folder = folder
+        self._sounds = []
+
+    async def add(self, segment):
+        await self._process.reach("sound")
+        self._sounds.append(segment.sound)
+
+    async def finished(self):
+        return Soundtrack(self._folder / "sound", tuple(self._sounds))

@@ -206,10 +206,10 @@ def _after_failures(record: Record, scene: Scene, *, again: bool) -> tuple[Actio
 
 def trouble(record: Record, scene: Scene) -> str:
     """What has gone wrong with a scene so far: how often, the provider's last word, and which prompt it was about."""
-    told = record.message or "the provider gave no reason"
+    told = (record.message or "the provider gave no reason").rstrip(".")
     about = f" (said of {_called(scene, record.prompt)})" if record.prompt in record.objected else ""
     if not record.failures:
-        return f"refused before anything was paid: {told}{about}"
+        return f"refused before it was paid: {told}{about}"
     return f"failed {record.failures} of {max(scene.attempts, record.failures)} tries: {told}{about}"
 
 

@@ -20,6 +20,7 @@ import yaml
 from storychain.chain.events import Event
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import Outcome, render, render_all
+from storychain.commands.painting import painter
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
@@ -83,6 +84,7 @@ class Stage:
             "tell": self.told.append,
             "caps": Caps(),
             "pace": Pace(poll=0.05, job_timeout=30, settle=0.4),
+            "paint": painter(FFMPEG),
             **changes,
         }
         return Run(**values)

@@ -55,6 +55,7 @@ def test_exact_occasions():
         ("submit.429", 429, 0),
         ("submit.429_retry_after", 429, 0),
         ("submit.503", 503, 0),
+        ("submit.400_words", 400, 0),
         ("submit.500_refused", 500, 0),
         ("submit.500_accepted", 500, 1),
         ("submit.garbled", 200, 1),

@@ -17,7 +17,7 @@ from storychain.chain.events import StoodIn
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside
 from storychain.media.form import common_form
-from storychain.plan import Action, plan, quote
+from storychain.plan import Action, plan, quote, trouble
 from storychain.workspace import settle
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def stand_in(run: Run, story: Story, step: Step, others: Sequence[Prepared
             await run.paint(card, folder / "card.mp4")
             settle(folder / "card.mp4", video)
     prepared = await run.room.prepare(video, run.workspace.prepared(f"placeholder-{name}"), strict=False)
-    run.tell(StoodIn(story.name, step.scene.id, step.reason))
+    run.tell(StoodIn(story.name, step.scene.id, trouble(step.record, step.scene)))
     return prepared
 
 
@@ -82,7 +82,7 @@ def warnings_of(story: Story, facts: Facts, steps: Sequence[Step]) -> tuple[str,
     missing = [step for step in steps if step.action is Action.PLACEHOLDER]
     if not missing:
         return ()
-    told = [f"scene {step.scene.id} is a placeholder; {step.reason}" for step in missing]
+    told = [f"scene {step.scene.id} is a placeholder: {trouble(step.record, step.scene)}" for step in missing]
     advice = f"change the scene, or try again with `storychain run {story.path} --retry-failed`"
     return (*told, f"{advice}{_cost(again(story, facts))}")
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from storychain.chain.events import FilmReady, StoryBegan, StoryStopped
+from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
@@ -88,6 +88,9 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
     path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
     there = film_in_place(run.ledger, path, recipe_of(story, facts, steps))
     if there and all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
+        for step in steps:
+            if step.action is Action.PLACEHOLDER:
+                run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))
         run.tell(FilmReady(story.name, path, there.seconds, made=False))
         return path
     await _check_means(run, story, steps)

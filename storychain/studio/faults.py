@@ -15,6 +15,7 @@ FAULTS: Mapping[str, str] = {
     "submit.429": "refused for too many requests, without Retry-After",
     "submit.429_retry_after": "refused for too many requests, with Retry-After: 1",
     "submit.503": "refused: service unavailable",
+    "submit.400_words": "refused for the words of the prompt",
     "submit.500_refused": "answers 500, no job exists",
     "submit.500_accepted": "answers 500, yet the job exists",
     "submit.lost": "accepted, then the connection drops without an answer",

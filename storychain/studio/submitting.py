@@ -119,6 +119,9 @@ def _fault_before(studio: Studio, due: frozenset[str]) -> Response | None:
         return JSONResponse({"message": "Too Many Requests"}, status_code=429, headers={"Retry-After": "1"})
     if fire(due, "submit.503"):
         return JSONResponse({"message": "Service Unavailable"}, status_code=503)
+    if fire(due, "submit.400_words"):
+        content = {"code": "CONTENT_POLICY_VIOLATION", "message": "The prompt violates the content policy."}
+        return JSONResponse(content, status_code=400)
     return server_error() if fire(due, "submit.500_refused") else None
 
 

@@ -56,7 +56,7 @@ def test_the_document_of_a_run(desk):
     done = desk.run("run", "tale.yaml", "--yes", "--json", "--out", "out put")
     document = json.loads(done.stdout)
     (story,) = document["stories"]
-    assert set(story) == {"story", "status", "film", "credits", "segments", "error"}
+    assert set(story) == {"story", "status", "film", "credits", "segments", "error", "warnings"}
     assert (story["story"], story["status"], story["error"]) == ("tale", "done", None)
     assert story["film"] == str(desk.folder / "out put" / "tale.mp4")
     assert story["credits"] == {"planned": 80, "spent": 80}

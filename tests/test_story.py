@@ -152,9 +152,6 @@ def test_every_problem_is_told_at_once_in_order_with_a_caret(tmp_path: Path) -> 
         ),
         "    1 | model: pixverse5",
         "      |        ^^^^^^^^^",
-        "story.yaml:4:5  scenes[0].prompt: is missing",
-        "    4 |   - id: dawn",
-        "      |     ^^",
         "story.yaml:5:5  scenes[0].promt: unknown key; did you mean 'prompt'?",
         "    5 |     promt: She reaches the lamp room",
         "      |     ^^^^^",
@@ -167,7 +164,7 @@ def test_every_problem_is_told_at_once_in_order_with_a_caret(tmp_path: Path) -> 
         "story.yaml:8:15  scenes[1].duration: expected whole seconds such as 8s, found '7x'",
         "    8 |     duration: 7x",
         "      |               ^^",
-        "  6 problems in story.yaml; nothing was sent, nothing was spent.",
+        "  5 problems in story.yaml; nothing was sent, nothing was spent.",
     ]
 
 
@@ -477,3 +474,10 @@ def test_the_door_is_quick_to_import() -> None:
     code = "import sys, storychain.story as s; s.template('x'); s.schema_text(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert not {"pydantic", "yaml"} & set(loaded.split())
+
+
+def test_a_misspelt_key_is_not_missing_too(tmp_path: Path) -> None:
+    told = said(tmp_path, "scenes:\n  - promt: She climbs.\n  - promt: She rests.\n    durations: 8s\n")
+    assert re.findall(r"story.yaml:(\d+):", told) == ["2", "3", "4"]
+    assert "missing" not in told
+    assert "empty" not in told

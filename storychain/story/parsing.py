@@ -107,16 +107,36 @@ def parse(root: MapNode, places: Places) -> WrittenStory | None:
     """
     data = _data(root)
     errors = _errors(data)
+    misspelt = {_meant(_path(error)) for error in errors if error["type"] == "extra_forbidden"}
     for number, error in enumerate(errors):
         path, unknown = _path(error), error["type"] == "extra_forbidden"
+        if _is_echo(error["type"], path, places.node(path), misspelt):
+            continue
         if unknown:
             what = f"unknown key{_known_key(path) if number < SHOWN else ''}"
         else:
             what = _sentence(error, path, places.node(path))
         places.add(path, what, on_key=unknown)
     for error in errors:
-        _mend(data, _path(error), error["type"])
+        path = _path(error)
+        if error["type"] == "missing" or not _is_echo(error["type"], path, places.node(path), misspelt):
+            _mend(data, path, error["type"])
     return None if _errors(data) else WrittenStory.model_validate(data)
+
+
+def _is_echo(kind: str, path: Path, node: Node | None, misspelt: set[Path]) -> bool:
+    """Tell whether a complaint only repeats others: a key is missing as it is misspelt, a list of mistakes is empty."""
+    if kind == "missing":
+        return path in misspelt
+    return kind == "too_short" and isinstance(node, ListNode) and bool(node.items)
+
+
+def _meant(path: Path) -> Path:
+    """Return the path that a misspelt key probably means; the path itself where there is no telling."""
+    word = str(path[-1])
+    known = _known_keys(path)
+    other = _ALSO_SAID.get(word.casefold(), "")
+    return (*path[:-1], nearest(word, known) or (other if other in known else word))
 
 
 def _errors(data: dict[str, Any]) -> list[ErrorDetails]:
@@ -159,12 +179,16 @@ def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
     return f"expected {expected}, found {found(node)}"
 
 
-def _known_key(path: Path) -> str:
-    """Return the end of a sentence about an unknown key: the nearest known one, or all of them."""
+def _known_keys(path: Path) -> Iterable[str]:
     model = (
         WrittenScene if path[0] == "scenes" else WrittenStart if path[0] == "start" and len(path) > 1 else WrittenStory
     )
-    known: Iterable[str] = model.model_fields
+    return model.model_fields
+
+
+def _known_key(path: Path) -> str:
+    """Return the end of a sentence about an unknown key: the nearest known one, or all of them."""
+    known = _known_keys(path)
     word = str(path[-1])
     other = _ALSO_SAID.get(word.casefold(), "")
     if nearest(word, known) is None and other in known:

@@ -5,12 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storychain.catalogue import MODELS
-from storychain.plan import Action, Facts, chains, keys, plan, quote
-from storychain.records import Record
+from storychain.plan import Action, Facts, chains, keys, next_prompt, plan, quote
+from storychain.records import LIVE, NOTHING, Record
 from storychain.story.model import Scene, Source, Start, Story
 
 PROMPTS = st.text(alphabet="abcdef ", min_size=5, max_size=12)
@@ -67,7 +67,10 @@ def test_what_is_not_asked_of_the_provider_changes_no_key(story):
         path=Path("/elsewhere/other.yaml"),
         title="Another",
         budget=Decimal(3),
-        scenes=tuple(replace(scene, id=f"x{scene.id}", attempts=4, text="…") for scene in story.scenes),
+        scenes=tuple(
+            replace(scene, id=f"x{scene.id}", attempts=4, text="…", fallbacks=("milder",), on_failure="placeholder")
+            for scene in story.scenes
+        ),
     )
     assert keys(story, "p", ()) == keys(other, "p", ())
 
@@ -99,6 +102,132 @@ def test_every_cut_begins_a_chain_and_nothing_is_lost(story):
     assert len(found) == 1 + sum(scene.join == "cut" for scene in story.scenes[1:])
     assert all(step.parent for chain in found for step in chain[1:])
     assert not any(chain[0].parent for chain in found)
+
+
+# Placeholders
+
+
+def given_up(story, lost):
+    """The plan of a story in which the scenes named in `lost` have used up their tries, whatever they continue."""
+    scenes = tuple(replace(scene, on_failure="placeholder") for scene in story.scenes)
+    facts = Facts("p", start=("sha256:1",) if story.start else ())
+    while True:
+        steps = plan(replace(story, scenes=scenes), facts)
+        new = {step.key for step in steps} - set(facts.records)
+        if not new:
+            return steps, facts
+        failed = {step.key for step in steps if step.scene.id in lost}
+        told = {key: Record("failed", failures=1, message="no") if key in failed else NOTHING for key in new}
+        facts = replace(facts, records={**facts.records, **told})
+
+
+def without(story, lost):
+    """The story as if it had never had those scenes; a chain that loses its first scene still begins with a cut."""
+    kept, cut = [], False
+    for scene in story.scenes:
+        cut = cut or scene.join == "cut"
+        if scene.id not in lost:
+            kept.append(replace(scene, join="cut") if cut and kept else scene)
+            cut = False
+    return replace(story, scenes=tuple(kept))
+
+
+@given(stories(), st.data())
+def test_what_follows_a_placeholder_is_asked_for_as_if_that_scene_were_not_there(story, data):
+    lost = set(data.draw(st.lists(st.sampled_from([scene.id for scene in story.scenes]))))
+    steps, _ = given_up(story, lost)
+    held = {step.scene.id for step in steps if step.action is Action.PLACEHOLDER}
+    rest = [step for step in steps if step.scene.id not in held]
+    # Two scenes may be one and the same request: what is lost for one of them is lost for both.
+    assert held >= lost
+    shorter = without(story, held)
+    assert tuple(step.key for step in rest) == keys(shorter, "p", ())
+    assert quote(steps).submits == len({step.key for step in rest})
+
+
+@settings(max_examples=50)
+@given(stories(), st.data())
+def test_what_is_paid_as_the_story_has_it_is_kept_whatever_comes_before_it(story, data):
+    paid = data.draw(st.integers(0, len(story.scenes) - 1))
+    lost = {scene.id for scene in story.scenes[:paid]}
+    written = keys(story, "p", ())[paid]
+    _, facts = given_up(story, lost)
+    records = {**facts.records, written: Record(data.draw(st.sampled_from(sorted(LIVE))), present=True)}
+    scenes = tuple(replace(scene, on_failure="placeholder") for scene in story.scenes)
+    assert plan(replace(story, scenes=scenes), replace(facts, records=records))[paid].key == written
+
+
+@settings(max_examples=50)
+@given(stories(), st.data())
+def test_a_retry_asks_for_the_story_as_it_is_written_until_the_try_is_used_up(story, data):
+    lost = set(data.draw(st.lists(st.sampled_from([scene.id for scene in story.scenes]), min_size=1)))
+    steps, facts = given_up(story, lost)
+    scenes = tuple(replace(scene, on_failure="placeholder") for scene in story.scenes)
+    again = plan(replace(story, scenes=scenes), replace(facts, retry_failed=True))
+    assert tuple(step.key for step in again) == keys(story, "p", ())
+    assert all(step.action is Action.SUBMIT for step in again)
+    used_up = frozenset(step.key for step in steps if step.action is Action.PLACEHOLDER) | {
+        step.key for step in again if facts.records.get(step.key, NOTHING).failures
+    }
+    assert plan(replace(story, scenes=scenes), replace(facts, retry_failed=True, given_up=used_up))[0].action == (
+        Action.PLACEHOLDER if story.scenes[0].id in lost else Action.SUBMIT
+    )
+
+
+STARTED = Story(
+    "tale",
+    Path("/tale.yaml"),
+    "Tale",
+    "pixverse5.5",
+    "16:9",
+    tuple(Scene(name, f"prompt {name}", name, 8, "extend", 1, on_failure="placeholder") for name in "abc"),
+    Start("video", (Source("clip.mp4", Path("/clip.mp4"), None),), include=True),
+    None,
+)
+
+
+def test_where_the_first_scene_is_lost_the_next_begins_from_the_start_file():
+    steps, _ = given_up(STARTED, {"a"})
+    assert [step.from_start for step in steps] == [True, True, False]
+    assert steps[1].parent is None
+    assert steps[1].key == keys(replace(STARTED, scenes=STARTED.scenes[1:]), "p", ("sha256:1",))[0]
+    assert steps[2].parent == steps[1].key
+
+
+def test_a_first_scene_that_cuts_does_not_begin_from_the_start_file():
+    story = edited(STARTED, 0, join="cut")
+    (step, *_) = plan(story, Facts("p", start=("sha256:1",)))
+    assert not step.from_start
+    assert step.key == keys(replace(story, start=None), "p", ())[0]
+
+
+WORDS = Scene("a", "one", "one", 8, "extend", 3, ("two", "three"))
+
+
+@pytest.mark.parametrize(
+    ("objected", "barred", "wanted"),
+    [
+        ("", "", "one"),
+        ("one", "", "two"),
+        ("one two", "one", "three"),
+        ("one two three", "", "three"),
+        ("one two three", "three", "two"),
+        ("one two three", "one two three", None),
+        ("three elsewhere", "", "one"),
+    ],
+)
+def test_which_words_come_next(objected, barred, wanted):
+    record = Record("failed", objected=frozenset(objected.split()), barred=frozenset(barred.split()))
+    assert next_prompt(WORDS, record) == wanted
+
+
+def test_words_that_were_all_turned_down_are_given_up_whatever_tries_are_left():
+    (key,) = keys(replace(ONE, scenes=(WORDS,)), "p", ())
+    every = frozenset(WORDS.prompts)
+    record = Record("refused", objected=every, barred=every, message="no", prompt="three")
+    (step,) = plan(replace(ONE, scenes=(WORDS,)), Facts("p", records={key: record}))
+    assert step.action is Action.FAILED
+    assert step.reason == "refused before it was paid: no (said of fallback prompt 2)"
 
 
 def test_a_start_file_is_known_by_what_it_is():

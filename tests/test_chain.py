@@ -33,6 +33,21 @@ def rendered(tmp_path, *arguments, **options):
     return asyncio.run(_rendered(tmp_path, *arguments, **options))
 
 
+class StrangerToo:
+    """The provider, with somebody else submitting on the same account right after us."""
+
+    def __init__(self, provider):
+        self._provider = provider
+
+    def __getattr__(self, name):
+        return getattr(self._provider, name)
+
+    async def submit(self, request):
+        outcome = await self._provider.submit(request)
+        await self._provider.submit(replace(request, prompt="A job of somebody else's."))
+        return outcome
+
+
 def test_a_story_becomes_a_film_and_each_scene_is_paid_once(tmp_path):
     outcome, counts, _ = rendered(tmp_path)
     assert outcome.status == "done"
@@ -324,6 +339,34 @@ def test_a_budget_that_cannot_pay_for_the_whole_story_pays_for_none_of_it(tmp_pa
     assert counts["submits"] == 0
 
 
+def test_a_request_in_doubt_is_not_counted_twice_against_the_budget(tmp_path):
+    """A run died while its answer was on its way; the story's budget is just enough for the story."""
+
+    async def play():
+        path = story_file(tmp_path, 2, budget=80)
+        async with stage(tmp_path, faults={"submit.slow": "@1"}, credits_limit=80) as at:
+            dying = asyncio.create_task(at.render(path, provider=Dying(at.provider)))
+            await asyncio.wait([dying])
+            assert at.ledger.open_questions("pictory")
+            outcome = await at.render(path)
+            assert outcome.status == "done"
+            assert at.counts["accepted"] == 2
+
+    asyncio.run(play())
+
+
+class Died(BaseException):
+    """What ends a run at once."""
+
+
+class Dying(StrangerToo):
+    """The provider, to somebody who dies before its answer is read."""
+
+    async def submit(self, request):
+        await self._provider.submit(request)
+        raise Died
+
+
 def test_a_story_held_by_another_run_is_left_alone(tmp_path):
     async def play():
         path = story_file(tmp_path)
@@ -349,21 +392,6 @@ def test_a_job_that_takes_too_long_is_picked_up_by_the_next_run(tmp_path):
             assert at.counts["accepted"] == 1
 
     asyncio.run(play())
-
-
-class StrangerToo:
-    """The provider, with somebody else submitting on the same account right after us."""
-
-    def __init__(self, provider):
-        self._provider = provider
-
-    def __getattr__(self, name):
-        return getattr(self._provider, name)
-
-    async def submit(self, request):
-        outcome = await self._provider.submit(request)
-        await self._provider.submit(replace(request, prompt="A job of somebody else's."))
-        return outcome
 
 
 def test_two_jobs_that_could_be_the_lost_one_stop_the_story_and_name_them(tmp_path):

@@ -13,13 +13,22 @@ from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
+from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.rendering import PlanAnew, Rendering
 from storychain.chain.restored import check_memory
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import survey
-from storychain.errors import CapReached, DiskTrouble, GenerationFailed, StorychainError, StoryHeld
-from storychain.locks import Held, lock_now
+from storychain.errors import (
+    CapReached,
+    DiskTrouble,
+    GenerationFailed,
+    ProviderUnreachable,
+    StorychainError,
+    StoryHeld,
+)
+from storychain.locks import Held, lock, lock_now
 from storychain.plan import Action, Facts, Step, plan, quote
+from storychain.provider import Quota, RequestRefused
 
 if TYPE_CHECKING:
     from storychain.story.model import Story
@@ -56,7 +65,7 @@ async def render(run: Run, story: Story) -> Outcome:
     error: StorychainError | None = None
     try:
         with lock_now(run.workspace.story_lock(story.path)):
-            facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
+            facts, steps = await _look_settled(run, story)
             planned = quote(steps).total
             film = await _render_held(run, story, facts, steps)
     except Held:
@@ -112,7 +121,16 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
         return
     await check_memory(run)
     _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
-    await run.purse.set_aside(run, story.name, quote(steps))
+    if not run.provider.free:
+        await run.purse.set_aside(story.name, quote(steps), lambda: _quota(run, story.name))
+
+
+async def _quota(run: Run, story: str) -> Quota | None:
+    try:
+        return await run.provider.quota()
+    except (ProviderUnreachable, RequestRefused) as error:
+        run.tell(Noticed(story, "", f"the account's quota could not be read: {error.what}"))
+        return None
 
 
 def _check_budget(story: Story, steps: tuple[Step, ...], spent: Decimal) -> None:
@@ -135,6 +153,16 @@ def _usual(run: Run, story: Story) -> tuple[float | None, ...]:
         for seconds in {scene.seconds for scene in story.scenes}
     }
     return tuple(waits[scene.seconds] for scene in story.scenes)
+
+
+async def _look_settled(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
+    """The plan, once it is known what became of requests whose answer was lost: what is in doubt has no price."""
+    facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
+    if not any(step.record.state == "intended" for step in steps):
+        return facts, steps
+    async with lock(run.workspace.account_lock(run.provider.name)):
+        await settle_open_questions(run)
+    return await off_loop(_look, run, story, retry_failed=run.retry_failed)
 
 
 def _look(

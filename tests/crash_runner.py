@@ -21,6 +21,7 @@ from typing import Any
 
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import render
+from storychain.commands.painting import painter
 from storychain.ledger import Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
@@ -98,6 +99,7 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
             out=workspace.root / "films",
             tell=lambda event: None,
             pace=Pace(poll=0.03, job_timeout=30, settle=0.1),
+            paint=painter(FFMPEG.path),
         )
         outcome = await render(run, load_story(Path(order["story"])))
     return outcome.status if outcome.error is None else f"{outcome.status}: {outcome.error}"

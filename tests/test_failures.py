@@ -1,16 +1,21 @@
 """When the provider says no: other words, another try, a stop or a placeholder; and what is paid for each."""
 
 import asyncio
+import json
+import subprocess
+import sys
+from itertools import product
 
 import av
 import pytest
 
 from storychain.chain import events as ev
 from storychain.errors import CapReached, GenerationFailed
-from storychain.ledger import Caps
+from storychain.ledger import Caps, Ledger
 from storychain.plan import Action
 from storychain.provider import about_words
 from storychain.report.documents import run_document
+from tests.desk import Studio
 from tests.stage import PRICE, frames_of, stage, story_file
 
 MILDER = ["She climbs the stairs while the wind rises.", "She climbs the stairs."]
@@ -248,3 +253,76 @@ def test_a_placeholder_is_like_the_segments_around_it(tmp_path):
         picture = film.streams.video[0]
         assert (picture.width, picture.height, picture.average_rate) == (90, 160, 30)
     assert frames_of(outcome.film) == 3 * 4 * 30
+
+
+# Crashes
+
+
+class Stand:
+    """A studio in which every job of some occasions fails, and a runner that can be killed at any outside act."""
+
+    def __init__(self, folder, fault):
+        home = folder / "studio"
+        home.mkdir()
+        self.studio = Studio(home, "--fault", fault)
+        command = [sys.executable, "-m", "tests.crash_runner"]
+        self.runner = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.runner.stdin.close()
+        self.runner.wait(timeout=30)
+        self.runner.stdout.close()
+        self.studio.close()
+
+    def order(self, story, workspace, **death):
+        told = {"workspace": str(workspace), "story": str(story), "base_url": self.studio.base_url, **death}
+        self.runner.stdin.write(json.dumps(told) + "\n")
+        self.runner.stdin.flush()
+        return json.loads(self.runner.stdout.readline())
+
+    def killed_everywhere(self, story, folder, acts):
+        """Kill a run before and after each act in a workspace of its own, run again; the paid jobs of each."""
+        for number, (act, occurrence, after) in enumerate(product(*acts, [False, True])):
+            paid, workspace = self.studio.counts()["accepted"], folder / f"workspace{number}"
+            died = self.order(story, workspace, act=act, occurrence=occurrence, after=after)
+            again = self.order(story, workspace)
+            told = (act, occurrence, after, again)
+            if died["killed"]:
+                yield told, self.studio.counts()["accepted"] - paid, Ledger(workspace / "ledger.sqlite3")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_killed_between_a_refusal_and_the_next_words_it_goes_on_with_the_right_ones(tmp_path):
+    story = story_file(tmp_path, [{**STORM, "fallback_prompts": MILDER[:1]}])
+    acts = ["failed", "admit", "submit", "submitted", "completed", "stored"], [1, 2]
+    killed = 0
+    with Stand(tmp_path, "job.failed=@" + ",".join(map(str, range(1, 100, 2)))) as stand:
+        for told, paid, ledger in stand.killed_everywhere(story, tmp_path, acts):
+            killed += 1
+            assert told[-1]["status"] == "done", told
+            assert paid == 2, told
+            words = [record.prompt for record in ledger.story_records("pictory", "tale") if record.job_id]
+            assert words == [STORM["prompt"], MILDER[0]], told
+            ledger.close()
+    assert killed == 18
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_killed_around_a_placeholder_nothing_is_paid_twice_and_the_film_is_the_same(tmp_path):
+    story = story_file(tmp_path, TALE, **HOLD)
+    acts = ["failed", "admit", "submit", "submitted", "stored", "remember_film"], [1, 3]
+    killed = 0
+    with Stand(tmp_path, "job.failed=@" + ",".join(map(str, range(2, 200, 3)))) as stand:
+        for told, paid, ledger in stand.killed_everywhere(story, tmp_path, acts):
+            assert told[-1]["status"] == "done", told
+            assert paid == 3, told
+            killed += 1
+            ledger.close()
+    films = [film.read_bytes() for film in tmp_path.glob("workspace*/films/tale.mp4")]
+    assert len(films) >= killed > 12
+    assert len(set(films)) == 1

@@ -7,22 +7,27 @@ there are two candidates, and a person is asked. Assumed of the provider: a requ
 after its connection ended, and the list shows a job within the rest of the settling time.
 """
 
+import datetime
 import sqlite3
+from collections import Counter
 from decimal import Decimal
 
 from storychain.errors import AccountError, CapReached, GenerationFailed, Unresolved
-from tests.world.account import frame
+from tests.world.account import PER_SECOND, frame
+
+ADMITTED = 300
+"""Seconds between a request's admission and its acceptance at most: what spans midnight counts for the day before."""
 
 SENTENCES = {
     "written": "When a paid request arrives, exactly one attempt of its story's ledger is in doubt: its own.",
     "once": "No key has more than one job that did not fail, unless a person said to buy it again.",
     "tries": "No key has more jobs than its story's attempts, unless a person said to buy it again.",
-    "owned": "Every accepted job belongs to one attempt, or is named in a question, or its attempt is still in doubt.",
+    "owned": "Every accepted job belongs to an attempt, or a question names it, or its attempt is still in doubt.",
     "caps": "No cap (run, story, day, month) is passed by what the provider's books took for it.",
     "books": "The ledger never says less than the books; where the provider tells its prices, it says the same.",
     "continues": "Each segment begins from the video or the last picture of the segment before it.",
     "film": "A film that is done is exactly its scenes' own segments in order.",
-    "owned": "Every accepted job belongs to an attempt, or a question names it, or its attempt is still in doubt.",
+    "arrives": "In calm weather every story is done, unless a person, a failure, a cap or the quota stops it.",
     "questions": "A person is asked only where strangers or a removed file leave no other way.",
     "alone": "What stops a story is its own: one of its own scenes, its caps or the account.",
     "words": "Only errors with a message for a person end a story; nothing else leaves the chain.",
@@ -198,15 +203,16 @@ def _caps_of_stories(world):
 def _caps_of_days(world, history):
     if world.weather.clocks:
         return  # which day it is is then a matter of opinion
-    days = {}
+    days, months = Counter(), Counter()
     for job in ours(world):
-        day, second = divmod(job.accepted, 86400)
-        if second > 300:  # what was admitted before midnight counts for the day before
-            days[day] = days.get(day, Decimal(0)) + job.charged
-    if history.day is not None and max(days.values(), default=Decimal(0)) > history.day:
-        world.violated("caps", f"a day took {max(days.values())} of {history.day}")
-    if history.month is not None and sum(days.values(), Decimal(0)) > history.month:
-        world.violated("caps", f"{sum(days.values())} of {history.month} were taken in a month")
+        moment = datetime.datetime.fromtimestamp(job.accepted - ADMITTED, datetime.UTC)
+        if moment.date() == datetime.datetime.fromtimestamp(job.accepted, datetime.UTC).date():
+            days[moment.date()] += job.charged
+            months[moment.year, moment.month] += job.charged
+    for cap, spans in ((history.day, days), (history.month, months)):
+        worst = max(spans, key=spans.get, default=None)
+        if cap is not None and worst is not None and spans[worst] > cap:
+            world.violated("caps", f"{worst} took {spans[worst]} of {cap}")
 
 
 def _film(world, outcome):
@@ -243,12 +249,33 @@ def _stopped(world, history, outcome):
             strangers = any(job.stranger and job.fails for job in world.account.jobs)
             fair = strangers or any(failed[prompt] >= allowed[prompt] for prompt in prompts)
         case CapReached():
-            fair = story.budget is not None or history.day is not None or history.month is not None
+            fair = _caps_are_reached(world, history, story)
         case AccountError():
-            fair = world.account.limit < 1_000_000
+            left = sum((_cost_left(world, each) for each in world.cast.stories), Decimal(0))
+            fair = world.account.used + left > world.account.limit
         case Unresolved():
             fair = world.account.weather.retention is not None
         case _:
             fair = False
     if not fair:
         world.violated("arrives", f"{story.name} is {outcome.status}: {type(error).__name__} {error}")
+
+
+def _cost_left(world, story):
+    """Credits of the scenes a story still has to buy."""
+    kept = {row["request"] for row in rows(world, "SELECT request FROM attempts WHERE state = 'stored'")}
+    price = PER_SECOND[story.model]
+    return sum((price * scene.seconds for scene in story.scenes if scene.prompt not in kept), Decimal(0))
+
+
+def _caps_are_reached(world, history, story):
+    """Whether what is left of a story would pass a cap; promised credits count as spent."""
+    query = "SELECT story, COALESCE(charged, quoted) AS credits FROM attempts WHERE state != 'refused'"
+    spent = Counter()
+    for row in rows(world, query):
+        spent[row["story"]] += Decimal(row["credits"]) / 1000
+    left = _cost_left(world, story)
+    others = sum((_cost_left(world, each) for each in world.cast.stories), Decimal(0))
+    if story.budget is not None and spent[story.name] + left > story.budget:
+        return True
+    return any(cap is not None and spent.total() + others > cap for cap in (history.day, history.month))

@@ -239,14 +239,18 @@ class History:
         world.tell("the weather is calm now")
         world.weather.calm()
         world.ends_of_outages = 0.0
-        process = None
+        process, idle = None, 0
         for _ in range(CALM_SESSIONS):
+            posts = world.report.posts
             self._person(surely=True)
             process = self._process(list(world.cast.stories), calm=True)
             process.start()
             await process.ended
             invariants.after_runs(world, [process])
             if all(outcome.status == "done" for outcome in process.outcomes):
+                break
+            idle = idle + 1 if world.report.posts == posts else 0
+            if idle >= 3:
                 break
             await asyncio.sleep(90000.0 if self.day else 400.0)
         invariants.at_the_end(world, process, self)

@@ -208,6 +208,36 @@ def test_failures_are_counted_and_a_later_refusal_does_not_hide_them(ledger):
     assert (record.state, record.failures, record.message) == ("failed", 2, "[9] blocked")
 
 
+def test_the_words_that_were_refused_are_known_and_which_of_them_were_not_even_taken(ledger):
+    def tried(words):
+        return admitted(ledger, "k", prompt=words)
+
+    ledger.refused(tried("one"), "policy", True)
+    attempt = tried("two")
+    ledger.submitted(attempt, "job")
+    ledger.failed(attempt, Job("job", "failed", code="CONTENT_MODERATED", message="no"))
+    record = ledger.record("k")
+    assert (record.state, record.prompt, record.failures) == ("failed", "two", 1)
+    ledger.refused(tried("three"), "policy again", True)
+    ledger.refused(tried("four"), "turned away for now")
+    record = ledger.record("k")
+    assert (record.state, record.prompt, record.message) == ("failed", "three", "policy again")
+    assert (record.objected, record.barred) == ({"one", "two", "three"}, {"one", "three"})
+    attempt = tried("four")
+    ledger.submitted(attempt, "job-2")
+    ledger.failed(attempt, Job("job-2", "failed", code="5001", message="INTERNAL_ERROR"))
+    assert ledger.record("k").objected == {"one", "two", "three"}
+
+
+def test_a_person_who_says_buy_it_again_is_not_overruled_by_a_request_that_was_turned_away(ledger):
+    brought_to(ledger, "failed", "k")
+    again = admitted(ledger, "k")
+    ledger.unresolved(again, "who knows")
+    ledger.abandon(again)
+    ledger.refused(admitted(ledger, "k"), "turned away")
+    assert ledger.record("k").state == "abandoned"
+
+
 def test_open_questions_are_the_intended_ones_newest_first(ledger):
     first, second = admitted(ledger, "a"), admitted(ledger, "b")
     ledger.submitted(admitted(ledger, "c"), "job")

@@ -116,9 +116,9 @@ def folded(tries: Sequence[sqlite3.Row]) -> Record:
         submitted_at=latest["submitted_at"],
         completed_at=latest["completed_at"],
     )
-    telling = next((row for row in reversed(tries) if row["state"] == "failed" or row["objected"]), None)
+    telling = next((row for row in reversed(tries) if row["state"] != "refused" or row["objected"]), None)
     if record.state == "refused" and telling:
-        # A request turned away after that, whatever the reason, is no news: what matters is why it failed.
-        state: State = "failed" if record.failures else "refused"
+        # A request turned away after that, whatever the reason, is no news: what matters is what was before.
+        state: State = "failed" if record.failures and telling["objected"] else telling["state"]
         return replace(record, state=state, message=telling["message"], prompt=telling["request"])
     return record

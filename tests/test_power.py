@@ -174,7 +174,7 @@ def moments(recording, count):
 
 def test_a_stored_segment_is_whole(recording, tmp_path):
     most = 0
-    for moment in moments(recording, 40):
+    for moment in moments(recording, 20):
         for seed in (None, moment):
             rows = attempts(recording.disk_at(moment).found(seed), tmp_path / "found")
             most = max(most, check_stored(rows, tmp_path / "found"))
@@ -211,6 +211,7 @@ def lose_power(recording, folder, points):
         runner.close()
 
 
+@pytest.mark.slow
 def test_after_the_power_is_back_nothing_is_paid_twice(recording, tmp_path):
     lose_power(recording, tmp_path, [(recording.submits[1] + 1, None)])
 

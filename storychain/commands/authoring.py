@@ -15,6 +15,8 @@ from storychain.story import SCHEMA_FILE, schema, schema_text, template
 def new(arguments: argparse.Namespace) -> int:
     """Write a commented story to start from, and the schema its first line points to."""
     given = Path(arguments.name)
+    if given.name in ("", ".."):
+        raise UsageError(f"'{arguments.name}' names no story", next_step="Give a name, such as my-story.")
     path = given if given.suffix in (".yaml", ".yml") else given.with_name(f"{given.name}.yaml")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", next_step=f"mkdir -p {path.parent}")

@@ -94,7 +94,7 @@ _TABLES = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
 _COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}
 """Boxes that say how many samples there are, and after how many bytes they do."""
 
-_MOST_BOXES = 1_000_000
+_MOST_BOXES = 400_000
 
 
 def _check_counts(file: BinaryIO, path: Path) -> None:

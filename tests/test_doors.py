@@ -462,7 +462,7 @@ PROMISES = {
 
 @pytest.mark.parametrize("promise", PROMISES)
 def test_a_header_that_promises_too_much_is_refused_before_memory_is_set_aside(tmp_path, promise):
-    whole = clips.make(tmp_path / "whole.mp4", seconds=0.5, options=("-bf", "0", "-use_editlist", "0"))
+    whole = clips.make(tmp_path / "whole.mp4", seconds=0.5, sound=None, options=("-bf", "0", "-use_editlist", "0"))
     segment = tmp_path / "a.mp4"
     segment.write_bytes(PROMISES[promise](whole.read_bytes()))
     before = _peak()

@@ -51,6 +51,17 @@ class Disk:
             case _:
                 pass  # it had reached the disk after all
 
+    def copy_ledger(self):
+        """The ledger's files as they are; nobody has them open."""
+        return {path: path.read_bytes() for path in self.root.glob("ledger.sqlite3*")}
+
+    def put_back(self, copy):
+        """Put a copy of the ledger back, as after a disaster: what happened since is forgotten."""
+        for path in self.root.glob("ledger.sqlite3*"):
+            path.unlink()
+        for path, data in copy.items():
+            path.write_bytes(data)
+
     def rot(self):
         """Flip a bit of a stored segment; its size and looks stay."""
         stored = sorted((self.root / "segments").glob("*.mp4"))

@@ -3,7 +3,8 @@
 What the API makes impossible to promise: its job list tells neither what was asked nor by whom. If a stranger's job
 appears on the account while one of our answers is in doubt, and ours was never accepted, the stranger's is the only
 candidate and is adopted; so its video may end up in the film. Nothing is paid twice by that. If ours was accepted too
-there are two candidates, and a person is asked. Assumed of the provider: a request is accepted at most a few seconds
+there are two candidates, and a person is asked. A ledger put back from a copy has forgotten what failed tries have
+cost; its caps count from what it knows. Assumed of the provider: a request is accepted at most a few seconds
 after its connection ended, and the list shows a job within the rest of the settling time.
 """
 
@@ -87,7 +88,7 @@ def _paid_once(world):
         whole = [job for job in jobs if not job.fails]
         if len(whole) > 1 + again:
             world.violated("once", f"{prompt!r} was paid {len(whole)} times: {[job.id for job in whole]}")
-        if len(jobs) > world.cast.attempts[prompt] + again:
+        if len(jobs) > world.cast.attempts[prompt] + again and not world.restored:
             world.violated("tries", f"{prompt!r} was tried {len(jobs)} times")
 
 
@@ -99,49 +100,14 @@ def _caps_of_runs(world, processes):
             world.violated("caps", f"p{process.number} took {taken} of {cap}")
 
 
-def answer_questions(world):
-    """A person settles every question truthfully; how many there were."""
-    if not world.ledger_path.exists():
-        return 0
-    asked = rows(world, "SELECT * FROM attempts WHERE state = 'unresolved'")
-    if not asked:
-        return 0
-    ledger = world.program.ledger(world.ledger_path, lambda: world.now)
-    for row in asked:
-        _fair_question(world, row)
-        owned = {each["job_id"] for each in rows(world, "SELECT job_id FROM attempts WHERE id != ?", row["id"])}
-        mine = [
-            job
-            for job in ours(world)
-            if job.prompt == row["request"] and job.id not in owned and not world.account.is_cleaned(job, world.now)
-        ]
-        if mine and not (row["job_id"] == mine[-1].id and not world.account.is_cleaned(mine[-1], world.now)):
-            world.tell(f"a person adopts {mine[-1].id} for {row['request']!r}")
-            ledger.adopt(row["id"], mine[-1].id)
-        else:
-            world.tell(f"a person has {row['request']!r} bought again")
-            world.bought_again[row["request"]] = world.bought_again.get(row["request"], 0) + 1
-            ledger.abandon(row["id"])
-    ledger.close()
-    return len(asked)
-
-
-def _fair_question(world, row):
-    """Whether the provider's books leave no other way than to ask."""
-    named = [job for job in world.account.jobs if job.id in (row["message"] or "") or job.id == row["job_id"]]
-    foreign = any(job.stranger for job in named)
-    removed = any(world.account.is_cleaned(job, world.now) for job in named)
-    if not foreign and not removed:
-        world.violated("questions", f"{row['request']!r}: {row['message']}")
-
-
 def at_the_end(world, process, history):
     """What holds when nothing is left to do."""
     _owned(world)
     _continues(world)
-    _books(world)
-    _caps_of_stories(world)
-    _caps_of_days(world, history)
+    if not world.restored:  # a ledger that has forgotten does not know what failed tries have cost
+        _books(world)
+        _caps_of_stories(world)
+        _caps_of_days(world, history)
     for outcome in process.outcomes:
         if outcome.status == "done":
             _film(world, outcome)
@@ -155,6 +121,8 @@ def _owned(world):
     attempts = rows(world, "SELECT * FROM attempts")
     owned = {row["job_id"] for row in attempts}
     for job in ours(world):
+        if job.fails and world.restored:
+            continue  # forgotten, and there is nothing of it to give back
         in_question = [row for row in attempts if job.id in (row["message"] or "")]
         in_doubt = [
             row for row in attempts if row["state"] in ("intended", "unresolved") and row["request"] == job.prompt

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from storychain.chain.survey import identity
 from storychain.ledger import Caps
 from storychain.workspace import Workspace
-from tests.world import invariants
+from tests.world import invariants, person
 from tests.world.account import Account
 from tests.world.disk import Disk
 from tests.world.loop import Stalled, virtual_loop
@@ -68,6 +69,7 @@ class World:
         self.ends_of_outages = 0.0
         self.processes = []
         self.bought_again = {}
+        self.restored = False
         self.unlocked = 0.0
         self._uploads = 0
         self._strangers_at = 0.0
@@ -136,6 +138,10 @@ class World:
             "url": f"https://files.test/u/{self._uploads}",
         }
 
+    def start_of(self, story):
+        """What identifies a story's start files."""
+        return tuple(identity(source) for source in story.start.sources) if story.start else ()
+
     # Findings
 
     def violated(self, name, words):
@@ -173,8 +179,14 @@ class History:
     async def unfold(self):
         """All of it."""
         world, rng = self.world, self.rng
+        copy = {}
         for _ in range(rng.randint(1, SESSIONS)):
+            if rng.random() < 0.5:
+                copy = world.disk.copy_ledger()
             await self._session()
+            if copy and world.fails("restored"):
+                world.disk.put_back(copy)
+                world.restored = True
             if rng.random() < world.weather.power:
                 world.fault("power")
                 world.disk.lose_power()
@@ -231,7 +243,7 @@ class History:
     def _person(self, *, surely=False):
         """Somebody reads what is asked of them, looks into the account, and says what is true."""
         if surely or self.rng.random() < 0.5:
-            self.world.report.questions += invariants.answer_questions(self.world)
+            self.world.report.questions += person.answer_questions(self.world)
 
     async def _afterwards(self):
         """Calm weather: what can be done is done."""

@@ -22,6 +22,10 @@ POST_FAULTS = (
 )
 READ_FAULTS = ("refused", "cut", "timeout", "500", "502", "429", "garbled", "empty", "html")
 FILE_FAULTS = ("refused", "cut", "short", "html", "403", "500", "garbled", "nothing", "no_length", "restart")
+TROUBLES = (
+    *("upload", "outages", "strangers", "job_fails", "job_slow", "disk", "deaths", "interrupts"),
+    *("power", "rot", "restored"),
+)
 
 
 @dataclass
@@ -41,6 +45,7 @@ class Weather:
     interrupts: float = 0.0
     power: float = 0.0
     rot: float = 0.0
+    restored: float = 0.0
     clocks: bool = False
     list_lag: float = 0.0
     read_lag: float = 0.0
@@ -54,18 +59,7 @@ class Weather:
         """No more trouble; what the provider is like stays."""
         for name in ("post", "read", "file"):
             setattr(self, name, {})
-        for name in [
-            "upload",
-            "outages",
-            "strangers",
-            "job_fails",
-            "job_slow",
-            "disk",
-            "deaths",
-            "interrupts",
-            "power",
-            "rot",
-        ]:
+        for name in TROUBLES:
             setattr(self, name, 0.0)
 
     def told(self):
@@ -96,6 +90,7 @@ def weather(rng):
         interrupts=maybe(0.2, 0.3, 0.6),
         power=maybe(0.3, 0.3, 0.8),
         rot=maybe(0.15, 0.3),
+        restored=maybe(0.1, 0.5),
         clocks=rng.random() < 0.2,
         list_lag=maybe(0.5, 2.0, 12.0),
         read_lag=maybe(0.2, 3.0),

@@ -1,0 +1,87 @@
+"""The person whom the program asks: reads each question, looks into the account, and says what is true."""
+
+from storychain.ledger import Purchase
+from storychain.plan import keys
+from tests.world.invariants import ours, rows
+
+
+def answer_questions(world):
+    """Settle every question truthfully; how many there were."""
+    if not world.ledger_path.exists():
+        return 0
+    asked = rows(world, "SELECT * FROM attempts WHERE state = 'unresolved'")
+    ledger = world.program.ledger(world.ledger_path, lambda: world.now)
+    forgotten = ledger.lost_attempts()
+    for row in asked:
+        _fair_question(world, row)
+        _settle(world, ledger, row)
+    if forgotten:
+        _remind(world, ledger)
+    ledger.close()
+    return len(asked) + bool(forgotten)
+
+
+def _settle(world, ledger, row):
+    """Say which job an attempt is, or have it bought again where there is none."""
+    mine = [job for job in _unowned(world, besides=row["id"]) if job.prompt == row["request"]]
+    if mine and row["job_id"] != mine[-1].id:
+        world.tell(f"a person adopts {mine[-1].id} for {row['request']!r}")
+        ledger.adopt(row["id"], mine[-1].id)
+    else:
+        world.tell(f"a person has {row['request']!r} bought again")
+        world.bought_again[row["request"]] = world.bought_again.get(row["request"], 0) + 1
+        ledger.abandon(row["id"])
+
+
+def _unowned(world, besides=0):
+    """Our jobs whose video can still be had and that belong to no attempt but the one told."""
+    owned = {row["job_id"] for row in rows(world, "SELECT job_id FROM attempts WHERE id != ?", besides)}
+    return [job for job in ours(world) if job.id not in owned and not world.account.is_cleaned(job, world.now)]
+
+
+def _fair_question(world, row):
+    """Whether the provider's books leave no other way than to ask."""
+    named = [job for job in world.account.jobs if job.id in (row["message"] or "") or job.id == row["job_id"]]
+    foreign = any(job.stranger for job in named)
+    removed = any(world.account.is_cleaned(job, world.now) for job in named)
+    if not foreign and not removed and not world.restored:
+        world.violated("questions", f"{row['request']!r}: {row['message']}")
+
+
+def _remind(world, ledger):
+    """Give a ledger that was put back from a copy the jobs it has forgotten; the rest is accepted as lost."""
+    for job in _unowned(world):
+        if not job.fails:
+            world.tell(f"a person says that {job.id} is {job.prompt!r}")
+            _give(world, ledger, job)
+    world.tell("a person accepts what else was forgotten")
+    ledger.accept_loss()
+
+
+def _give(world, ledger, job):
+    purchase = _purchase_of(world, job)
+    record = ledger.record(purchase.key)
+    if record.state in ("none", "failed", "refused", "abandoned"):
+        ledger.take_over(purchase, job.id)
+    elif record.state in ("intended", "unresolved"):
+        ledger.adopt(record.attempt, job.id)
+
+
+def _purchase_of(world, job):
+    """What a job was bought for, as the program would call it."""
+    for story in world.cast.stories:
+        for scene, key in zip(story.scenes, keys(story, "pictory", world.start_of(story)), strict=True):
+            if scene.prompt == job.prompt:
+                return Purchase(
+                    key=key,
+                    provider="pictory",
+                    story=story.name,
+                    scene=scene.id,
+                    run="adopted",
+                    model=story.model,
+                    seconds=scene.seconds,
+                    prompt=scene.prompt,
+                    price=job.price,
+                    watermark=(),
+                )
+    raise LookupError(job.prompt)

@@ -11,8 +11,9 @@ import random
 from typing import TYPE_CHECKING, TypeVar
 
 from storychain.chain.events import Postponed, SceneQueued, Submitted
+from storychain.chain.joblist import watermark
 from storychain.chain.orphans import note_ended_orphans
-from storychain.chain.reconcile import settle, settle_open_questions, watermark
+from storychain.chain.reconcile import settle, settle_open_questions
 from storychain.chain.run import Run, off_loop
 from storychain.errors import AccountError, ProviderUnreachable, Unresolved
 from storychain.ledger import Admitted, Full, Purchase

@@ -10,29 +10,24 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Postponed, Reconciled
+from storychain.chain.joblist import appeared_since
+from storychain.chain.restored import check_memory
 from storychain.chain.run import off_loop
 
 if TYPE_CHECKING:
     from storychain.chain.run import Run
-    from storychain.ledger import Ledger
-    from storychain.provider import Job, Provider
+    from storychain.provider import Job
     from storychain.records import Record
 
-MARKED = 20
-"""Job ids kept in a watermark. One would do, but a job can be removed from the list before it is read again."""
-
-_MOST_PAGES = 200
 _LOOKS = 4
 
 
-async def watermark(provider: Provider) -> tuple[str, ...]:
-    """The newest job ids of the account, newest first."""
-    page = await provider.jobs()
-    return tuple(job.id for job in page.jobs[:MARKED])
-
-
 async def settle_open_questions(run: Run) -> None:
-    """Find out about every attempt nobody knows the fate of. Newest first: its candidates are the fewest."""
+    """Find out about every attempt nobody knows the fate of. Newest first: its candidates are the fewest.
+
+    Raises Unresolved if the ledger has forgotten attempts: their jobs would be taken for those in doubt.
+    """
+    await check_memory(run)
     for record in await off_loop(run.ledger.open_questions, run.provider.name):
         await settle(run, record)
 
@@ -70,28 +65,6 @@ async def _candidates(run: Run, record: Record) -> list[Job]:
         appeared = await appeared_since(run.provider, run.ledger, record.watermark)
         found |= {job.id: job for job in appeared}
     return list(found.values())
-
-
-async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ...]) -> list[Job]:
-    """Jobs newer than the watermark that belong to no attempt, newest first."""
-    newer: list[Job] = []
-    page: str | None = None
-    for _ in range(_MOST_PAGES):
-        got = await provider.jobs(page)
-        for job in got.jobs:
-            if job.id in mark:
-                return await _unowned(provider, ledger, newer)
-            newer.append(job)
-        page = got.next_page
-        if not page or not got.jobs:
-            break
-    return await _unowned(provider, ledger, newer)
-
-
-async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:
-    owned = await off_loop(ledger.owned, provider.name, [job.id for job in jobs])
-    once = {job.id: job for job in jobs if job.id not in owned}
-    return list(once.values())
 
 
 async def _narrowed(run: Run, record: Record, candidates: list[Job]) -> list[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.reconcile import MARKED, appeared_since
+from storychain.chain.joblist import MARKED, appeared_since
 from storychain.chain.run import Run, off_loop
 from storychain.errors import Unresolved
 

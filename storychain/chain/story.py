@@ -15,7 +15,6 @@ from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.rendering import PlanAnew, Rendering
-from storychain.chain.restored import check_memory
 from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import survey
 from storychain.errors import (
@@ -116,10 +115,9 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
 
 
 async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
-    """Before the first request: is the ledger whole, and can the story be paid to its end?"""
+    """Before the first request: can the story be paid to its end?"""
     if not quote(steps).submits:
         return
-    await check_memory(run)
     _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _quota(run, story.name))

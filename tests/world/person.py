@@ -49,22 +49,28 @@ def _fair_question(world, row):
 
 
 def _remind(world, ledger):
-    """Give a ledger that was put back from a copy the jobs it has forgotten; the rest is accepted as lost."""
-    for job in _unowned(world):
-        if not job.fails:
-            world.tell(f"a person says that {job.id} is {job.prompt!r}")
-            _give(world, ledger, job)
-    world.tell("a person accepts what else was forgotten")
-    ledger.accept_loss()
+    """Give a ledger that was put back from a copy the jobs it has forgotten; once all are given, the rest is accepted.
+
+    A scene that follows another job cannot take one: that is left until a run has seen how the other one ended.
+    """
+    given = [_give(world, ledger, job) for job in _unowned(world) if not job.fails]
+    if all(given):
+        world.tell("a person accepts what else was forgotten")
+        ledger.accept_loss()
 
 
 def _give(world, ledger, job):
+    """Say which scene a forgotten job has made; whether that is now on record."""
     purchase = _purchase_of(world, job)
     record = ledger.record(purchase.key)
+    world.tell(f"a person says that {job.id} is {job.prompt!r}, which is {record.state}")
     if record.state in ("none", "failed", "refused", "abandoned"):
         ledger.take_over(purchase, job.id)
     elif record.state in ("intended", "unresolved"):
         ledger.adopt(record.attempt, job.id)
+    else:
+        return record.state != "submitted"
+    return True
 
 
 def _purchase_of(world, job):

@@ -1,0 +1,44 @@
+"""The account's job list: where it stands now, and which jobs of nobody have appeared on it since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storychain.chain.run import off_loop
+
+if TYPE_CHECKING:
+    from storychain.ledger import Ledger
+    from storychain.provider import Job, Provider
+
+MARKED = 20
+"""Job ids kept in a watermark. One would do, but a job can be removed from the list before it is read again."""
+
+_MOST_PAGES = 200
+
+
+async def watermark(provider: Provider) -> tuple[str, ...]:
+    """The newest job ids of the account, newest first."""
+    page = await provider.jobs()
+    return tuple(job.id for job in page.jobs[:MARKED])
+
+
+async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ...]) -> list[Job]:
+    """Jobs newer than the watermark that belong to no attempt, newest first."""
+    newer: list[Job] = []
+    page: str | None = None
+    for _ in range(_MOST_PAGES):
+        got = await provider.jobs(page)
+        for job in got.jobs:
+            if job.id in mark:
+                return await _unowned(provider, ledger, newer)
+            newer.append(job)
+        page = got.next_page
+        if not page or not got.jobs:
+            break
+    return await _unowned(provider, ledger, newer)
+
+
+async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:
+    owned = await off_loop(ledger.owned, provider.name, [job.id for job in jobs])
+    once = {job.id: job for job in jobs if job.id not in owned}
+    return list(once.values())

@@ -20,7 +20,7 @@ ADMITTED = 300
 """Seconds between a request's admission and its acceptance at most: what spans midnight counts for the day before."""
 
 SENTENCES = {
-    "written": "When a paid request arrives, exactly one attempt of its story's ledger is in doubt: its own.",
+    "written": "When a paid request leaves, exactly one attempt in the ledger is in doubt: its own.",
     "once": "No key has more than one job that did not fail, unless a person said to buy it again.",
     "tries": "No key has more jobs than its story's attempts, unless a person said to buy it again.",
     "owned": "Every accepted job belongs to an attempt, or a question names it, or its attempt is still in doubt.",
@@ -28,9 +28,8 @@ SENTENCES = {
     "books": "The ledger never says less than the books; where the provider tells its prices, it says the same.",
     "continues": "Each segment begins from the video or the last picture of the segment before it.",
     "film": "A film that is done is exactly its scenes' own segments in order.",
-    "arrives": "In calm weather every story is done, unless a person, a failure, a cap or the quota stops it.",
+    "arrives": "In calm weather every story is done, unless its own failures, questions or caps, or the quota, stop it.",
     "questions": "A person is asked only where strangers or a removed file leave no other way.",
-    "alone": "What stops a story is its own: one of its own scenes, its caps or the account.",
     "words": "Only errors with a message for a person end a story; nothing else leaves the chain.",
     "outcome": "An outcome's status, film and error agree.",
     "silence": "No task's exception is dropped unseen.",

@@ -111,7 +111,7 @@ class World:
     # What the wire asks of it
 
     def posted(self, process, body):
-        """A paid request has arrived: what must be true at this moment is looked at."""
+        """A paid request leaves: what must be true at this moment is looked at."""
         self.report.posts += 1
         invariants.at_a_post(self, process, body)
 

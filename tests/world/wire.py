@@ -9,8 +9,6 @@ from contextvars import Context
 
 import httpx
 
-API = "https://api.test/v1"
-
 
 class Wire(httpx.AsyncBaseTransport):
     """One process's way to the account."""
@@ -23,6 +21,8 @@ class Wire(httpx.AsyncBaseTransport):
         await request.aread()
         await self.process.reach(f"{request.method} {request.url.path}")
         world = self.world
+        if _is_paid(request):
+            world.posted(self.process, json.loads(request.content))
         reply = asyncio.get_running_loop().create_future()
         on_its_way = _Exchange(world, self.process, request, reply)
         # In a context of its own: the far side does not die with the process that asked.
@@ -30,6 +30,10 @@ class Wire(httpx.AsyncBaseTransport):
         answer = await reply
         await self.process.reach(f"… {answer.status_code}")
         return answer
+
+
+def _is_paid(request):
+    return request.method == "POST" and request.url.path == "/v1/aistudio/videos"
 
 
 class _Exchange:
@@ -46,7 +50,7 @@ class _Exchange:
         world.pass_strangers()
         if world.is_out():
             return self._fail(httpx.ConnectError, "the API is down")
-        if request.method == "POST" and request.url.path == "/v1/aistudio/videos":
+        if _is_paid(request):
             return self._submit(json.loads(request.content))
         if request.url.host == "api.test":
             return self._read()
@@ -84,7 +88,6 @@ class _Exchange:
 
     def _submit(self, body):
         world = self.world
-        world.posted(self.process, body)
         fault = self._fault(world.weather.post)
         match fault:
             case "refused":

@@ -7,14 +7,11 @@ scene is the plan's business.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from storychain.chain.card import Card
 from storychain.chain.events import StoodIn
-from storychain.errors import MediaError
 from storychain.media.aside import folder_aside
 from storychain.media.form import common_form
 from storychain.plan import Action, plan, quote, trouble
@@ -28,30 +25,6 @@ if TYPE_CHECKING:
     from storychain.media.prepare import Prepared
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a placeholder shows and what it is to be like: whole seconds, pixels, frames a second.
-
-    Size and rate are None where no other segment says what they should be.
-    """
-
-    scene: str
-    words: str
-    aspect_ratio: str
-    seconds: int
-    size: tuple[int, int] | None = None
-    rate: Fraction | None = None
-
-
-Painter = Callable[[Card, Path], Awaitable[None]]
-"""Writes a card's video to a path. May raise MediaError."""
-
-
-async def nobody_paints(card: Card, video: Path) -> None:
-    """The painter of a run that was given none."""
-    raise MediaError(f"there is nobody to paint a placeholder for scene {card.scene}", where=str(video))
 
 
 def card_for(story: Story, step: Step, others: Sequence[Prepared]) -> Card:

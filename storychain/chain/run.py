@@ -11,8 +11,8 @@ from typing import ParamSpec, TypeVar
 
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
+from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.events import Event
-from storychain.chain.placeholder import Painter, nobody_paints
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from storychain.chain.placeholder import Card, Painter
+    from storychain.chain.card import Card, Painter
 
 
 def painter(ffmpeg: Path) -> Painter:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from itertools import product
@@ -15,7 +16,8 @@ from storychain.ledger import Caps, Ledger
 from storychain.plan import Action
 from storychain.provider import about_words
 from storychain.report.documents import run_document
-from tests.desk import Studio
+from storychain.story import load_story, template
+from tests.desk import Desk, Studio
 from tests.stage import PRICE, frames_of, stage, story_file
 
 MILDER = ["She climbs the stairs while the wind rises.", "She climbs the stairs."]
@@ -326,3 +328,41 @@ def test_killed_around_a_placeholder_nothing_is_paid_twice_and_the_film_is_the_s
     films = [film.read_bytes() for film in tmp_path.glob("workspace*/films/tale.mp4")]
     assert len(films) >= killed > 12
     assert len(set(films)) == 1
+
+
+# What people see
+
+
+@pytest.mark.slow
+def test_a_film_with_a_placeholder_is_done_and_a_person_notices(tmp_path):
+    home = tmp_path / "studio"
+    home.mkdir()
+    studio = Studio(home, "--fault", "job.failed=@2")
+    desk = Desk(tmp_path, studio)
+    try:
+        story_file(tmp_path, TALE, **HOLD)
+        done = desk.run("run", "tale.yaml", "--max-credits", "120", "--quiet")
+        assert (done.returncode, done.stdout) == (0, f"{tmp_path}/films/tale.mp4\n")
+        assert "tale/s2: a placeholder takes its place in the film: failed 1 of 1 tries" in done.stderr
+        plan, status = desk.run("plan", "tale.yaml").stdout, desk.run("status", "tale.yaml").stdout
+        assert "Nothing to pay" in plan
+        assert "a free card stands in for it: failed 1 of 1 tries: [CONTENT_MODERATED]" in plan
+        assert "done, 120 credits spent" in status
+        assert "--retry-failed`: 80 credits" in status
+        document = json.loads(desk.run("status", "tale.yaml", "--json").stdout)["stories"][0]
+        assert (document["segments"][1]["status"], len(document["warnings"])) == ("placeholder", 2)
+        asked = desk.run("run", "tale.yaml", "--retry-failed")
+        assert asked.returncode == 5
+        assert "--retry-failed --max-credits 80" in asked.stderr
+    finally:
+        studio.close()
+
+
+def test_the_hints_of_the_template_about_failures_work(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        re.sub(r"^    # (fallback_prompts:|  - She|on_failure:)", r"    \1", template("x"), flags=re.MULTILINE)
+    )
+    scene = load_story(path).scenes[-1]
+    assert (len(scene.fallbacks), scene.on_failure) == (1, "placeholder")
+    assert scene.fallbacks[0].endswith("gentle camera movement.")

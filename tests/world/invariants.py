@@ -28,7 +28,7 @@ SENTENCES = {
     "books": "The ledger never says less than the books; where the provider tells its prices, it says the same.",
     "continues": "Each segment begins from the video or the last picture of the segment before it.",
     "film": "A film that is done is exactly its scenes' own segments in order.",
-    "arrives": "In calm weather every story is done, unless its own failures, questions or caps, or the quota, stop it.",
+    "arrives": "In calm weather every story is done, unless its own failures, questions or caps or the quota stop it.",
     "questions": "A person is asked only where strangers or a removed file leave no other way.",
     "words": "Only errors with a message for a person end a story; nothing else leaves the chain.",
     "outcome": "An outcome's status, film and error agree.",

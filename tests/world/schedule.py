@@ -102,9 +102,9 @@ class World:
     def is_out(self):
         return self.now < self.ends_of_outages
 
-    def pass_strangers(self):
+    def pass_strangers(self, often=1):
         """Strangers use the account now and then, whenever anybody does."""
-        if self.rng.random() < self.weather.strangers:
+        if self.rng.random() < self.weather.strangers * often:
             self.account.stranger(self.now)
             self.tell("  a stranger's job appears")
 

@@ -19,6 +19,7 @@ POST_FAULTS = (
     "accepted_empty",
     "accepted_nameless",
     "accepted_late",
+    "accepted_in_silence",
 )
 READ_FAULTS = ("refused", "cut", "timeout", "500", "502", "429", "garbled", "empty", "html")
 FILE_FAULTS = ("refused", "cut", "short", "html", "403", "500", "garbled", "nothing", "no_length", "restart")
@@ -82,7 +83,7 @@ def weather(rng):
         file=some(FILE_FAULTS, 0.3) if rng.random() < 0.6 else {},
         upload=maybe(0.3, 0.1, 0.4),
         outages=maybe(0.2, 0.5, 1.0),
-        strangers=maybe(0.3, 0.01, 0.05),
+        strangers=maybe(0.3, 0.02, 0.1),
         job_fails=maybe(0.25, 0.1, 0.4),
         job_slow=maybe(0.2, 0.2, 0.5),
         disk=maybe(0.25, 0.02, 0.1),
@@ -90,7 +91,7 @@ def weather(rng):
         interrupts=maybe(0.2, 0.3, 0.6),
         power=maybe(0.3, 0.3, 0.8),
         rot=maybe(0.15, 0.3),
-        restored=maybe(0.1, 0.5),
+        restored=maybe(0.2, 0.5, 0.9),
         clocks=rng.random() < 0.2,
         list_lag=maybe(0.5, 2.0, 12.0),
         read_lag=maybe(0.2, 3.0),

@@ -9,6 +9,11 @@ from contextvars import Context
 
 import httpx
 
+from tests.world.account import LATE
+
+SILENCE = 45.0
+"""Seconds without a byte after which the program gives a request up."""
+
 
 class Wire(httpx.AsyncBaseTransport):
     """One process's way to the account."""
@@ -89,6 +94,8 @@ class _Exchange:
     def _submit(self, body):
         world = self.world
         fault = self._fault(world.weather.post)
+        if fault:
+            world.pass_strangers(often=5)  # where they do harm
         match fault:
             case "refused":
                 return self._fail(httpx.ConnectError, "connection refused")
@@ -102,8 +109,11 @@ class _Exchange:
                 wait = {"Retry-After": str(world.rng.choice((1, 30, 700)))} if fault != "busy" else {}
                 return self._answer(429, {"message": "too many requests"}, headers=wait)
             case "accepted_late":
-                world.later(world.rng.uniform(0.5, 8.0), lambda: self._accept(body))
+                world.later(world.rng.uniform(0.5, LATE), lambda: self._accept(body))
                 return self._fail(httpx.ReadError, "cut")
+            case "accepted_in_silence":
+                world.later(world.rng.uniform(30.0, SILENCE + LATE), lambda: self._accept(body))
+                return self._fail(httpx.ReadTimeout, "no answer", after=SILENCE)
         return self._answered(fault, self._accept(body))
 
     def _accept(self, body):
@@ -116,7 +126,7 @@ class _Exchange:
             case "accepted_cut":
                 return self._fail(httpx.ReadError, "cut")
             case "accepted_timeout":
-                return self._fail(httpx.ReadTimeout, "no answer", after=45.0)
+                return self._fail(httpx.ReadTimeout, "no answer", after=SILENCE)
             case "accepted_500" | "accepted_502" | "accepted_503":
                 return self._answer(int(fault[-3:]), content=b"<html>Bad gateway</html>")
             case "accepted_garbled":

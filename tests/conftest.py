@@ -10,7 +10,8 @@ import pytest
 from tests.desk import Desk, Studio
 from tests.stage import RENDERS
 
-OWN = [name for name in os.environ if name.startswith(("STORYCHAIN_", "PICTORY_")) and name != "STORYCHAIN_TEST_RUN"]
+OURS = ("STORYCHAIN_TEST_RUN", "STORYCHAIN_FUZZ")
+OWN = [name for name in os.environ if name.startswith(("STORYCHAIN_", "PICTORY_")) and name not in OURS]
 
 
 def pytest_configure(config: pytest.Config) -> None:

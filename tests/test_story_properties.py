@@ -9,15 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from storychain.catalogue import MODELS
 from storychain.errors import InvalidStory
 from storychain.story import Story, load_story
+from tests.fuzz import TRIED
 
 STORIES = sorted(Path(__file__).parents[1].joinpath("stories").glob("*.yaml"))
-QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 PLACED = re.compile(r"\S*story\.yaml:[1-9]\d*:[1-9]\d*  \S")
 
 
@@ -35,13 +35,13 @@ def loaded(raw: bytes) -> Story | None:
     return None
 
 
-@QUICK
+@TRIED
 @given(st.binary(max_size=300))
 def test_any_bytes(raw: bytes) -> None:
     loaded(raw)
 
 
-@QUICK
+@TRIED
 @given(st.text(max_size=300))
 def test_any_text(text: str) -> None:
     loaded(text.encode("utf-8", "surrogatepass"))
@@ -54,7 +54,7 @@ PIECES = (
 YAMLISH = st.sampled_from([*PIECES.split(), "\n", "\n  ", "\n    ", "\t", "\x85", "\u2028", "\ufeff", "\0", "\x1b"])
 
 
-@QUICK
+@TRIED
 @given(st.lists(YAMLISH, max_size=40).map(" ".join))
 def test_anything_that_looks_like_yaml(text: str) -> None:
     loaded(text.encode())
@@ -74,13 +74,13 @@ def holder(keys: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(st.sampled_from(keys) | st.text(max_size=8), VALUES, max_size=6)
 
 
-@QUICK
+@TRIED
 @given(holder(KEYS), holder(START_KEYS) | VALUES, st.lists(holder(SCENE_KEYS) | VALUES, max_size=4) | VALUES)
 def test_any_values_in_any_places(top: dict[str, Any], start: Any, scenes: Any) -> None:
     loaded(json.dumps({**top, "start": start, "scenes": scenes}).encode())
 
 
-@QUICK
+@TRIED
 @given(st.data())
 def test_a_good_story_with_pieces_changed(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(STORIES)).read_text()
@@ -128,7 +128,7 @@ def stories(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@QUICK
+@TRIED
 @given(stories(), st.sampled_from([None, 1, 4]))
 def test_good_stories_come_back_as_they_were_written(written: dict[str, Any], indent: int | None) -> None:
     story = loaded(as_json(written, indent))
@@ -142,7 +142,7 @@ def test_good_stories_come_back_as_they_were_written(written: dict[str, Any], in
         assert scene.seconds == int(str(original["duration"]).rstrip("s"))
 
 
-@QUICK
+@TRIED
 @given(stories(), st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_matter(written: dict[str, Any], random: Any) -> None:
     keys = list(written)

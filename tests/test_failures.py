@@ -61,6 +61,7 @@ def test_words_that_are_not_even_taken_cost_no_try(tmp_path):
     assert (counts["submits"], counts["accepted"], outcome.spent) == (3, 1, PRICE)
 
 
+@pytest.mark.slow
 def test_a_failure_that_is_not_about_words_keeps_the_words(tmp_path):
     scene = {**STORM, "fallback_prompts": MILDER}
     outcome, _, prompts, _ = rendered(tmp_path, [scene], faults={"job.failed_internal": "@1"})

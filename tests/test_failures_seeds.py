@@ -224,7 +224,7 @@ def played(seeds, folder):
 
 
 def test_whatever_is_refused_the_story_ends_as_it_says(tmp_path):
-    ends = played(range(12), tmp_path)
+    ends = played(range(8), tmp_path)
     assert {status for status, _, _ in ends} == {"done", "failed"}
     assert any(warnings for _, warnings, _ in ends)
 

@@ -9,6 +9,8 @@ RENDER  ?= --local
 # How many schedules `make soak` plays, from which seed on
 SEEDS   ?= 10000
 FIRST   ?= 0
+# How many examples `make fuzz` tries of each kind
+FUZZ    ?= 100000
 STORIES := $(wildcard stories/*.yaml)
 FILMS   := $(STORIES:stories/%.yaml=films/%.mp4)
 RUN     := $(VENV)/bin/storychain
@@ -18,7 +20,7 @@ PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check soak bench stories clean
+.PHONY: help setup demo test test-all check soak fuzz bench stories clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +45,9 @@ check: $(DEV) ## lint, formatting, types, and the house's own rules
 
 soak: $(DEV) ## play SEEDS=10000 seeded schedules of faults, kills and lost disks
 	$(VENV)/bin/python -m tests.soak --seeds $(SEEDS) --first $(FIRST)
+
+fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples each
+	STORYCHAIN_FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -n auto --timeout=0 tests/test_fuzz.py tests/test_story_properties.py
 
 bench: $(DEV) ## measure what our own time goes into
 	$(VENV)/bin/python tests/bench_media.py

@@ -111,6 +111,7 @@ def test_a_killed_run_reads_well_and_goes_on(desk):
     assert desk.studio.counts()["accepted"] == 3
 
 
+@pytest.mark.slow  # three times in the quick tests, by the chain alone
 def test_two_runs_at_once_pay_once(desk):
     story_file(desk.folder, 2)
     runs = [desk.start("run", "tale.yaml", "--yes") for _ in range(2)]

@@ -460,7 +460,12 @@ PROMISES = {
 }
 
 
-@pytest.mark.parametrize("promise", PROMISES)
+SLOW = {"boxes in boxes", "boxes ever deeper"}
+
+
+@pytest.mark.parametrize(
+    "promise", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PROMISES]
+)
 def test_a_header_that_promises_too_much_is_refused_before_memory_is_set_aside(tmp_path, promise):
     whole = clips.make(tmp_path / "whole.mp4", seconds=0.5, sound=None, options=("-bf", "0", "-use_editlist", "0"))
     segment = tmp_path / "a.mp4"

@@ -441,6 +441,34 @@ def test_a_playlist_under_a_videos_name_leads_nowhere(tmp_path, kind):
     assert not (tmp_path / "x.png").exists()
 
 
+def _referring(content, target):
+    """The MP4 `content` whose samples are said to lie in another file, by its absolute path."""
+    path = str(target).encode()
+    alias = bytes(10) + bytes(1) + bytes(27) + bytes(12) + bytes(1) + bytes(63) + bytes(16 + 4 + 16)
+    alias += struct.pack(">HH", 2, len(path)) + path + bytes(len(path) % 2) + struct.pack(">HH", 0xFFFF, 0)
+    entry = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
+    old = content.index(struct.pack(">I4sI", 12, b"url ", 1))
+    out = bytearray(content[:old] + entry + content[old + 12 :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        at = out.rindex(box, 0, old) - 4
+        struct.pack_into(">I", out, at, struct.unpack_from(">I", out, at)[0] + len(entry) - 12)
+    return bytes(out)
+
+
+def test_a_video_that_refers_to_another_file_does_not_get_it(tmp_path):
+    plain = ("-c:v", "rawvideo", "-pix_fmt", "rgb24")
+    secret, own = (
+        clips.make(tmp_path / f"{first}.mov", seconds=0.25, first=first, sound=None, video=plain) for first in (100, 0)
+    )
+    segment = tmp_path / "a.mov"
+    segment.write_bytes(_referring(own.read_bytes(), secret.absolute()))
+    trusting = ("-enable_drefs", "1", "-use_absolute_path", "1", "-i", str(segment))
+    clips.ffmpeg(*trusting, str(tmp_path / "trusted.mp4"))
+    assert clips.numbers(tmp_path / "trusted.mp4") == list(range(100, 106))
+    with pytest.raises(MediaError):
+        asyncio.run(prepare(ROOM, segment, tmp_path / "p"))
+
+
 def _patched(content, box, offset, value):
     """`content` with the number at `offset` into every box of this kind replaced."""
     out, at = bytearray(content), content.find(box)

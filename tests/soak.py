@@ -21,9 +21,9 @@ _BATCH = 50
 
 
 def memory_folder():
-    """A folder in memory where there is one: schedules sync often."""
+    """A folder for a while, in memory where there is any to be had: schedules sync often."""
     shared = Path("/dev/shm")
-    return tempfile.mkdtemp(prefix="storychain-world-", dir=shared if shared.is_dir() else None)
+    return tempfile.TemporaryDirectory(prefix="storychain-world-", dir=shared if shared.is_dir() else None)
 
 
 def play_some(seeds):
@@ -31,13 +31,12 @@ def play_some(seeds):
     counted, failed = Counter(), []
     gc.freeze()  # what is imported stays: a sixth of the time goes into looking at it again and again
     gc.set_threshold(50_000, 20, 50)
-    with tempfile.TemporaryDirectory(dir=Path(memory_folder())) as folder:
+    with memory_folder() as folder:
         for seed in seeds:
             report = play(seed, folder)
             counted.update({name: getattr(report, name) for name in COUNTED})
             if report.violations:
                 failed.append(report)
-    Path(folder).parent.rmdir()
     gc.collect()
     return len(seeds), counted, failed
 
@@ -79,7 +78,7 @@ def main():
     if not arguments.tell:
         return 0 if soak(seeds, arguments.processes) else 1
     failed = 0
-    with tempfile.TemporaryDirectory() as folder:
+    with memory_folder() as folder:
         for seed in seeds:
             report = play(seed, folder, telling=True)
             print("\n".join(report.story))

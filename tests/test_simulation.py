@@ -7,36 +7,54 @@ the world would notice: programs with one mistake each are caught.
 import pytest
 
 from tests.soak import memory_folder
-from tests.world.broken import BROKEN
+from tests.world.broken import (
+    BROKEN,
+    BelievesBadAnswers,
+    CountsNothing,
+    ForgetsIntentions,
+    Hasty,
+    NeverSyncs,
+    RepeatsRequests,
+)
 from tests.world.invariants import SENTENCES
 from tests.world.schedule import play
 
 FOUND = {
-    198: "a stranger's job that was listed before ours was taken for ours, and ours was nobody's",
-    18: "a full disk ended the run with a bare OSError, and with it every other story",
-    7: "two stories fetched the same start video into each other's file",
-    3: "a start video that came damaged was kept for ever",
+    5: "a full disk ended the run with a bare OSError, and with it every other story",
+    97: "a request accepted while its answer was awaited in vain was looked for once, too early, and paid again",
+    139: "a stranger's job that was listed before ours was taken for ours, and ours was nobody's",
 }
 """Seeds, and what they showed when they were first played."""
 
+CAUGHT = {
+    RepeatsRequests: 6,
+    BelievesBadAnswers: 6,
+    ForgetsIntentions: 9,
+    NeverSyncs: 38,
+    Hasty: 18,
+    CountsNothing: 19,
+}
+"""Broken programs, and a seed near which they are caught: searching from the first one would take a while."""
+
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return memory_folder()
+def folder():
+    with memory_folder() as folder:
+        yield folder
 
 
 def told(report):
     return "\n".join([*report.violations, f"python -m tests.soak --seeds 1 --first {report.seed} --tell"])
 
 
-@pytest.mark.parametrize("first", range(1000, 1100, 25))
+@pytest.mark.parametrize("first", range(1000, 1040, 10))
 def test_whatever_happens_the_invariants_hold(folder, first):
     posts = 0
-    for seed in range(first, first + 25):
+    for seed in range(first, first + 10):
         report = play(seed, folder)
         assert not report.violations, told(report)
         posts += report.posts
-    assert posts > 25
+    assert posts > 10
 
 
 @pytest.mark.parametrize("seed", FOUND)
@@ -45,13 +63,18 @@ def test_what_was_found_once_stays_mended(folder, seed):
     assert not report.violations, told(report)
 
 
-@pytest.mark.parametrize("program", BROKEN, ids=lambda program: program.__name__)
+@pytest.mark.parametrize("program", CAUGHT, ids=lambda program: program.__name__)
 def test_the_world_catches(folder, program):
-    assert any(play(seed, folder, program()).violations for seed in range(300)), program.__doc__
+    seeds = range(CAUGHT[program], CAUGHT[program] + 60)
+    assert any(play(seed, folder, program()).violations for seed in seeds), program.__doc__
+
+
+def test_every_broken_program_is_tried():
+    assert set(CAUGHT) == set(BROKEN)
 
 
 def test_a_seed_tells_the_same_story_every_time(folder):
-    once, again = (play(198, folder, telling=True) for _ in range(2))
+    once, again = (play(97, folder, telling=True) for _ in range(2))
     assert once.story == again.story
     assert once.posts
 

@@ -223,7 +223,9 @@ class _Exchange:
                 return self._answer(int(fault), content=b"")
             case "garbled":
                 place = rng.randrange(7, len(data) - 4)
-                data = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+                # Never twice the same damage: what comes broken alike each time is the provider's own, and is taken.
+                flipped = data[place] ^ (1 + self.world.report.faults % 255)
+                data = data[:place] + bytes([flipped]) + data[place + 1 :]
             case "nothing":
                 data = b""
         status, begin = 200, self._begins(data, fault)

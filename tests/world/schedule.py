@@ -187,6 +187,7 @@ class History:
             if copy and world.fails("restored"):
                 world.disk.put_back(copy)
                 world.restored = True
+                await asyncio.sleep(60.0)  # by hand: no request of a dead run is still on its way by then
             if rng.random() < world.weather.power:
                 world.fault("power")
                 world.disk.lose_power()

@@ -124,15 +124,19 @@ def test_two_stories_with_the_same_opening_pay_it_once(tmp_path):
 
 
 def test_chains_of_one_story_render_side_by_side(tmp_path):
-    scenes = [
-        {"id": "a1", "prompt": "A kite over the dunes."},
-        {"id": "b1", "prompt": "A lamp in a window.", "join": "cut"},
-    ]
-    outcome, counts, told = rendered(tmp_path, scenes)
-    assert outcome.status == "done"
-    assert counts["accepted"] == 2
-    order = [type(event).__name__ for event in told if isinstance(event, ev.Submitted | ev.Completed)]
-    assert order[:2] == ["Submitted", "Submitted"]
+    async def play():
+        scenes = [
+            {"id": "a1", "prompt": "A kite over the dunes."},
+            {"id": "b1", "prompt": "A lamp in a window.", "join": "cut"},
+        ]
+        async with stage(tmp_path, latency=1.5) as at:
+            outcome = await at.render(story_file(tmp_path, scenes))
+            assert outcome.status == "done"
+            assert at.counts["accepted"] == 2
+            order = [type(event).__name__ for event in at.told if isinstance(event, ev.Submitted | ev.Completed)]
+            assert order[:2] == ["Submitted", "Submitted"]
+
+    asyncio.run(play())
 
 
 def test_jobs_at_once_are_bounded(tmp_path):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
+    os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
     stories = at.stories(arguments.stories)
     with at.ledger() as ledger:
         cap = _agree(at, ledger, stories, arguments)

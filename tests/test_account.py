@@ -5,6 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from storychain.errors import Unresolved
 from tests.desk import Desk, Studio, until
 from tests.stage import PRICE, stage, story_file
@@ -62,6 +64,7 @@ def test_the_books_agree_with_the_account(desk):
     assert desk.run("credits", "--since", "yesterday").returncode == 2
 
 
+@pytest.mark.slow
 def test_books_that_differ_say_by_how_much(desk):
     assert desk.run("run", story_file(desk.folder, 1), "--yes").returncode == 0
     assert desk.run("run", story_file(desk.folder, 2), "--yes", "--workspace", "elsewhere").returncode == 0
@@ -85,6 +88,7 @@ def test_jobs_are_removed_only_when_their_bytes_are_safe(desk):
     assert desk.studio.counts()["cleans"] == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_removed_while_jobs_are_under_way(tmp_path):
     home, folder = tmp_path / "studio", tmp_path / "desk"
     home.mkdir()

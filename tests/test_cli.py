@@ -154,6 +154,7 @@ def test_an_unresolved_scene_is_settled_by_adopting_its_job(desk):
     assert desk.studio.counts()["accepted"] == 2 + 1
 
 
+@pytest.mark.slow
 def test_an_unresolved_scene_is_bought_again_only_by_a_persons_word(desk):
     story_file(desk.folder, 1)
     in_doubt(desk)

@@ -57,6 +57,15 @@ def _remind(world, ledger):
     if all(given):
         world.tell("a person accepts what else was forgotten")
         ledger.accept_loss()
+        _accept_the_gone(world)
+
+
+def _accept_the_gone(world):
+    """A forgotten job whose video is gone at the provider can be given to no scene: accepting is to buy it again."""
+    owned = {row["job_id"] for row in rows(world, "SELECT job_id FROM attempts")}
+    for job in ours(world):
+        if job.id not in owned and not job.fails and world.account.is_cleaned(job, world.now):
+            world.bought_again[job.prompt] = world.bought_again.get(job.prompt, 0) + 1
 
 
 def _give(world, ledger, job):

@@ -34,6 +34,7 @@ def test_a_ledger_put_back_from_yesterdays_copy_spends_nothing(tmp_path):
     asyncio.run(play())
 
 
+@pytest.mark.slow
 def test_what_was_forgotten_is_adopted_and_not_paid_again(desk):
     path = story_file(desk.folder, 2)
     ledger = desk.folder / ".storychain" / "ledger.sqlite3"

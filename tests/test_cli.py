@@ -82,7 +82,7 @@ def test_quiet_is_quiet(desk):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_says_so_and_goes_on_later(desk, number):
     story_file(desk.folder, 3)
     process = desk.start("run", "tale.yaml", "--yes")

@@ -32,10 +32,10 @@ demo: $(READY) ## render the lighthouse story with free stand-ins and say where 
 	@$(RUN) run stories/lighthouse.yaml --local
 
 test: $(DEV) ## run the quick tests
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 test-all: $(DEV) ## run every test, the long ones too
-	$(VENV)/bin/python -m pytest -n auto -m 'slow or not slow'
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m 'slow or not slow'
 
 check: $(DEV) ## lint, formatting, types, and the house's own rules
 	$(VENV)/bin/ruff check .

@@ -20,6 +20,7 @@ from storychain.ledger import Caps
 from storychain.locks import lock_now
 from storychain.plan import Action
 from tests.stage import PRICE, frames_of, seconds_of, stage, story_file
+from tests.stranger import raw, stranger
 
 
 async def _rendered(tmp_path, scenes=3, *, faults=None, top=None, **changes):
@@ -234,6 +235,45 @@ def test_a_file_that_is_always_broken_stays_on_record_and_is_fetched_by_the_next
             assert at.counts["accepted"] == 0
 
     asyncio.run(play())
+
+
+def damaged(video, place):
+    """A video with some bytes of its pictures gone: it still decodes, but is not what it was."""
+    begins = video.index(b"mdat") + 4 + place
+    return video[:begins] + bytes(60) + video[begins + 60 :]
+
+
+def opened_by(tmp_path, *answers):
+    """A story whose film opens with a video from an address that answers like this; its outcome and what was sent."""
+
+    async def play():
+        async with stage(tmp_path) as at, stranger(*answers) as server:
+            # A local studio knows no strangers' addresses; only the film fetches this one.
+            path = story_file(tmp_path, 1, start={"video": f"{server.origin}/sea.mp4", "include": True})
+            return await at.render(path), at.workspace.source(f"{server.origin}/sea.mp4"), at.counts
+
+    return asyncio.run(play())
+
+
+@pytest.fixture(scope="module")
+def sea(tmp_path_factory):
+    """A four-second video."""
+    folder = tmp_path_factory.mktemp("sea")
+    outcome, _, _ = rendered(folder, 1)
+    return outcome.film.read_bytes()
+
+
+def test_an_opening_that_comes_broken_another_way_each_time_is_not_taken(tmp_path, sea):
+    broken = [raw(200, damaged(sea, 9000 + 700 * n)) for n in range(6)]
+    outcome, source, _ = opened_by(tmp_path, *broken)
+    assert isinstance(outcome.error, MediaError)
+    assert not source.exists()
+
+
+def test_an_opening_that_is_broken_where_it_lies_is_taken_as_it_is(tmp_path, sea):
+    outcome, _, _ = opened_by(tmp_path, raw(200, damaged(sea, 9000)))
+    assert outcome.status == "done"
+    assert frames_of(outcome.film) == 2 * 4 * 24
 
 
 def test_odd_segments_make_a_film_of_the_right_length(tmp_path):

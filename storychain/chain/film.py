@@ -33,7 +33,7 @@ NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
 
 
-_FETCHES = 3
+_FETCHES = 4
 """Times a start video that comes broken is fetched."""
 
 
@@ -140,14 +140,16 @@ async def _opening(run: Run, story: Story, facts: Facts) -> Prepared:
 async def _fetch_opening(run: Run, story: Story, url: str, file: Path, folder: Path) -> None:
     """Download a start video; it gets its name once it has been seen to be whole, so that a bad one is not kept."""
     part = file.with_suffix(".part")
+    broken: set[str] = set()
     for fetch in range(_FETCHES):
-        await run.provider.download(
+        sha256 = await run.provider.download(
             url, part, lambda size, total: run.tell(Downloading(story.name, "opening", size, total))
         )
         try:
-            # The last one is taken if it decodes at all: what comes broken each time was broken from the start.
-            await run.room.prepare(part, folder, strict=fetch < _FETCHES - 1, matroska=True)
+            # Bytes that come broken twice are broken where they lie: they are taken if they decode at all.
+            await run.room.prepare(part, folder, strict=sha256 not in broken, matroska=True)
         except MediaError as error:
+            broken.add(sha256)
             if fetch == _FETCHES - 1:
                 raise
             run.tell(Noticed(story.name, "opening", f"{error.what}; fetching it again"))

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from storychain.chain.events import BooksDiffer, Completed
 from storychain.errors import Unresolved
+from storychain.provider import SegmentRequest
+from storychain.report.lines import line
 from tests.desk import Desk, Studio, until
 from tests.stage import PRICE, stage, story_file
+
+MODEL = "veo3.1_fast"
 
 
 def test_a_ledger_put_back_from_yesterdays_copy_spends_nothing(tmp_path):
@@ -105,3 +110,46 @@ def test_nothing_is_removed_while_jobs_are_under_way(tmp_path):
         assert slow.counts()["cleans"] == 0
     finally:
         slow.close()
+
+
+def differences(at):
+    return [event for event in at.told if isinstance(event, BooksDiffer)]
+
+
+def test_after_a_run_the_account_took_what_the_ledger_wrote_down(tmp_path):
+    async def play():
+        async with stage(tmp_path) as at:
+            await at.render_all(story_file(tmp_path, 2))
+            assert not differences(at)
+            assert at.counts["quotas"] == 2
+
+    asyncio.run(play())
+
+
+def test_credits_that_something_else_took_during_a_run_are_told(tmp_path):
+    async def play():
+        async with stage(tmp_path) as at:
+
+            def meanwhile(event):
+                at.told.append(event)
+                if isinstance(event, Completed) and event.scene == "s1":
+                    others.append(asyncio.create_task(at.provider.submit(SegmentRequest("A dog.", MODEL, "16:9", 8))))
+
+            others = []
+            await at.render_all(story_file(tmp_path, 3), tell=meanwhile)
+            assert [(event.taken, event.written) for event in differences(at)] == [(5 * PRICE, 3 * PRICE)]
+            assert "200 credits" in line(differences(at)[0])
+
+    asyncio.run(play())
+
+
+def test_a_run_that_buys_nothing_does_not_ask_the_account(tmp_path):
+    async def play():
+        async with stage(tmp_path) as at:
+            path = story_file(tmp_path, 1)
+            await at.render(path)
+            asked = at.counts["quotas"]
+            await at.render_all(path)
+            assert at.counts["quotas"] == asked
+
+    asyncio.run(play())

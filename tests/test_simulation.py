@@ -28,12 +28,12 @@ FOUND = {
 """Seeds, and what they showed when they were first played."""
 
 CAUGHT = {
-    RepeatsRequests: 6,
+    RepeatsRequests: 12,
     BelievesBadAnswers: 6,
-    ForgetsIntentions: 9,
-    NeverSyncs: 38,
+    ForgetsIntentions: 6,
+    NeverSyncs: 253,
     Hasty: 18,
-    CountsNothing: 19,
+    CountsNothing: 0,
 }
 """Broken programs, and a seed near which they are caught: searching from the first one would take a while."""
 

@@ -173,6 +173,15 @@ class StoryStopped:
     error: StorychainError
 
 
+@dataclass(frozen=True, slots=True)
+class BooksDiffer:
+    """During the run the account took other credits than the ledger wrote down."""
+
+    taken: Decimal
+    written: Decimal
+    story: str = "account"
+
+
 Event = (
     StoryBegan
     | SceneQueued
@@ -191,4 +200,5 @@ Event = (
     | Joining
     | FilmReady
     | StoryStopped
+    | BooksDiffer
 )

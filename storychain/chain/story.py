@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from storychain.chain.account import Balance, balance, compare_books
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
@@ -27,7 +28,7 @@ from storychain.errors import (
 )
 from storychain.locks import Held, lock, lock_now
 from storychain.plan import Action, Facts, Step, plan, quote
-from storychain.provider import Quota, RequestRefused
+from storychain.provider import RequestRefused
 
 if TYPE_CHECKING:
     from storychain.story.model import Story
@@ -54,7 +55,9 @@ class Outcome:
 
 async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     """Render stories side by side, in the order of their outcome's story."""
-    return tuple(await asyncio.gather(*(render(run, story) for story in stories)))
+    outcomes = await asyncio.gather(*(render(run, story) for story in stories))
+    await compare_books(run)
+    return tuple(outcomes)
 
 
 async def render(run: Run, story: Story) -> Outcome:
@@ -120,12 +123,12 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
         return
     _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
-        await run.purse.set_aside(story.name, quote(steps), lambda: _quota(run, story.name))
+        await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 
 
-async def _quota(run: Run, story: str) -> Quota | None:
+async def _balance(run: Run, story: str) -> Balance | None:
     try:
-        return await run.provider.quota()
+        return await balance(run)
     except (ProviderUnreachable, RequestRefused) as error:
         run.tell(Noticed(story, "", f"the account's quota could not be read: {error.what}"))
         return None

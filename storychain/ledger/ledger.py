@@ -118,11 +118,11 @@ class Ledger:
         with self._database.reading() as rows:
             return under_way(rows, provider, self._now())
 
-    def spent(self, provider: str, *, story: str, run: str | None = None) -> Decimal:
-        """Credits committed by a story, ever or in one run: what the provider took, else what was quoted."""
+    def spent(self, provider: str, *, story: str | None = None, run: str | None = None) -> Decimal:
+        """Credits committed, by a story or all, ever or in one run: what the provider took, else what was quoted."""
         query = (
             "SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts "
-            "WHERE provider = ? AND state != 'refused' AND story = ? AND run = COALESCE(?, run)"
+            "WHERE provider = ? AND state != 'refused' AND story = COALESCE(?, story) AND run = COALESCE(?, run)"
         )
         with self._database.reading() as rows:
             found = credits_of(rows.execute(query, [provider, story, run]).fetchone()[0])

@@ -57,6 +57,12 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
             return f"joining, {share:.0%}"
         case ev.FilmReady(path=path, seconds=seconds, made=made):
             return f"film {'ready' if made else 'already there'}, {seconds:.2f} s: {path}"
+        case ev.BooksDiffer(taken=taken, written=written):
+            return (
+                f"it took {credits_text(taken)} during this run, the ledger wrote down {credits_text(written)}: "
+                f"{'something else uses it too' if taken > written else 'failed jobs may cost nothing'}, or its books "
+                "are late. `storychain credits` compares them"
+            )
         case ev.StoryStopped(error=error):
             return f"stopped: {error}"
 
@@ -74,7 +80,7 @@ def place(event: ev.Event) -> str:
 
 
 _CHATTER = (ev.Looked, ev.Downloading, ev.Joining, ev.Followed)
-_ALARMS = (ev.StoryStopped, ev.SceneFailed, ev.StoodIn)
+_ALARMS = (ev.StoryStopped, ev.SceneFailed, ev.StoodIn, ev.BooksDiffer)
 
 
 class Lines:

@@ -9,7 +9,7 @@ RENDER  ?= --local
 # How many schedules `make soak` plays, from which seed on
 SEEDS   ?= 10000
 FIRST   ?= 0
-# How many examples `make fuzz` tries of each kind
+# How many examples `make fuzz` tries in all
 FUZZ    ?= 100000
 STORIES := $(wildcard stories/*.yaml)
 FILMS   := $(STORIES:stories/%.yaml=films/%.mp4)
@@ -46,7 +46,7 @@ check: $(DEV) ## lint, formatting, types, and the house's own rules
 soak: $(DEV) ## play SEEDS=10000 seeded schedules of faults, kills and lost disks
 	$(VENV)/bin/python -m tests.soak --seeds $(SEEDS) --first $(FIRST)
 
-fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples each
+fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples
 	STORYCHAIN_FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -n auto --timeout=0 tests/test_fuzz.py tests/test_story_properties.py
 
 bench: $(DEV) ## measure what our own time goes into

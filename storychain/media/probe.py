@@ -56,8 +56,9 @@ class Probe:
 
     `seconds` is the length of the picture; `frames` are those shown, and `hidden` those that an edit list hides.
     `start` is how many seconds after the file's beginning the picture begins. `reorder` is by how many frames
-    decoding runs ahead of showing. `rotation` is in degrees, counter-clockwise. `tick` is the time base
-    in seconds, to which times are rounded. `demuxer` is libav's name of the container.
+    decoding runs ahead of showing. `keys` are the numbers of the frames at which decoding can begin. `rotation`
+    is in degrees, counter-clockwise. `tick` is the time base in seconds, to which times are rounded. `demuxer` is
+    libav's name of the container.
     """
 
     demuxer: str
@@ -80,6 +81,7 @@ class Probe:
     start: Fraction
     hidden: int
     reorder: int
+    keys: tuple[int, ...]
     fragmented: bool
     begins_clean: bool
     keys_clean: bool
@@ -168,6 +170,7 @@ def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.O
         start=max(Fraction(0), walked.times[0] - beginning),
         hidden=walked.hidden,
         reorder=walked.reorder,
+        keys=walked.keys,
         fragmented=outer.fragmented,
         begins_clean=walked.begins_clean,
         keys_clean=walked.keys_clean,

@@ -42,6 +42,7 @@ class Walk:
     times: list[Fraction]
     hidden: int
     reorder: int
+    keys: tuple[int, ...]
     begins_clean: bool
     keys_clean: bool
     sound_seconds: Fraction
@@ -53,6 +54,7 @@ class _Seen:
 
     mark: int
     hidden: bool
+    clean: bool
 
 
 def picture_of(opened: InputContainer, path: Path) -> VideoStream:
@@ -92,9 +94,11 @@ def walk(opened: InputContainer, path: Path) -> Walk:
         if packet.stream is not picture:
             heard += (packet.duration or 0) * packet.time_base
             continue
-        if packet.is_keyframe or not packets:
+        key = packet.is_keyframe or not packets
+        if key:
             clean.append(is_clean_key(code.canonical_name, extradata, bytes(packet)))
-        packets.append(_Seen(packet.pts if packet.pts is not None else packet.dts or 0, packet.is_discard))
+        mark = packet.pts if packet.pts is not None else packet.dts or 0
+        packets.append(_Seen(mark, packet.is_discard, key and clean[-1]))
     if len(packets) < max(1, picture.frames) or all(packet.hidden for packet in packets):
         raise _cut_short(path)
     walked = _measure(packets, picture.time_base or Fraction(0), clean, heard)
@@ -107,10 +111,12 @@ def _measure(packets: list[_Seen], base: Fraction, clean: list[bool], heard: Fra
     marks = [packet.mark for packet in packets]
     shown = sorted(packet.mark for packet in packets if not packet.hidden)
     place = {mark: rank for rank, mark in enumerate(sorted(marks))}
+    number = {mark: count for count, mark in enumerate(shown)}
     return Walk(
         times=[mark * base for mark in shown],
         hidden=len(packets) - len(shown),
         reorder=max(0, *(index - place[mark] for index, mark in enumerate(marks))) if len(marks) > 1 else 0,
+        keys=tuple(number[packet.mark] for packet in packets if packet.clean and not packet.hidden),
         begins_clean=bool(clean) and clean[0],
         keys_clean=all(clean),
         sound_seconds=heard,

@@ -14,7 +14,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from storychain.media.film import Clip, assemble
+from storychain.media.edit import Clip
+from storychain.media.film import assemble
 from storychain.media.prepare import last_frame, prepare
 from storychain.media.probe import probe
 from storychain.media.tool import find_ffmpeg

@@ -16,9 +16,11 @@ from storychain.chain.run import Pace, Run
 from storychain.chain.story import render
 from storychain.errors import GenerationFailed
 from storychain.ledger import Ledger
+from storychain.media.edit import Edit
 from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.prepare import Prepared
+from storychain.media.timeline import Shot, begins
 from storychain.plan import Action
 from storychain.provider import Accepted, Job, JobPage, Quota, RequestRefused
 from storychain.story.model import Scene, Story
@@ -98,9 +100,13 @@ class Room:
     async def finished(self):
         return None
 
-    async def assemble(self, clips, out, *, title, note, sound, on_progress):
+    def edit(self, clips, *, drawn):
+        shots = tuple(Shot(number, 0, 4 * 24) for number, _ in enumerate(clips))
+        return Edit(FORM, shots, tuple(begins(shots)))
+
+    async def assemble(self, clips, out, *, title, note, look, sound, on_progress):
         out.write_text("\n".join(f"{clip.title} {clip.prepared.picture.read_text()}" for clip in clips))
-        return FilmFacts(Fraction(4 * len(clips)), 0, len(clips), 0, out.stat().st_size)
+        return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
 
 
 async def paint(card, video):

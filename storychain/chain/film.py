@@ -17,7 +17,7 @@ from storychain.errors import MediaError
 from storychain.ledger import FilmRecord
 from storychain.locks import lock
 from storychain.media.aside import folder_aside
-from storychain.media.film import Clip
+from storychain.media.edit import Clip
 from storychain.media.prepare import Prepared
 from storychain.media.soundtrack import Soundtrack
 from storychain.plan import Action
@@ -67,15 +67,15 @@ class FilmInTheMaking:
         ]
         if self._opening is not None:
             clips.insert(0, Clip(await self._opening, "opening"))
-        total = float(sum(clip.prepared.probe.seconds for clip in clips))
         path.parent.mkdir(parents=True, exist_ok=True)
         made = await run.room.assemble(
             clips,
             path,
             title=story.title,
             note=NOTE,
+            look=None,
             sound=await self._tasks[0],
-            on_progress=lambda seconds: run.tell(Joining(story.name, min(1.0, seconds / total))),
+            on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
         recipe = recipe_of(story, self._facts, self._steps)
         record = FilmRecord(str(path), recipe, run.provider.free, made.size, float(made.seconds))

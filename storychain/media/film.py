@@ -1,6 +1,6 @@
-"""Joining prepared segments into one film: pictures copied, sound encoded once, checked before it gets its name.
+"""Joining clips into one film: pictures copied where they can be, sound encoded once, checked before it gets its name.
 
-Which pictures may be copied is decided in `form`; how a misfit is brought into line is in `conform`.
+Which frames are shown is decided in `edit`, which of them are drawn anew in `timeline`; how in `pieces` and `conform`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.conform import conform
-from storychain.media.form import TICKS, common_form
-from storychain.media.prepare import Prepared
+from storychain.media.edit import Clip, Edit, edit_of
+from storychain.media.form import TICKS
+from storychain.media.pieces import Look, Made, make
 from storychain.media.probe import probe
 from storychain.media.recipes import SOUND_RATE, on_grid, patience
 from storychain.media.soundtrack import Soundtrack, soundtrack_of
+from storychain.media.timeline import Drawn, Source, pieces_of
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from storychain.media.prepare import Prepared
     from storychain.media.tool import Ffmpeg
 
 _SOUND_BITRATE = 320_000
@@ -34,22 +37,24 @@ _FILM = "film.mp4"
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """A prepared segment and the title of its chapter."""
-
-    prepared: Prepared
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class FilmFacts:
-    """The film as made: exact seconds, frames, clips whose pictures were copied or re-encoded, bytes."""
+    """The film as made: its edit, clips whose pictures are all copied or some re-encoded, frames drawn anew, bytes."""
 
-    seconds: Fraction
-    frames: int
+    edit: Edit
     copied: int
     reencoded: int
+    drawn: int
     size: int
+
+    @property
+    def seconds(self) -> Fraction:
+        """The film's exact length."""
+        return self.edit.seconds
+
+    @property
+    def frames(self) -> int:
+        """The film's length in frames."""
+        return self.edit.frames
 
 
 async def assemble(
@@ -59,55 +64,103 @@ async def assemble(
     *,
     title: str,
     note: str,
+    look: Look | None = None,
     sound: Soundtrack | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> FilmFacts:
     """Join `clips` in their order into the MP4 `out`, with a chapter for each; whole or not at all.
 
-    Pictures that agree with most others are copied bit for bit, the rest re-encoded to match. `sound` is used if it
-    was made of just these clips, else one is made. `on_progress` gets the seconds of film written. The same clips and
-    the same ffmpeg make the same bytes. Raises MediaError.
+    Pictures that agree with most others are copied bit for bit, the rest re-encoded to match; a cut within a segment, a
+    transition, or a layer of `look` has the pictures around it drawn anew and no more. `sound` is used if it was made
+    of just these clips, else one is made. `on_progress` gets the share that is done, 0 to 1. The same clips and the
+    same ffmpeg make the same bytes. Raises MediaError.
     """
     if not clips:
         raise MediaError("there is nothing to join", where=str(out), next_step="Render at least one scene first.")
-    alike = await _alike(ffmpeg, [clip.prepared for clip in clips])
-    seconds = sum((one.probe.seconds for one in alike), Fraction(0))
+    edit = edit_of(clips, drawn=look is not None)
+    # One after the other: x264 takes all cores by itself.
+    alike = [await conform(ffmpeg, clip.prepared, edit.form) for clip in clips]
+    made, drawn = await _pieces(ffmpeg, edit, alike, clips, look, on_progress)
     with folder_aside(out.parent) as aside, tempfile.TemporaryDirectory(prefix="storychain-") as lists:
-        need_space(out.parent, _size_of(alike, seconds))
-        await asyncio.to_thread(_lay_out, Path(lists), alike, [clip.title for clip in clips], title, note)
+        need_space(out.parent, _size_of(made, edit.seconds))
+        await asyncio.to_thread(_lay_out, Path(lists), edit, made, [clip.title for clip in clips], title, note)
         if sound is None or list(sound.sounds) != [one.sound for one in alike]:
             sound = await soundtrack_of(ffmpeg, alike, aside)
-        argv = [*_argv(alike, sound), str(aside / _FILM)]
+        argv = [*_argv(alike[0], edit, made, sound), str(aside / _FILM)]
+        share = _joining(edit.seconds, on_progress, drawn=bool(drawn))
         await run_ffmpeg(
-            ffmpeg, argv, timeout=patience(seconds), cwd=Path(lists), on_progress=on_progress, where=str(out)
+            ffmpeg, argv, timeout=patience(edit.seconds), cwd=Path(lists), on_progress=share, where=str(out)
         )
-        facts = await asyncio.to_thread(_check, aside / _FILM, alike, out)
+        await asyncio.to_thread(_check, aside / _FILM, edit, out)
         await asyncio.to_thread(give_name, aside / _FILM, out)
-    reencoded = sum(now is not then.prepared or now.mended is not None for now, then in zip(alike, clips, strict=True))
-    return FilmFacts(seconds, facts, len(clips) - reencoded, reencoded, out.stat().st_size)
+    anew = {number for number, one in enumerate(alike) if one is not clips[number].prepared or one.mended} | set(drawn)
+    return FilmFacts(edit, len(clips) - len(anew), len(anew), sum(drawn.values()), out.stat().st_size)
 
 
-async def _alike(ffmpeg: Ffmpeg, segments: Sequence[Prepared]) -> list[Prepared]:
-    """The segments with every picture in the form of most. One after the other: x264 takes all cores by itself."""
-    target = common_form([one.probe.form for one in segments], [one.probe.seconds for one in segments])
-    return [await conform(ffmpeg, one, target) for one in segments]
+_DRAWING = 0.9
+"""Share of the work that drawing is, where there is any."""
 
 
-def _size_of(segments: Sequence[Prepared], seconds: Fraction) -> int:
-    pictures = sum(one.picture.stat().st_size for one in segments)
+async def _pieces(
+    ffmpeg: Ffmpeg,
+    edit: Edit,
+    alike: Sequence[Prepared],
+    clips: Sequence[Clip],
+    look: Look | None,
+    on_progress: Callable[[float], None] | None,
+) -> tuple[list[Made], dict[int, int]]:
+    """The film's pieces as files; and of the clips that had to be drawn at places, how many frames were."""
+    grades = tuple((number, clip.grade) for number, clip in enumerate(clips) if clip.grade)
+    seen = Look(edit.frames, grades=grades) if look is None else look
+    sources = [Source(one.probe.frames, one.probe.keys) for one in alike]
+    pieces = pieces_of(edit.shots, sources, seen.touched)
+    whole = sum(piece.frames for piece in pieces if isinstance(piece, Drawn))
+    made: list[Made] = []
+    drawn: dict[int, int] = {}
+    done = 0
+    for piece in pieces:
+        told = _drawing(done, whole, edit.form.fps, on_progress) if isinstance(piece, Drawn) else None
+        made.append(await make(ffmpeg, piece, alike, edit.form, seen, told))
+        if isinstance(piece, Drawn):
+            done += piece.frames
+            for shot in piece.shots:
+                drawn[shot.source] = drawn.get(shot.source, 0) + shot.frames - shot.blend
+    return made, drawn
+
+
+def _drawing(
+    done: int, whole: int, fps: Fraction, on_progress: Callable[[float], None] | None
+) -> Callable[[float], None] | None:
+    """Progress of drawing a piece (its seconds) as the share of all work that is done then."""
+    if on_progress is None:
+        return None
+    return lambda seconds: on_progress(min(1.0, (done + seconds * float(fps)) / whole) * _DRAWING)
+
+
+def _joining(
+    seconds: Fraction, on_progress: Callable[[float], None] | None, *, drawn: bool
+) -> Callable[[float], None] | None:
+    if on_progress is None:
+        return None
+    before = _DRAWING if drawn else 0.0
+    return lambda written: on_progress(min(1.0, before + (1 - before) * written / float(seconds)))
+
+
+def _size_of(pieces: Sequence[Made], seconds: Fraction) -> int:
+    pictures = sum(piece.picture.stat().st_size for piece in pieces)
     return pictures + int(seconds * _SOUND_BITRATE / 8 * Fraction(11, 10)) + 4_000_000
 
 
-def _lay_out(folder: Path, segments: Sequence[Prepared], titles: Sequence[str], title: str, note: str) -> None:
+def _lay_out(folder: Path, edit: Edit, pieces: Sequence[Made], titles: Sequence[str], title: str, note: str) -> None:
     """Write what ffmpeg reads. Links with plain names keep all that people put into paths out of its lists.
 
     They lie in a temporary folder: where the film goes, there may be no such thing as a link.
     """
-    for place, one in enumerate(segments):
-        (folder / f"p{place}.mov").symlink_to(one.picture.absolute())
-    lengths = [one.probe.seconds for one in segments]
+    for place, piece in enumerate(pieces):
+        (folder / f"p{place}.mov").symlink_to(piece.picture.absolute())
+    lengths = [piece.frames / edit.form.fps for piece in pieces]
     (folder / "pictures.txt").write_text(_picture_list(lengths), encoding="ascii")
-    (folder / "about.txt").write_text(_about(title, note, titles, lengths), encoding="utf-8")
+    (folder / "about.txt").write_text(_about(title, note, titles, edit), encoding="utf-8")
 
 
 def _picture_list(lengths: Sequence[Fraction]) -> str:
@@ -116,15 +169,13 @@ def _picture_list(lengths: Sequence[Fraction]) -> str:
     return "ffconcat version 1.0\n" + "".join(lines)
 
 
-def _about(title: str, note: str, titles: Sequence[str], lengths: Sequence[Fraction]) -> str:
+def _about(title: str, note: str, titles: Sequence[str], edit: Edit) -> str:
     """Title, note and chapters in ffmpeg's metadata format."""
     lines = [";FFMETADATA1", f"title={_plain(title)}", f"comment={_plain(note)}"]
-    begin = Fraction(0)
-    for name, length in zip(titles, lengths, strict=True):
-        end = begin + length
+    for number, name in enumerate(titles):
+        begin, end = edit.at(number), edit.at(number + 1)
         span = [f"TIMEBASE=1/{TICKS}", f"START={round(begin * TICKS)}", f"END={round(end * TICKS)}"]
         lines += ["[CHAPTER]", *span, f"title={_plain(name)}"]
-        begin = end
     return "\n".join(lines) + "\n"
 
 
@@ -138,9 +189,8 @@ def _plain(text: str) -> str:
     return escaped + " " if escaped.endswith("\\") else escaped
 
 
-def _argv(segments: Sequence[Prepared], sound: Soundtrack) -> list[str]:
-    first = segments[0].probe
-    pictures = on_grid(first.tag, first.fps, max(one.probe.reorder for one in segments))
+def _argv(first: Prepared, edit: Edit, pieces: Sequence[Made], sound: Soundtrack) -> list[str]:
+    pictures = on_grid(first.probe.tag, edit.form.fps, max(piece.reorder for piece in pieces))
     options = pictures | {"c:a": "copy", "movflags": "+faststart", "movie_timescale": TICKS}
     read = (("concat", "pictures.txt"), ("mov", str(sound.path.absolute())), ("ffmetadata", "about.txt"))
     inputs = [part for form, name in read for part in ("-f", form, "-i", name)]
@@ -149,11 +199,9 @@ def _argv(segments: Sequence[Prepared], sound: Soundtrack) -> list[str]:
     return [*inputs, *maps, *written, "-f", "mp4"]
 
 
-def _check(film: Path, segments: Sequence[Prepared], out: Path) -> int:
-    """Look at the finished film before it gets its name; its number of frames. Raises MediaError."""
-    facts = probe(film)
-    frames = sum(one.probe.frames for one in segments)
-    seconds = sum((one.probe.seconds for one in segments), Fraction(0))
+def _check(film: Path, edit: Edit, out: Path) -> None:
+    """Look at the finished film before it gets its name. Raises MediaError."""
+    facts, frames, seconds = probe(film), edit.frames, edit.seconds
     sound = facts.audio.seconds if facts.audio else Fraction(0)
     if facts.frames != frames or facts.hidden or abs(facts.seconds - seconds) > 1 / facts.fps:
         what = f"the joined film has {facts.frames} frames in {float(facts.seconds):.3f} s"
@@ -161,7 +209,6 @@ def _check(film: Path, segments: Sequence[Prepared], out: Path) -> int:
     if abs(sound - seconds) > 1 / facts.fps + Fraction(2048, SOUND_RATE):
         what = f"the joined film's sound lasts {float(sound):.3f} s instead of {float(seconds):.3f} s"
         raise MediaError(what, where=str(out), next_step=_ADVICE)
-    return facts.frames
 
 
 _ADVICE = "Nothing was overwritten. Run again; if it stays so, another ffmpeg may help (see `storychain doctor`)."

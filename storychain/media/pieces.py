@@ -119,7 +119,8 @@ async def _drawn(
     used = [sources[shot.source].picture for shot in piece.shots]
     pictures = [layer.picture for layer in look.layers]
     stream = _graph(piece, sources, target, look)
-    made = sources[piece.shots[0].source].folder / f"piece-{_mark((piece, target, look), used, pictures)}.mov"
+    how = (piece, target, [layer.span for layer in look.layers], replace(look, layers=()))
+    made = sources[piece.shots[0].source].folder / f"piece-{_mark(how, used, pictures)}.mov"
     size = int(target.width * target.height * piece.frames * _BYTES_PER_PIXEL)
     argv = stream.output("piece.mov", **encoded(target, piece.frames)).get_args()
     return await _written(ffmpeg, argv, made, piece.frames, size, target, on_progress)
@@ -146,11 +147,8 @@ def _graph(piece: Drawn, sources: Sequence[Prepared], target: Form, look: Look) 
             continue
         offset = float((frames - shot.blend) / target.fps)
         length = float(shot.blend / target.fps)
-        if shot.blend == 0:
-            stream = build.concat(stream, stretch)
-        else:
-            options = {"transition": shot.transition, "duration": f"{length:.9f}", "offset": f"{offset:.9f}"}
-            stream = build.filter([stream, stretch], "xfade", **options)
+        options = {"transition": shot.transition, "duration": f"{length:.9f}", "offset": f"{offset:.9f}"}
+        stream = build.filter([stream, stretch], "xfade", **options)
         frames += shot.frames - shot.blend
     assert stream is not None
     stream = stream.filter("setpts", f"(N+{piece.at})/({target.fps}*TB)")

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from storychain.media import film, prepare, soundtrack
-from storychain.media.film import Clip, FilmFacts
+from storychain.media.edit import Clip, Edit, edit_of
+from storychain.media.film import FilmFacts
+from storychain.media.pieces import Look
 from storychain.media.prepare import Prepared
 from storychain.media.soundtrack import Soundtrack
 from storychain.media.tool import Ffmpeg
@@ -41,6 +43,9 @@ class CuttingRoom(Protocol):
     def soundtrack(self, folder: Path) -> AbstractAsyncContextManager[SoundInTheMaking]:
         """Open a soundtrack in a folder."""
 
+    def edit(self, clips: Sequence[Clip], *, drawn: bool) -> Edit:
+        """Which stretches of the clips a film of them shows, and when."""
+
     async def assemble(
         self,
         clips: Sequence[Clip],
@@ -48,6 +53,7 @@ class CuttingRoom(Protocol):
         *,
         title: str,
         note: str,
+        look: Look | None,
         sound: Soundtrack | None,
         on_progress: Callable[[float], None],
     ) -> FilmFacts:
@@ -72,6 +78,10 @@ class FfmpegRoom:
         """See `soundtrack.soundtrack`."""
         return soundtrack.soundtrack(self.ffmpeg, folder)
 
+    def edit(self, clips: Sequence[Clip], *, drawn: bool) -> Edit:
+        """See `edit.edit_of`."""
+        return edit_of(clips, drawn=drawn)
+
     async def assemble(
         self,
         clips: Sequence[Clip],
@@ -79,10 +89,11 @@ class FfmpegRoom:
         *,
         title: str,
         note: str,
+        look: Look | None,
         sound: Soundtrack | None,
         on_progress: Callable[[float], None],
     ) -> FilmFacts:
         """See `film.assemble`."""
         return await film.assemble(
-            self.ffmpeg, clips, out, title=title, note=note, sound=sound, on_progress=on_progress
+            self.ffmpeg, clips, out, title=title, note=note, look=look, sound=sound, on_progress=on_progress
         )

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from storychain.errors import MediaError
+from storychain.media.edit import Edit
 from storychain.media.film import FilmFacts
+from storychain.media.form import Form
 from storychain.media.prepare import Prepared
 from storychain.media.soundtrack import Soundtrack
+from storychain.media.timeline import Shot, begins
 from tests.world.account import decodes, frame, is_whole
+
+FORM = Form(
+    "h264", 160, 90, Fraction(25), "yuv420p", Fraction(1), full_range=False, matrix="bt709", transfer="ordinary"
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,11 @@ class Room:
     async def soundtrack(self, folder):
         yield _Sound(self._process, folder)
 
-    async def assemble(self, clips, out, *, title, note, sound, on_progress):
+    def edit(self, clips, *, drawn):
+        shots = tuple(Shot(number, 0, int(clip.prepared.probe.seconds * 25)) for number, clip in enumerate(clips))
+        return Edit(FORM, shots, tuple(begins(shots)))
+
+    async def assemble(self, clips, out, *, title, note, look, sound, on_progress):
         await self._process.reach("assemble")
         self._process.world.disk_trouble(MediaError("cannot be written: No space left on device", where=str(out)))
         aside = out.with_suffix(f".{self._process.number}")
@@ -54,8 +65,7 @@ class Room:
         aside.replace(out)
         await self._process.reach("film named")
         on_progress(1.0)
-        seconds = sum((clip.prepared.probe.seconds for clip in clips), Fraction(0))
-        return FilmFacts(seconds, int(seconds * 25), len(clips), 0, out.stat().st_size)
+        return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
 
 
 class _Sound:

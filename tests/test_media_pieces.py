@@ -1,0 +1,134 @@
+"""Pieces of a film: frames copied bit for bit or drawn anew in their places; layers and fades only where they are."""
+
+import asyncio
+import os
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from storychain.media.edit import Clip, edit_of
+from storychain.media.pieces import Layer, Look, make
+from storychain.media.prepare import prepare
+from storychain.media.timeline import Copied, Drawn, Source, Span, pieces_of
+from storychain.media.tool import find_ffmpeg
+from tests import clips
+
+FFMPEG = find_ffmpeg(os.environ)
+SECOND_KEYS = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "12", "-sc_threshold", "0")
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Three prepared clips of two seconds, numbered 0 to 47, 100 to 147, 200 to 247, a key frame every half second."""
+    folder = tmp_path_factory.mktemp("three")
+    made = [clips.make(folder / f"{n}.mp4", seconds=2, first=100 * n, video=SECOND_KEYS) for n in range(3)]
+    return [asyncio.run(prepare(FFMPEG, one, folder / f"p{n}")) for n, one in enumerate(made)]
+
+
+def cut(sources, look=None, **options):
+    """The pieces of these clips, as files; options are lists by clip."""
+    edited = [Clip(one, "x", **{name: values[n] for name, values in options.items()}) for n, one in enumerate(sources)]
+    edit = edit_of(edited, drawn=look is not None)
+    grades = tuple((n, one.grade) for n, one in enumerate(edited) if one.grade)
+    look = look or Look(edit.frames, grades=grades)
+    pieces = pieces_of(edit.shots, [Source(one.probe.frames, one.probe.keys) for one in sources], look.touched)
+
+    async def all_made():
+        return [await make(FFMPEG, piece, sources, edit.form, look) for piece in pieces]
+
+    return edit, pieces, asyncio.run(all_made())
+
+
+def numbers(made):
+    return [number for one in made for number in clips.numbers(one.picture)]
+
+
+@pytest.mark.parametrize("skipped", [1, 5, 12, 13, 30, 40])
+def test_a_beginning_is_cut_to_the_frame_and_the_rest_copied(three, skipped):
+    zero = Fraction(0)
+    _, pieces, made = cut(three[:2], skip=[zero, Fraction(skipped, 24)])
+    assert numbers(made) == [*range(48), *range(100 + skipped, 148)]
+    drawn = sum(piece.frames for piece in pieces if isinstance(piece, Drawn))
+    assert drawn == (-skipped % 12 if skipped <= 36 else 48 - skipped)
+    for piece, one in zip(pieces, made, strict=True):
+        if isinstance(piece, Copied):
+            assert clips.hashes(one.picture) == clips.hashes(three[piece.source].picture)[piece.begin : piece.end]
+
+
+def test_a_transition_draws_only_the_groups_around_the_seam(three):
+    zero, half = Fraction(0), Fraction(1, 3)
+    edit, pieces, made = cut(three, blend=[zero, half, half])
+    assert edit.frames == 3 * 48 - 2 * 8
+    assert [type(piece).__name__ for piece in pieces] == ["Copied", "Drawn", "Copied", "Drawn", "Copied"]
+    assert sum(piece.frames for piece in pieces if isinstance(piece, Drawn)) == 2 * (12 + 12 - 8)
+    seen = numbers(made)
+    assert len(seen) == edit.frames
+    assert seen[:40] == list(range(40))
+    assert seen[48:80] == list(range(108, 140))
+
+
+def test_middle_of_a_transition_is_both(three):
+    plain = [float(frame.mean()) for frame in greys(three[0].picture)]
+    _, _, made = cut([three[0], three[0]], blend=[Fraction(0), Fraction(1)])
+    frames = [frame for one in made for frame in greys(one.picture)]
+    a, b = list(greys(three[0].picture))[36], list(greys(three[0].picture))[12]
+    mixed = frames[36].astype(float)
+    assert abs(mixed - (a.astype(float) + b) / 2).mean() < 4
+    assert frames[10].mean() == pytest.approx(plain[10], abs=1)
+
+
+def greys(path):
+    with av.open(str(path)) as opened:
+        for frame in opened.decode(video=0):
+            rows = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.height, -1)
+            yield rows[:, : frame.width]  # as coded: a conversion would look at what the file says of its range
+
+
+def red(folder):
+    picture = Image.new("RGBA", (160, 90), (0, 0, 0, 0))
+    picture.paste((255, 255, 255, 255), (0, 60, 160, 90))
+    picture.save(folder / "layer.png")
+    return folder / "layer.png"
+
+
+def test_a_layer_is_seen_in_its_span_and_nowhere_else(three, tmp_path):
+    look = Look(96, layers=(Layer(red(tmp_path), Span(20, 31)), Layer(red(tmp_path), Span(60, 61))))
+    _, pieces, made = cut(three[:2], look)
+    frames = [frame for one in made for frame in greys(one.picture)]
+    lit = [n for n, frame in enumerate(frames) if frame[70:].mean() > 230]
+    assert [n for n in lit if n not in (12, 36, 60, 84)] == [*range(20, 31)]
+    assert 60 in lit
+    assert numbers(made) == [*range(48), *range(100, 148)]
+    assert sum(piece.frames for piece in pieces if isinstance(piece, Drawn)) < 48
+
+
+def test_fades_begin_and_end_in_black_and_touch_nothing_else(three):
+    _, pieces, made = cut(three[:2], Look(96, fade_in=18, fade_out=6))
+    light = [float(frame.mean()) for one in made for frame in greys(one.picture)]
+    plain = [float(frame.mean()) for one in three[:2] for frame in greys(one.picture)]
+    assert light[0] < 18
+    assert light[-1] < light[-2] < light[-4]
+    assert np.all(np.diff(light[:12]) > 0)
+    assert light[18:90] == pytest.approx(plain[18:90], abs=1.5)
+    assert [type(piece).__name__ for piece in pieces] == ["Drawn", "Copied", "Copied", "Drawn"]
+
+
+def test_a_graded_clip_is_drawn_and_the_others_copied(three):
+    brighter = (("lutyuv", (("y", "val+20"),)),)
+    _, pieces, made = cut(three[:2], grade=[(), brighter])
+    light = [float(frame.mean()) for one in made for frame in greys(one.picture)]
+    plain = [float(frame.mean()) for one in three[:2] for frame in greys(one.picture)]
+    assert light[:48] == pytest.approx(plain[:48], abs=0.01)
+    assert np.mean(light[48:]) > np.mean(plain[48:]) + 10
+    assert [type(piece).__name__ for piece in pieces] == ["Copied", "Drawn"]
+
+
+def test_a_piece_is_made_once(three):
+    zero = Fraction(0)
+    _, _, first = cut(three[:2], skip=[zero, Fraction(5, 24)])
+    before = [one.picture.stat().st_mtime_ns for one in first]
+    _, _, again = cut(three[:2], skip=[zero, Fraction(5, 24)])
+    assert [one.picture.stat().st_mtime_ns for one in again] == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,23 @@ from storychain.story import SCHEMA_FILE, load_story, schema, schema_text, templ
 STORIES = sorted(Path(__file__).parents[1].joinpath("stories").glob("*.yaml"))
 
 
+ROOMS = {
+    "scenes": "WrittenScene",
+    "start": "WrittenStart",
+    "film": "WrittenFilm",
+    "film.title_card": "WrittenCard",
+    "film.music": "WrittenMusic",
+    "film.narrator": "WrittenNarrator",
+    "film.watermark": "WrittenWatermark",
+}
+"""Mappings of the format by their place, and their definitions."""
+
+
 def fields() -> dict[str, dict[str, Any]]:
     """Return every field's schema by name, those of scenes and start with their mapping's name before."""
     made = schema()
-    scene, start = made["definitions"]["WrittenScene"], made["definitions"]["WrittenStart"]
-    return {
-        **made["properties"],
-        **{f"scenes.{name}": field for name, field in scene["properties"].items()},
-        **{f"start.{name}": field for name, field in start["properties"].items()},
-    }
+    below = {room: made["definitions"][name]["properties"] for room, name in ROOMS.items()}
+    return made["properties"] | {f"{room}.{name}": one for room, inner in below.items() for name, one in inner.items()}
 
 
 def every(part: Any) -> list[dict[str, Any]]:
@@ -49,7 +58,7 @@ def test_it_is_draft_07() -> None:
 
 
 def test_every_field_has_a_description_and_an_example() -> None:
-    assert len(fields()) == 21
+    assert len(fields()) == 59
     for name, field in fields().items():
         assert len(field["description"]) > 20, name
         assert field["examples"], name
@@ -64,6 +73,13 @@ def story_with(name: str, example: Any) -> str:
         scenes[1][key] = example
     elif room == "start":
         story["start"] = {"video": "https://example.com/a.mp4", key: example} if key == "include" else {key: example}
+    elif room.startswith("film."):
+        needed = {"title_card": {"text": "Words"}, "music": {"file": "media/theme.mp3"}}
+        needed["watermark"] = {"file": "media/logo.png"}
+        inner = room.removeprefix("film.")
+        story["film"] = {inner: {**needed.get(inner, {}), key: example}}
+    elif room:
+        story[room] = {key: example}
     else:
         story[key] = example
     return json.dumps(story)
@@ -71,9 +87,12 @@ def story_with(name: str, example: Any) -> str:
 
 @pytest.mark.parametrize("name", fields())
 def test_the_examples_are_good_stories(tmp_path: Path, name: str) -> None:
-    shipped = STORIES[0].parent / "media"
+    media = shutil.copytree(STORIES[0].parent / "media", tmp_path / "media")
+    (media / "theme.mp3").write_bytes(b"ID3 looked at by its first bytes")
+    (media / "dawn.wav").write_bytes(b"RIFF....WAVE")
+    (media / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n....")
     for example in fields()[name]["examples"]:
-        text = story_with(name, example).replace('"media/', f'"{shipped}/')
+        text = story_with(name, example)
         path = tmp_path / "story.yaml"
         path.write_text(text)
         load_story(path)

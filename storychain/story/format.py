@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from storychain.catalogue import DEFAULT_MODEL, MODELS
+from storychain.story.film_format import File, HandoverName, TransitionName, WrittenFilm
 from storychain.story.values import (
     MOST_ATTEMPTS,
     MOST_BUDGET,
@@ -139,6 +140,32 @@ class WrittenScene(_Written):
         "that there is a film). Default: the story's.",
         examples=["placeholder"],
     )
+    caption: Text | None = Field(
+        default=None,
+        description="Words shown as a subtitle while the scene is seen. Variables are filled in.",
+        examples=["The storm came earlier than anybody thought."],
+    )
+    narration: Text | None = Field(
+        default=None,
+        description="Words that are spoken over the scene by the film's narrator. Variables are filled in.",
+        examples=["That autumn the storms came early."],
+    )
+    narration_file: File | None = Field(
+        default=None,
+        description="A sound file beside the story that is heard over the scene, in place of a narrator.",
+        examples=["media/dawn.wav"],
+    )
+    transition: TransitionName | None = Field(
+        default=None,
+        description="How this scene follows the one before, unlike the film's others; none is a hard cut.",
+        examples=["fade-black"],
+    )
+    handover: HandoverName | None = Field(
+        default=None,
+        description="When the segment ends black, frozen or blurred and another scene is to continue it: report says "
+        "so, retake buys it again within attempts. Default: the story's.",
+        examples=["retake"],
+    )
 
 
 class WrittenStory(_Written):
@@ -186,6 +213,17 @@ class WrittenStory(_Written):
         description="What becomes of a scene that cannot be had, unless it says so itself: stop (default; no film), or "
         "placeholder (a free card stands in for it, so that there is a film).",
         examples=["placeholder"],
+    )
+    handover: HandoverName | None = Field(
+        default=None,
+        description="What becomes of a segment that ends black, frozen or blurred, unless its scene says so: report "
+        "(default) or retake.",
+        examples=["retake"],
+    )
+    film: WrittenFilm | None = Field(
+        default=None,
+        description="How the film is finished: transitions, cards, music, subtitles, formats. Free of credits.",
+        examples=[{"transition": "dissolve", "fade_out": "1s"}],
     )
     start: WrittenStart | None = Field(
         default=None,

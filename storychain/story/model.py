@@ -6,10 +6,12 @@ What may not: YAML, pydantic, files, decisions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
+
+from storychain.story.finishing import Finishing, Handover, Transition
 
 Join = Literal["extend", "last_frame", "cut"]
 """How a scene begins: continues the video before it, starts from that video's last picture, or starts afresh."""
@@ -58,6 +60,15 @@ class Scene:
     fallbacks: tuple[str, ...] = ()
     """What is sent in place of `prompt`, in this order, when the provider refuses the words; made up like it."""
     on_failure: OnFailure = "stop"
+    caption: str = ""
+    """Shown as a subtitle; empty for none."""
+    narration: str = ""
+    """Spoken over the scene by the narrator; empty for none."""
+    narration_file: Path | None = None
+    """Heard over the scene in place of a narrator."""
+    transition: Transition | None = None
+    """How it follows the scene before; None is a hard cut."""
+    handover: Handover = "report"
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -80,3 +91,4 @@ class Story:
     start: Start | None
     budget: Decimal | None
     """Most credits this story may ever cost; None: no limit of its own."""
+    film: Finishing = field(default_factory=Finishing)

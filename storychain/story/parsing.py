@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from storychain.story.film_format import (
+    WrittenCard,
+    WrittenFilm,
+    WrittenMusic,
+    WrittenNarrator,
+    WrittenWatermark,
+)
 from storychain.story.format import (
     MOST_FALLBACKS,
     MOST_SCENES,
@@ -24,6 +31,7 @@ from storychain.story.values import found
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
 _STAND_IN = ScalarNode(Span(0, 0), "a stand-in for what could not be read", "text", plain=False)
@@ -35,8 +43,15 @@ _EXPECTED = {
     "scenes": "a list of scenes",
     "references": "a list of one to three pictures",
     "fallback_prompts": "a list of one to five prompts",
+    "film": "a mapping such as transition: dissolve",
+    "title_card": "a mapping with a text",
+    "end_card": "a mapping with a text",
+    "music": "a mapping with a file",
+    "narrator": "a mapping with speaker, voice or speed",
+    "watermark": "a mapping with a file",
+    "formats": "a list such as [9:16 blur, web]",
 }
-_MOST = {"scenes": MOST_SCENES, "references": 3, "fallback_prompts": MOST_FALLBACKS}
+_MOST = {"scenes": MOST_SCENES, "references": 3, "fallback_prompts": MOST_FALLBACKS, "formats": 12}
 _ALSO_SAID = {
     "name": "title",
     "ratio": "aspect_ratio",
@@ -48,13 +63,29 @@ _ALSO_SAID = {
     "description": "prompt",
     "retries": "attempts",
     "tries": "attempts",
-    "transition": "join",
+    "subtitle": "caption",
+    "voiceover": "narration",
+    "voice_over": "narration",
+    "soundtrack": "music",
     "alternatives": "fallback_prompts",
     "on_error": "on_failure",
     "credits": "budget",
     "max_credits": "budget",
     "reference": "references",
 }
+
+
+_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    ("scenes", "*"): WrittenScene,
+    ("start",): WrittenStart,
+    ("film",): WrittenFilm,
+    ("film", "title_card"): WrittenCard,
+    ("film", "end_card"): WrittenCard,
+    ("film", "music"): WrittenMusic,
+    ("film", "narrator"): WrittenNarrator,
+    ("film", "watermark"): WrittenWatermark,
+}
+"""Whose keys may stand where, by the path of the mapping."""
 
 
 class Places:
@@ -180,10 +211,8 @@ def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
 
 
 def _known_keys(path: Path) -> Iterable[str]:
-    model = (
-        WrittenScene if path[0] == "scenes" else WrittenStart if path[0] == "start" and len(path) > 1 else WrittenStory
-    )
-    return model.model_fields
+    above = tuple("*" if isinstance(step, int) else str(step) for step in path[:-1])
+    return _MODELS.get(above, WrittenStory).model_fields
 
 
 def _known_key(path: Path) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from storychain.catalogue import DEFAULT_MODEL, PROMPT_MAX, PROMPT_MIN
+from storychain.story.finish import LONGEST_CAPTION, Finisher
 from storychain.story.format import DEFAULT_ATTEMPTS, JOINS, ON_FAILURE
 from storychain.story.model import Join, OnFailure, Scene, Story
 from storychain.story.problems import did_you_mean, quoted
@@ -20,9 +21,11 @@ from storychain.story.values import MOST_ATTEMPTS, joined_up
 from storychain.story.words import ENOUGH, Filled
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
     from storychain.catalogue import Catalogue, Model
+    from storychain.story.finishing import Handover, Transition
     from storychain.story.format import WrittenScene, WrittenStory
     from storychain.story.parsing import Places
     from storychain.story.problems import Path as StoryPath
@@ -38,15 +41,17 @@ def resolve(written: WrittenStory, places: Places, source: str, path: Path, cata
     model = _model(written.model or DEFAULT_MODEL, places, catalogue)
     texts = Texts(places, source, written.vars or {})
     texts.check_variables()
+    finisher = Finisher(places, texts, path)
     return Story(
         name=path.stem,
         path=path,
         title=joined_up(texts.fill(("title",), written.title).text) if written.title else path.stem,
         model=model.name if model else "",
         aspect_ratio=_aspect_ratio(written.aspect_ratio, model, places),
-        scenes=_Scenes(written, places, texts, model).all(),
+        scenes=_Scenes(written, places, texts, model, finisher).all(),
         start=find_start(written.start, places, path) if written.start else None,
         budget=written.budget,
+        film=finisher.finishing(written.film),
     )
 
 
@@ -65,6 +70,18 @@ def _aspect_ratio(ratio: str | None, model: Model | None, places: Places) -> str
 
 
 @dataclass(frozen=True, slots=True)
+class _Usually:
+    """What a scene is that does not say otherwise."""
+
+    seconds: int
+    style: Filled
+    on_failure: OnFailure
+    handover: Handover
+    transition: Transition | None
+    transition_seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class _Scenes:
     """The scenes of one story on their way."""
 
@@ -72,35 +89,52 @@ class _Scenes:
     places: Places
     texts: Texts
     model: Model | None
+    finisher: Finisher
 
     def all(self) -> tuple[Scene, ...]:
         seconds = self._seconds(("duration",), self.written.duration)
         usual = seconds or (self.model.durations[0] if self.model else 0)
         style = self.texts.fill(("style",), self.written.style or "")
-        reaction = self._on_failure(("on_failure",), self.written.on_failure) or "stop"
-        ids = self._ids()
-        scenes = enumerate(zip(ids, self.written.scenes, strict=True))
-        return tuple(
-            self._scene(number, name, scene, usual=usual, style=style, reaction=reaction)
-            for number, (name, scene) in scenes
+        film, finisher = self.written.film, self.finisher
+        length = finisher.transition_length(film)
+        usually = _Usually(
+            seconds=usual,
+            style=style,
+            on_failure=self._on_failure(("on_failure",), self.written.on_failure) or "stop",
+            handover=finisher.handover(("handover",), self.written.handover) or "report",
+            transition=finisher.transition(("film", "transition"), film.transition, length) if film else None,
+            transition_seconds=length,
         )
+        scenes = enumerate(zip(self._ids(), self.written.scenes, strict=True))
+        return tuple(self._scene(number, name, scene, usually) for number, (name, scene) in scenes)
 
-    def _scene(
-        self, number: int, name: str, scene: WrittenScene, *, usual: int, style: Filled, reaction: OnFailure
-    ) -> Scene:
+    def _scene(self, number: int, name: str, scene: WrittenScene, usually: _Usually) -> Scene:
         at: StoryPath = ("scenes", number)
-        text, prompt = self._prompt((*at, "prompt"), scene.prompt, style)
-        fallbacks = self._fallbacks((*at, "fallback_prompts"), scene, prompt, style)
+        text, prompt = self._prompt((*at, "prompt"), scene.prompt, usually.style)
+        fallbacks = self._fallbacks((*at, "fallback_prompts"), scene, prompt, usually.style)
+        finisher = self.finisher
+        if scene.narration is not None and scene.narration_file is not None:
+            self.places.add((*at, "narration_file"), "the scene has narration already; keep one of them", on_key=True)
         return Scene(
             id=name,
             prompt=prompt,
             text=text,
-            seconds=self._seconds((*at, "duration"), scene.duration) or usual,
+            seconds=self._seconds((*at, "duration"), scene.duration) or usually.seconds,
             join=self._join(number, scene),
             attempts=scene.attempts or min(MOST_ATTEMPTS, DEFAULT_ATTEMPTS + len(fallbacks)),
             fallbacks=fallbacks,
-            on_failure=self._on_failure((*at, "on_failure"), scene.on_failure) or reaction,
+            on_failure=self._on_failure((*at, "on_failure"), scene.on_failure) or usually.on_failure,
+            caption=finisher.words((*at, "caption"), scene.caption),
+            narration=finisher.words((*at, "narration"), scene.narration, 4 * LONGEST_CAPTION),
+            narration_file=finisher.file((*at, "narration_file"), scene.narration_file, "sound"),
+            transition=self._transition((*at, "transition"), scene.transition, usually),
+            handover=finisher.handover((*at, "handover"), scene.handover) or usually.handover,
         )
+
+    def _transition(self, at: StoryPath, written: str | None, usually: _Usually) -> Transition | None:
+        if written is None:
+            return usually.transition
+        return self.finisher.transition(at, written, usually.transition_seconds)
 
     def _prompt(self, at: StoryPath, words: str, style: Filled) -> tuple[str, str]:
         """Return a prompt's own text and what is sent: variables filled in, style joined, its length checked."""

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from storychain.story.parsing import Places
     from storychain.story.problems import Path as StoryPath
 
-Medium = Literal["video", "image"]
+Medium = Literal["video", "image", "sound"]
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|data:")
 _UNSENDABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 _ENDINGS: dict[Medium, tuple[str, ...]] = {
     "video": (".mp4", ".mov", ".webm", ".m4v", ".mkv"),
     "image": (".png", ".jpg", ".jpeg", ".webp"),
+    "sound": (".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus", ".aac"),
 }
+_CALLED: dict[Medium, str] = {"video": "a video", "image": "a picture", "sound": "a sound file"}
 _BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
 _EBML = b"\x1a\x45\xdf\xa3"
 _HEAD = 12
@@ -76,6 +78,13 @@ def find_source(written: str, medium: Medium, story: Path) -> Source:
     return Source(written, _file(written, medium, story), None)
 
 
+def find_file(written: str, medium: Medium, story: Path) -> Path:
+    """Return the file `written` in the story file `story`; addresses are not fetched. Raises `Unusable`."""
+    if _SCHEME.match(written):
+        raise Unusable("is an address; download the file and name it here")
+    return _file(written, medium, story)
+
+
 def _address(written: str) -> str:
     try:
         parts = urlsplit(written)
@@ -101,9 +110,9 @@ def _file(written: str, medium: Medium, story: Path) -> Path:
     if status.st_size == 0:
         raise Unusable("the file is empty")
     if path.suffix.lower() not in _ENDINGS[medium]:
-        raise Unusable(f"is not {_called(medium)} by its name; {', '.join(_ENDINGS[medium])} can be used")
+        raise Unusable(f"is not {_CALLED[medium]} by its name; {', '.join(_ENDINGS[medium])} can be used")
     if not _plausible(_head(path), medium):
-        raise Unusable(f"is named like {_called(medium)} but its contents are something else")
+        raise Unusable(f"is named like {_CALLED[medium]} but its contents are something else")
     return path
 
 
@@ -143,8 +152,11 @@ def _plausible(head: bytes, medium: Medium) -> bool:
     """Tell whether the first bytes can be such a file's."""
     if medium == "video":
         return head[4:8] in _BOXES or head.startswith(_EBML)
+    if medium == "sound":
+        return head.startswith((b"RIFF", b"ID3", b"fLaC", b"OggS")) or head[4:8] in _BOXES or _begins_frame(head)
     return head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP")
 
 
-def _called(medium: Medium) -> str:
-    return "a video" if medium == "video" else "a picture"
+def _begins_frame(head: bytes) -> bool:
+    """Tell whether the first bytes begin a frame of MP3 or AAC: eleven bits set."""
+    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0

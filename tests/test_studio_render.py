@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from storychain.studio.animatic.card import _fitted
-from storychain.studio.animatic.lettering import TEXT, Face, draw_line, drawable, length, wrap
+from storychain.lettering.lines import TEXT, Face, draw_line, drawable, length, wrap
 from storychain.studio.animatic.look import World, look_for
 from storychain.studio.animatic.render import render
 from storychain.studio.animatic.shot import Shot, Source, size_of

@@ -10,7 +10,7 @@ import re
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from storychain.studio.animatic.lettering import CAPS, TEXT, Face, draw_line, draw_spaced, drawable, length, wrap
+from storychain.lettering.lines import CAPS, TEXT, Face, draw_line, draw_spaced, drawable, length, wrap
 from storychain.studio.animatic.look import Colour
 
 _MOST_LINES = 4

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-FONTS = Path(__file__).parents[1] / "fonts"
+FONTS = Path(__file__).parent / "fonts"
 TEXT, CAPS = "DejaVuSans.ttf", "DejaVuSansCondensed-Bold.ttf"
 _MOST_FONTS = 600
 _NOWHERE = "\U0010fffe"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from storychain.media.form import Form
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 2
+_RECIPE = 3
 """Counts up when prepared files are made differently: those made before are then made anew."""
 
 _PICTURE, _SOUND, _RECORD = "picture.mov", "sound.wav", "prepared.json"
@@ -42,8 +42,9 @@ class Prepared:
     """A segment ready to be joined.
 
     `picture` has the pictures alone (constant rate, upright, from zero), `sound` is a WAV of exactly that length
-    (48 kHz stereo, silent where there was none, faded over 10 ms at both ends). `probe` describes `picture`, with the
-    segment's own `audio`; `mended` says why the picture had to be re-encoded, or is None where it was copied.
+    (48 kHz stereo, silent where there was none, its ends as they came: the soundtrack joins them). `probe` describes
+    `picture`, with the segment's own `audio`; `mended` says why the picture had to be re-encoded, or is None where it
+    was copied.
     """
 
     folder: Path
@@ -51,6 +52,8 @@ class Prepared:
     sound: Path
     probe: Probe
     mended: str | None = None
+    sha256: str = ""
+    """Of `picture`."""
 
 
 async def prepare(
@@ -159,7 +162,7 @@ def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int]) -> Pr
     (folder / _RECORD).unlink(missing_ok=True)
     for name in (_PICTURE, _SOUND, _RECORD):
         give_name(aside / name, folder / name)
-    return _prepared(folder, replace(made, audio=facts.audio), facts.flaw)
+    return _prepared(folder, replace(made, audio=facts.audio), facts.flaw, bytes_[_PICTURE])
 
 
 def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
@@ -172,13 +175,13 @@ def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
         if _samples(folder / _SOUND) != samples_of(made.seconds):
             return None
         sound = record["sound"] and Sound(**record["sound"] | {"seconds": Fraction(record["sound"]["seconds"])})
-        return _prepared(folder, replace(made, audio=sound), record["mended"])
+        return _prepared(folder, replace(made, audio=sound), record["mended"], record["sha256"][_PICTURE])
     except (OSError, ValueError, KeyError, TypeError, MediaError, wave.Error, EOFError):
         return None  # whatever is wrong with it, it is made anew
 
 
-def _prepared(folder: Path, facts: Probe, mended: str | None) -> Prepared:
-    return Prepared(folder, folder / _PICTURE, folder / _SOUND, facts, mended)
+def _prepared(folder: Path, facts: Probe, mended: str | None, sha256: str) -> Prepared:
+    return Prepared(folder, folder / _PICTURE, folder / _SOUND, facts, mended, sha256)
 
 
 def _sha256(path: Path) -> str:

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 SOUND_RATE = 48_000
 """Samples per second of every sound we make; stereo, 16 bits."""
 
-_FADE = SOUND_RATE // 100
-"""Samples of the fade at both ends of a sound: 10 ms, so that no seam clicks."""
-
 _MATRIX_TAGS = {"bt709": "bt709", "bt601": "smpte170m", "smpte240m": "smpte240m", "bt2020": "bt2020nc"}
 _TRANSFER_TAGS = {"pq": "smpte2084", "hlg": "arib-std-b67"}
 
@@ -89,14 +86,11 @@ def _colour_tags(target: Form) -> dict[str, str]:
 
 
 def cut_sound(sound: FilterableStream, samples: int, *, skip: int = 0) -> FilterableStream:
-    """Sound as exactly `samples` of 48 kHz stereo from `skip` on, a late beginning and gaps filled, ends faded."""
-    fade = min(_FADE, samples // 2)
+    """Sound as exactly `samples` of 48 kHz stereo from `skip` on, late beginning and gaps filled, ends as they are."""
     return (
         sound.filter("aresample", SOUND_RATE, **{"async": 1, "first_pts": 0})
         .filter("aformat", sample_fmts="s16", channel_layouts="stereo")
         .filter("apad")
         .filter("atrim", start_sample=skip, end_sample=skip + samples)
         .filter("asetpts", "N/SR/TB")
-        .filter("afade", t="in", ss=0, ns=fade)
-        .filter("afade", t="out", ss=samples - fade, ns=fade)
     )

@@ -92,7 +92,9 @@ def parser() -> argparse.ArgumentParser:
     _authoring(commands)
     _plan(commands)
     _run(commands)
+    _assemble(commands)
     _status(commands)
+    _export(commands)
     _settling(commands)
     _account(commands)
     _studio(commands)
@@ -151,6 +153,18 @@ def _run(commands: _Commands) -> None:
     _rehearsal(run)
 
 
+def _assemble(commands: _Commands) -> None:
+    says = "make films anew from stored segments, without any network"
+    assemble = _command(commands, "assemble", "rendering", "assemble", says)
+    _stories(assemble)
+    assemble.add_argument("--local", action="store_true", help="of the free preview's segments")
+    assemble.add_argument("--out", metavar="DIR", help="where films go (default: films)")
+    assemble.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
+    assemble.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
+    assemble.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
+    _workspace(assemble)
+
+
 def _status(commands: _Commands) -> None:
     status = _command(commands, "status", "planning", "status", "show what is done, under way or failed, and spent")
     _stories(status, many="*")
@@ -158,6 +172,17 @@ def _status(commands: _Commands) -> None:
     status.add_argument("--local", action="store_true", help="look at the free preview")
     status.add_argument("--out", metavar="DIR", help="where films are (default: films)")
     _workspace(status)
+
+
+def _export(commands: _Commands) -> None:
+    export = _command(commands, "export", "exporting", "export", "write the film's timeline for an editing program")
+    export.add_argument("story", metavar="STORY", help="the story file")
+    formats = ("otio", "fcpxml", "edl", "csv")
+    export.add_argument("--to", required=True, choices=formats, help="otio needs the extra storychain[otio]")
+    export.add_argument("--out", dest="out_file", metavar="FILE", help="the file (default: beside the film)")
+    export.add_argument("--json", action="store_true", help="print one JSON document instead of the files' paths")
+    export.add_argument("--local", action="store_true", help="of the free preview")
+    _workspace(export)
 
 
 def _settling(commands: _Commands) -> None:

@@ -20,6 +20,7 @@ from storychain.media.edit import Edit
 from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.prepare import Prepared
+from storychain.media.seam import Seam
 from storychain.media.timeline import Shot, begins
 from storychain.plan import Action
 from storychain.provider import Accepted, Job, JobPage, Quota, RequestRefused
@@ -88,10 +89,15 @@ class Room:
     async def prepare(self, segment, folder, *, strict=True, matroska=False):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "picture").write_bytes(segment.read_bytes())
-        return Prepared(folder, folder / "picture", folder / "picture", SimpleNamespace(seconds=Fraction(4), form=FORM))
+        return Prepared(
+            folder,
+            folder / "picture",
+            folder / "picture",
+            SimpleNamespace(seconds=Fraction(4), fps=FORM.fps, form=FORM),
+        )
 
     @asynccontextmanager
-    async def soundtrack(self, folder):
+    async def soundtrack(self, folder, gain):
         yield self
 
     async def add(self, segment):
@@ -100,11 +106,20 @@ class Room:
     async def finished(self):
         return None
 
+    async def seam(self, before, after):
+        return Seam("tail", 0, 1.0, 0.0)
+
+    def heard(self, clips):
+        return tuple(clip.prepared.sound for clip in clips)
+
+    async def gain(self, clips, loudness):
+        return None
+
     def edit(self, clips, *, drawn):
         shots = tuple(Shot(number, 0, 4 * 24) for number, _ in enumerate(clips))
         return Edit(FORM, shots, tuple(begins(shots)))
 
-    async def assemble(self, clips, out, *, title, note, look, sound, on_progress):
+    async def assemble(self, clips, out, *, title, note, look, loudness, sound, on_progress):
         out.write_text("\n".join(f"{clip.title} {clip.prepared.picture.read_text()}" for clip in clips))
         return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
 

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.chain.events import Downloading, FilmReady, Joining, Noticed
+from storychain.chain.cutting import Cutting
+from storychain.chain.events import FilmReady, Joining
 from storychain.chain.placeholder import stand_in
-from storychain.chain.recipe import chapter_of, recipe_of
+from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop
-from storychain.errors import MediaError
 from storychain.ledger import FilmRecord
-from storychain.locks import lock
 from storychain.media.aside import folder_aside
-from storychain.media.edit import Clip
-from storychain.media.prepare import Prepared
-from storychain.media.soundtrack import Soundtrack
 from storychain.plan import Action
-from storychain.workspace import settle, sha256_of
+from storychain.workspace import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from storychain.media.prepare import Prepared
+    from storychain.media.soundtrack import Soundtrack
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
 
 NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
-
-
-_FETCHES = 4
-"""Times a start video that comes broken is fetched."""
 
 
 class FilmInTheMaking:
@@ -46,27 +39,20 @@ class FilmInTheMaking:
         self._facts = facts
         self._steps = steps
         self._folder = folder
-        loop = asyncio.get_running_loop()
-        self._segments: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
-        self._tasks: list[asyncio.Task[Soundtrack]] = []
-        self._opening = asyncio.create_task(_opening(run, story, facts)) if _has_opening(story) else None
+        self._cutting = Cutting(run, story, facts, steps)
+        self._sound: asyncio.Task[Soundtrack] | None = None
 
     def arrived(self, place: int, segment: Prepared) -> None:
         """Take the segment of the scene at `place`."""
-        self._segments[place].set_result(segment)
-        missing = sum(not segment.done() for segment in self._segments)
-        if missing <= 1 and not self._tasks:
-            self._tasks.append(asyncio.create_task(self._sound()))
+        missing = self._cutting.arrived(place, segment)
+        if missing <= 1 and self._sound is None:
+            self._sound = asyncio.create_task(self._early_sound())
 
     async def finished(self, path: Path) -> None:
         """Join everything into the film at `path` and put it on record."""
         run, story = self._run, self._story
         await self._stand_ins()
-        clips = [
-            Clip(await segment, chapter_of(step)) for segment, step in zip(self._segments, self._steps, strict=True)
-        ]
-        if self._opening is not None:
-            clips.insert(0, Clip(await self._opening, "opening"))
+        clips = await self._cutting.clips()
         path.parent.mkdir(parents=True, exist_ok=True)
         made = await run.room.assemble(
             clips,
@@ -74,7 +60,8 @@ class FilmInTheMaking:
             title=story.title,
             note=NOTE,
             look=None,
-            sound=await self._tasks[0],
+            loudness=story.film.loudness,
+            sound=await self._sound if self._sound else None,
             on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
         recipe = recipe_of(story, self._facts, self._steps)
@@ -84,27 +71,34 @@ class FilmInTheMaking:
 
     async def _stand_ins(self) -> None:
         """Put placeholders where the plan has them, in the form of the segments that are here."""
-        here = [segment.result() for segment in self._segments if segment.done()]
+        here = self._cutting.here
         for place, step in enumerate(self._steps):
             if step.action is Action.PLACEHOLDER:
                 self.arrived(place, await stand_in(self._run, self._story, step, here))
 
-    async def _sound(self) -> Soundtrack:
-        async with self._run.room.soundtrack(self._folder) as making:
-            if self._opening is not None:
-                await making.add(await asyncio.shield(self._opening))
-            for segment in self._segments:
-                await making.add(await asyncio.shield(segment))
+    async def _early_sound(self) -> Soundtrack:
+        """Encode what is here, with the gain it would need, and the rest as it comes.
+
+        Should the last segment change the gain, or anything before it, all is encoded again: the film's bytes do not
+        depend on what came when.
+        """
+        room = self._run.room
+        present = await self._cutting.present()
+        gain = await room.gain([clip for _, clip in present], self._story.film.loudness)
+        first = [clip for number, (place, clip) in enumerate(present) if number == place]
+        async with room.soundtrack(self._folder, gain) as making:
+            for heard in room.heard(first):
+                await making.add(heard)
+            for heard in room.heard(await self._cutting.clips())[len(first) :]:
+                await making.add(heard)
             return await making.finished()
 
     async def given_up(self) -> None:
         """Stop whatever is still being made."""
-        tasks: list[asyncio.Task[Soundtrack] | asyncio.Task[Prepared]] = [*self._tasks]
-        if self._opening is not None:
-            tasks.append(self._opening)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._sound is not None:
+            self._sound.cancel()
+            await asyncio.gather(self._sound, return_exceptions=True)
+        await self._cutting.given_up()
 
 
 @asynccontextmanager
@@ -118,41 +112,3 @@ async def film_in_the_making(
             yield film
         finally:
             await film.given_up()
-
-
-def _has_opening(story: Story) -> bool:
-    return story.start is not None and story.start.include
-
-
-async def _opening(run: Run, story: Story, facts: Facts) -> Prepared:
-    """The story's own start video, fetched once where it has an address."""
-    assert story.start is not None
-    source, identity = story.start.sources[0], facts.start[0]
-    name = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    file, folder = source.path or run.workspace.source(identity), run.workspace.prepared(name)
-    if source.path is None:
-        async with lock(run.workspace.key_lock(name)):  # stories that begin alike fetch it once, not into each other
-            if not file.exists():
-                await _fetch_opening(run, story, source.url or "", file, folder)
-    return await run.room.prepare(file, folder, strict=False, matroska=True)
-
-
-async def _fetch_opening(run: Run, story: Story, url: str, file: Path, folder: Path) -> None:
-    """Download a start video; it gets its name once it has been seen to be whole, so that a bad one is not kept."""
-    part = file.with_suffix(".part")
-    broken: set[str] = set()
-    for fetch in range(_FETCHES):
-        sha256 = await run.provider.download(
-            url, part, lambda size, total: run.tell(Downloading(story.name, "opening", size, total))
-        )
-        try:
-            # Bytes that come broken twice are broken where they lie: they are taken if they decode at all.
-            await run.room.prepare(part, folder, strict=sha256 not in broken, matroska=True)
-        except MediaError as error:
-            broken.add(sha256)
-            if fetch == _FETCHES - 1:
-                raise
-            run.tell(Noticed(story.name, "opening", f"{error.what}; fetching it again"))
-        else:
-            break
-    await off_loop(settle, part, file)

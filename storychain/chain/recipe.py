@@ -6,7 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from storychain.chain.seams import FINDER
 from storychain.plan import Action
+from storychain.workspace import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
 
-_RECIPE_VERSION = 1
+_RECIPE_VERSION = 2
 """Raise it where the same segments would be joined differently: films are then made anew, for nothing."""
 
 
@@ -38,8 +40,26 @@ def recipe_of(story: Story, facts: Facts, steps: Sequence[Step]) -> str:
         "chapters": [chapter_of(step) for step in steps],
         "segments": [_shown(step) for step in steps],
         "opening": facts.start if story.start and story.start.include else None,
+        "seams": FINDER,
+        "film": repr(story.film),
+        "files": [sha256_of(path) for path in _files(story)],
+        "beside": [_beside(step) for step in steps],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def _files(story: Story) -> list[Path]:
+    """Files the film is made of besides its segments."""
+    film = story.film
+    files = [one.file for one in (film.music, film.watermark) if one is not None]
+    files += [scene.narration_file for scene in story.scenes if scene.narration_file is not None]
+    return files
+
+
+def _beside(step: Step) -> list[str]:
+    """What is said, shown and done about a scene beyond its segment."""
+    scene = step.scene
+    return [scene.caption, scene.narration, str(scene.narration_file or ""), repr(scene.transition)]
 
 
 def chapter_of(step: Step) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -62,6 +62,13 @@ async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
 
 async def render(run: Run, story: Story) -> Outcome:
     """Render one story; errors with a message for a person become part of the outcome."""
+    return await render_with(run, story)
+
+
+async def render_with(
+    run: Run, story: Story, check: Callable[[Story, tuple[Step, ...]], None] | None = None
+) -> Outcome:
+    """Render one story; with a `check` of its plan that may refuse, its film is made anew even where it is there."""
     planned: Decimal | None = Decimal(0)
     film: Path | None = None
     error: StorychainError | None = None
@@ -69,7 +76,9 @@ async def render(run: Run, story: Story) -> Outcome:
         with lock_now(run.workspace.story_lock(story.path)):
             facts, steps = await _look_settled(run, story)
             planned = quote(steps).total
-            film = await _render_held(run, story, facts, steps)
+            if check is not None:
+                check(story, steps)
+            film = await _render_held(run, story, facts, steps, anew=check is not None)
     except Held:
         error = StoryHeld(
             "another run is rendering this story", where=story.name, next_step="It goes on there; nothing to do here."
@@ -95,9 +104,9 @@ async def _summed_up(
         return Outcome(story, status, None, (), planned, Decimal(0), error or words)
 
 
-async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
+async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...], *, anew: bool) -> Path:
     path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
-    there = film_in_place(run.ledger, path, recipe_of(story, facts, steps))
+    there = None if anew else film_in_place(run.ledger, path, recipe_of(story, facts, steps))
     if there and all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
         for step in steps:
             if step.action is Action.PLACEHOLDER:
@@ -112,8 +121,8 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
                 await Rendering(run, story, steps, film.arrived).finished()
                 await film.finished(path)
             return path
-        except PlanAnew as anew:
-            given_up = facts.given_up | anew.given_up
+        except PlanAnew as other:
+            given_up = facts.given_up | other.given_up
         facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed, given_up=given_up)
 
 

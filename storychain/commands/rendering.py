@@ -8,13 +8,15 @@ import os
 import sys
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from storychain.chain.assembling import Offline, assemble_all
 from storychain.chain.run import Run
 from storychain.chain.story import Outcome, outcome_of, render_all
 from storychain.commands.consent import can_ask, cap_agreed_to
-from storychain.commands.desk import Desk, desk
+from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
@@ -27,9 +29,11 @@ from storychain.report import documents
 from storychain.report.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from storychain.chain.events import Event
+    from storychain.media.tool import Ffmpeg
+    from storychain.provider import Provider
     from storychain.story.model import Story
 
 
@@ -80,27 +84,58 @@ async def _render(
     caps = Caps(run=cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
     async with provider(at, arguments, ffmpeg.path) as opened:
         with _listener(arguments) as tell:
-            run = Run(
-                id=uuid.uuid4().hex,
-                provider=opened,
-                ledger=ledger,
-                workspace=at.workspace,
-                room=FfmpegRoom(ffmpeg),
-                out=settings.out,
-                tell=tell,
-                catalogue=settings.catalogue,
+            run = replace(
+                _run(at, ledger, opened, ffmpeg, tell),
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
-                jobs=settings.jobs,
-                slots=asyncio.Semaphore(settings.jobs),
                 retry_failed=arguments.retry_failed,
-                paint=painter(ffmpeg.path),
             )
-            return await _until_interrupted(run, stories)
+            return await _until_interrupted(run, stories, render_all(run, stories))
 
 
-async def _until_interrupted(run: Run, stories: tuple[Story, ...]) -> tuple[tuple[Outcome, ...], bool]:
-    work = asyncio.create_task(render_all(run, stories))
+def _run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Callable[[Event], None]) -> Run:
+    settings = at.settings
+    return Run(
+        id=uuid.uuid4().hex,
+        provider=opened,
+        ledger=ledger,
+        workspace=at.workspace,
+        room=FfmpegRoom(ffmpeg),
+        out=settings.out,
+        tell=tell,
+        catalogue=settings.catalogue,
+        jobs=settings.jobs,
+        slots=asyncio.Semaphore(settings.jobs),
+        paint=painter(ffmpeg.path),
+    )
+
+
+def assemble(arguments: argparse.Namespace) -> int:
+    """Make films anew from stored segments, without a network. Prints like `run`."""
+    at = desk(arguments)
+    stories = at.stories(arguments.stories)
+    with at.ledger() as ledger:
+        outcomes, interrupted = asyncio.run(_assemble(at, ledger, stories, arguments))
+    _print(outcomes, at, as_json=arguments.json)
+    if interrupted:
+        raise Interrupted("Interrupted", next_step="Nothing is half done: the same command begins again.")
+    return exit_code(outcomes)
+
+
+async def _assemble(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
+) -> tuple[tuple[Outcome, ...], bool]:
+    ffmpeg = find_ffmpeg(os.environ)
+    offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
+    with _listener(arguments) as tell:
+        run = _run(at, ledger, offline, ffmpeg, tell)
+        return await _until_interrupted(run, stories, assemble_all(run, stories))
+
+
+async def _until_interrupted(
+    run: Run, stories: tuple[Story, ...], rendering: Coroutine[Any, Any, tuple[Outcome, ...]]
+) -> tuple[tuple[Outcome, ...], bool]:
+    work = asyncio.create_task(rendering)
     with interrupts(work.cancel):
         try:
             return await work, False

@@ -5,6 +5,6 @@ come), `books` (what was spent), `ledger` (what is recorded).
 from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
 from storychain.ledger.ledger import Ledger
-from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase
+from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
 
-__all__ = ["Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase"]
+__all__ = ["Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase", "SeamRecord"]

@@ -92,6 +92,20 @@ MIGRATIONS = (
     -- 1 where the provider refused the prompt's words: `request` then has them.
     ALTER TABLE attempts ADD COLUMN objected INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- How a segment begins against the one before it, as its pictures showed; both by the hash of their files.
+    CREATE TABLE seams (
+        before     TEXT NOT NULL,
+        after      TEXT NOT NULL,
+        finder     INTEGER NOT NULL,
+        kind       TEXT NOT NULL,
+        frames     INTEGER NOT NULL,
+        seconds    TEXT NOT NULL,
+        confidence REAL NOT NULL,
+        found_at   REAL NOT NULL,
+        PRIMARY KEY (before, after)
+    );
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

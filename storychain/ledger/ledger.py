@@ -7,6 +7,7 @@ calls them off its loop.
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.ledger.books import By, Entry, entries
@@ -14,7 +15,7 @@ from storychain.ledger.caps import Caps, check_caps, credits_of, thousandths
 from storychain.ledger.database import Database
 from storychain.ledger.mark import Mark
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
-from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase
+from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
 from storychain.provider import about_words
 from storychain.records import NOTHING, Record, State
 
@@ -270,6 +271,22 @@ class Ledger:
                 "INSERT INTO uploads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET url = excluded.url",
                 [provider, sha256, url, self._now()],
             )
+
+    def seam(self, before: str, after: str) -> SeamRecord | None:
+        """What was found of the seam between two segments."""
+        with self._database.reading() as rows:
+            query = "SELECT * FROM seams WHERE before = ? AND after = ?"
+            row = rows.execute(query, [before, after]).fetchone()
+        if row is None:
+            return None
+        told = row["kind"], row["frames"], Fraction(row["seconds"]), row["confidence"]
+        return SeamRecord(before, after, row["finder"], *told)
+
+    def remember_seam(self, seam: SeamRecord) -> None:
+        """Keep what was found of a seam."""
+        values = [seam.before, seam.after, seam.finder, seam.kind, seam.frames, str(seam.seconds), seam.confidence]
+        with self._database.transaction() as rows:
+            rows.execute("INSERT OR REPLACE INTO seams VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [*values, self._now()])
 
     def film(self, path: Path) -> FilmRecord | None:
         """The record of the film at `path`."""

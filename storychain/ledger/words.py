@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,23 @@ class Full:
     """As many jobs are under way as are allowed at once."""
 
     under_way: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeamRecord:
+    """How a segment begins against the one before it, both by what names their bytes.
+
+    `kind` is what the pictures showed, `frames` those at its head that show nothing new and `seconds` their time;
+    `confidence` is 0 to 1. `finder` counts up when seams are judged differently.
+    """
+
+    before: str
+    after: str
+    finder: int
+    kind: str
+    frames: int
+    seconds: Fraction
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.media.form import Form, common_form
+from storychain.media.sound.stretch import Cut, Heard, heard_of
 from storychain.media.timeline import Shot, begins, settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from storychain.media.pieces import Filter
     from storychain.media.prepare import Prepared
@@ -77,6 +79,13 @@ def _shot(number: int, clip: Clip, form: Form) -> Shot:
     frames = frames_in(clip.prepared, form)
     begin = min(round(clip.skip * form.fps), frames - 1)
     return Shot(number, begin, frames, round(clip.blend * form.fps), clip.transition, bool(clip.grade))
+
+
+def heard_in(edit: Edit, sounds: Sequence[Path]) -> tuple[Heard, ...]:
+    """What is heard of each clip's sound (48 kHz WAVs), just as long as its pictures are seen."""
+    fps = edit.form.fps
+    shots = zip(edit.shots, sounds, strict=True)
+    return heard_of([Cut(sound, shot.begin / fps, shot.frames / fps, shot.blend / fps) for shot, sound in shots])
 
 
 def frames_in(prepared: Prepared, form: Form) -> int:

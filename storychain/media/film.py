@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.conform import conform
-from storychain.media.edit import Clip, Edit, edit_of
+from storychain.media.edit import Clip, Edit, edit_of, heard_in
 from storychain.media.form import TICKS
 from storychain.media.pieces import Look, Made, make
 from storychain.media.probe import probe
 from storychain.media.recipes import SOUND_RATE, on_grid, patience
-from storychain.media.soundtrack import Soundtrack, soundtrack_of
+from storychain.media.sound.loudness import gain_for
+from storychain.media.soundtrack import Soundtrack, settled
 from storychain.media.timeline import Drawn, Source, pieces_of
 from storychain.media.tool import run_ffmpeg
 
@@ -65,15 +66,17 @@ async def assemble(
     title: str,
     note: str,
     look: Look | None = None,
+    loudness: float | None = None,
     sound: Soundtrack | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> FilmFacts:
     """Join `clips` in their order into the MP4 `out`, with a chapter for each; whole or not at all.
 
     Pictures that agree with most others are copied bit for bit, the rest re-encoded to match; a cut within a segment, a
-    transition, or a layer of `look` has the pictures around it drawn anew and no more. `sound` is used if it was made
-    of just these clips, else one is made. `on_progress` gets the share that is done, 0 to 1. The same clips and the
-    same ffmpeg make the same bytes. Raises MediaError.
+    transition, or a layer of `look` has the pictures around it drawn anew and no more. The sound is brought to
+    `loudness` (LUFS) where one is given; `sound` is used if it was made just so of these clips, else one is made.
+    `on_progress` gets the share that is done, 0 to 1. The same clips and the same ffmpeg make the same bytes. Raises
+    MediaError.
     """
     if not clips:
         raise MediaError("there is nothing to join", where=str(out), next_step="Render at least one scene first.")
@@ -84,8 +87,8 @@ async def assemble(
     with folder_aside(out.parent) as aside, tempfile.TemporaryDirectory(prefix="storychain-") as lists:
         need_space(out.parent, _size_of(made, edit.seconds))
         await asyncio.to_thread(_lay_out, Path(lists), edit, made, [clip.title for clip in clips], title, note)
-        if sound is None or list(sound.sounds) != [one.sound for one in alike]:
-            sound = await soundtrack_of(ffmpeg, alike, aside)
+        heard = heard_in(edit, [one.sound for one in alike])
+        sound = await settled(ffmpeg, heard, aside, await gain_for(ffmpeg, heard, loudness), sound)
         argv = [*_argv(alike[0], edit, made, sound), str(aside / _FILM)]
         share = _joining(edit.seconds, on_progress, drawn=bool(drawn))
         await run_ffmpeg(

@@ -6,6 +6,7 @@ thousand without a single video.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Protocol
 
 from storychain.media import film, prepare, soundtrack
-from storychain.media.edit import Clip, Edit, edit_of
+from storychain.media.edit import Clip, Edit, edit_of, heard_in
 from storychain.media.film import FilmFacts
 from storychain.media.pieces import Look
 from storychain.media.prepare import Prepared
+from storychain.media.seam import Seam, find_seam, grey_frames
+from storychain.media.sound.loudness import gain_for
+from storychain.media.sound.stretch import Heard
 from storychain.media.soundtrack import Soundtrack
 from storychain.media.tool import Ffmpeg
 
@@ -24,8 +28,8 @@ from storychain.media.tool import Ffmpeg
 class SoundInTheMaking(Protocol):
     """A soundtrack that takes segments in story order."""
 
-    async def add(self, segment: Prepared) -> None:
-        """Encode the next segment's sound."""
+    async def add(self, heard: Heard) -> None:
+        """Encode the next stretch."""
 
     async def finished(self) -> Soundtrack:
         """Close it."""
@@ -40,7 +44,16 @@ class CuttingRoom(Protocol):
     async def last_frame(self, video: Path, png: Path) -> None:
         """Write the last picture of a video."""
 
-    def soundtrack(self, folder: Path) -> AbstractAsyncContextManager[SoundInTheMaking]:
+    async def seam(self, before: Prepared, after: Prepared) -> Seam:
+        """How a segment begins against the one before it."""
+
+    def heard(self, clips: Sequence[Clip]) -> tuple[Heard, ...]:
+        """What is heard of each clip in a film of them."""
+
+    async def gain(self, clips: Sequence[Clip], loudness: float | None) -> float | None:
+        """The gain (dB) that brings a film of the clips to a loudness (LUFS); None where none is asked for."""
+
+    def soundtrack(self, folder: Path, gain: float | None) -> AbstractAsyncContextManager[SoundInTheMaking]:
         """Open a soundtrack in a folder."""
 
     def edit(self, clips: Sequence[Clip], *, drawn: bool) -> Edit:
@@ -54,6 +67,7 @@ class CuttingRoom(Protocol):
         title: str,
         note: str,
         look: Look | None,
+        loudness: float | None,
         sound: Soundtrack | None,
         on_progress: Callable[[float], None],
     ) -> FilmFacts:
@@ -74,9 +88,21 @@ class FfmpegRoom:
         """See `prepare.last_frame`."""
         await prepare.last_frame(self.ffmpeg, video, png)
 
-    def soundtrack(self, folder: Path) -> AbstractAsyncContextManager[SoundInTheMaking]:
+    async def seam(self, before: Prepared, after: Prepared) -> Seam:
+        """See `seam.find_seam`."""
+        return await asyncio.to_thread(lambda: find_seam(grey_frames(before.picture), grey_frames(after.picture)))
+
+    def heard(self, clips: Sequence[Clip]) -> tuple[Heard, ...]:
+        """See `edit.heard_in`."""
+        return heard_in(edit_of(clips), [clip.prepared.sound for clip in clips]) if clips else ()
+
+    async def gain(self, clips: Sequence[Clip], loudness: float | None) -> float | None:
+        """See `loudness.gain_for`."""
+        return await gain_for(self.ffmpeg, self.heard(clips), loudness)
+
+    def soundtrack(self, folder: Path, gain: float | None) -> AbstractAsyncContextManager[SoundInTheMaking]:
         """See `soundtrack.soundtrack`."""
-        return soundtrack.soundtrack(self.ffmpeg, folder)
+        return soundtrack.soundtrack(self.ffmpeg, folder, gain)
 
     def edit(self, clips: Sequence[Clip], *, drawn: bool) -> Edit:
         """See `edit.edit_of`."""
@@ -90,10 +116,19 @@ class FfmpegRoom:
         title: str,
         note: str,
         look: Look | None,
+        loudness: float | None,
         sound: Soundtrack | None,
         on_progress: Callable[[float], None],
     ) -> FilmFacts:
         """See `film.assemble`."""
         return await film.assemble(
-            self.ffmpeg, clips, out, title=title, note=note, look=look, sound=sound, on_progress=on_progress
+            self.ffmpeg,
+            clips,
+            out,
+            title=title,
+            note=note,
+            look=look,
+            loudness=loudness,
+            sound=sound,
+            on_progress=on_progress,
         )

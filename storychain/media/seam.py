@@ -49,6 +49,7 @@ class Seam:
     kind: Kind
     frames: int
     distance: float
+    confidence: float = 1.0
 
 
 def grey_frames(video: Path) -> NDArray[np.uint8]:

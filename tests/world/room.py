@@ -1,5 +1,6 @@
 """A cutting room without ffmpeg: a segment is a few bytes with a checksum, a film is its segments in a row."""
 
+import hashlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,7 @@ from storychain.media.edit import Edit
 from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.prepare import Prepared
+from storychain.media.seam import Seam
 from storychain.media.soundtrack import Soundtrack
 from storychain.media.timeline import Shot, begins
 from tests.world.account import decodes, frame, is_whole
@@ -23,6 +25,7 @@ class Measured:
     """As much of a probe as the chain looks at."""
 
     seconds: Fraction = Fraction(4)
+    fps: Fraction = Fraction(25)
 
 
 class Room:
@@ -39,7 +42,7 @@ class Room:
         folder.mkdir(parents=True, exist_ok=True)
         picture = folder / "picture"
         picture.write_bytes(data)
-        return Prepared(folder, picture, picture, Measured())
+        return Prepared(folder, picture, picture, Measured(), sha256=hashlib.sha256(data).hexdigest())
 
     async def last_frame(self, video, png):
         await self._process.reach("last frame")
@@ -49,14 +52,24 @@ class Room:
         self._process.world.disk.settled(png)
 
     @asynccontextmanager
-    async def soundtrack(self, folder):
+    async def soundtrack(self, folder, gain):
         yield _Sound(self._process, folder)
+
+    async def seam(self, before, after):
+        await self._process.reach("seam")
+        return Seam("tail", 0, 1.0, 0.0)
+
+    def heard(self, clips):
+        return tuple(clip.prepared.sound for clip in clips)
+
+    async def gain(self, clips, loudness):
+        return None
 
     def edit(self, clips, *, drawn):
         shots = tuple(Shot(number, 0, int(clip.prepared.probe.seconds * 25)) for number, clip in enumerate(clips))
         return Edit(FORM, shots, tuple(begins(shots)))
 
-    async def assemble(self, clips, out, *, title, note, look, sound, on_progress):
+    async def assemble(self, clips, out, *, title, note, look, loudness, sound, on_progress):
         await self._process.reach("assemble")
         self._process.world.disk_trouble(MediaError("cannot be written: No space left on device", where=str(out)))
         aside = out.with_suffix(f".{self._process.number}")
@@ -74,9 +87,9 @@ class _Sound:
         self._folder = folder
         self._sounds = []
 
-    async def add(self, segment):
+    async def add(self, heard):
         await self._process.reach("sound")
-        self._sounds.append(segment.sound)
+        self._sounds.append(heard)
 
     async def finished(self):
         return Soundtrack(self._folder / "sound", tuple(self._sounds))

@@ -1,0 +1,50 @@
+"""Making a story's film anew from stored segments alone: nothing is asked of any provider, nothing can be bought."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from storychain.chain.story import Outcome, render_with
+from storychain.errors import MediaError, ProviderUnreachable
+from storychain.plan import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.chain.run import Run
+    from storychain.plan import Step
+    from storychain.story.model import Story
+
+
+class Offline:
+    """A provider of which nothing can be had: whoever asks it anything is told that there is no network here."""
+
+    def __init__(self, name: str, *, free: bool) -> None:
+        self.name = name
+        self.free = free
+
+    def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*_: object) -> Any:
+            raise ProviderUnreachable(
+                "this needs the network, and assembling does without", next_step="Use `storychain run`."
+            )
+
+        return call
+
+
+async def assemble_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
+    """Make the films of stories anew, side by side."""
+    return tuple(await asyncio.gather(*(render_with(run, story, check=_all_here) for story in stories)))
+
+
+def _all_here(story: Story, steps: tuple[Step, ...]) -> None:
+    missing = [step.scene.id for step in steps if step.action not in (Action.REUSE, Action.PLACEHOLDER)]
+    if missing:
+        shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+        raise MediaError(
+            f"not every segment is stored: {shown}",
+            where=story.name,
+            next_step=f"Nothing was changed. `storychain run {story.path}` brings them in.",
+        )

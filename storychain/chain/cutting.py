@@ -1,0 +1,141 @@
+"""What a film shows of each segment: from where on it is new, and how it follows the one before.
+
+Nothing is joined here; that is `film`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import Noticed
+from storychain.chain.opening import opening_of
+from storychain.chain.recipe import chapter_of
+from storychain.chain.seams import left_out, said_of, seam_between
+from storychain.errors import StorychainError
+from storychain.media.edit import Clip
+from storychain.plan import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from storychain.chain.run import Run
+    from storychain.ledger import SeamRecord
+    from storychain.media.prepare import Prepared
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+
+class Cutting:
+    """The segments of a story as they come in, each made a clip once it and the one before it are here."""
+
+    def __init__(self, run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> None:
+        self._run = run
+        self._story = story
+        self._steps = steps
+        loop = asyncio.get_running_loop()
+        self._segments: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
+        start = story.start
+        has_video = start is not None and start.kind == "video"
+        self._source = asyncio.create_task(opening_of(run, story, facts)) if has_video else None
+        self.opening = self._source if start is not None and start.include else None
+        """The start video that opens the film, where it does."""
+        self._seams = [asyncio.create_task(self._seam(place)) for place, _ in enumerate(steps)]
+
+    def arrived(self, place: int, segment: Prepared) -> int:
+        """Take the segment of the scene at `place`; how many are still missing."""
+        self._segments[place].set_result(segment)
+        return sum(not one.done() for one in self._segments)
+
+    @property
+    def here(self) -> list[Prepared]:
+        """The segments that have come in."""
+        return [one.result() for one in self._segments if one.done()]
+
+    async def present(self) -> list[tuple[int, Clip]]:
+        """The clips that can be made without waiting for another segment, with their places among all."""
+        first = 0 if self.opening is None else 1
+        found: list[tuple[int, Clip]] = []
+        if self.opening is not None:
+            found.append((0, await self._opening_clip()))
+        for place, segment in enumerate(self._segments):
+            before = self._continued(place)
+            if segment.done() and (before is None or before.done() or before is self._source):
+                found.append((place + first, await self._clip(place)))
+        return found
+
+    async def clips(self) -> list[Clip]:
+        """All of them, in the film's order."""
+        opening = [] if self.opening is None else [await self._opening_clip()]
+        return opening + [await self._clip(place) for place, _ in enumerate(self._steps)]
+
+    async def seam(self, place: int) -> SeamRecord | None:
+        """How the segment at `place` begins against the one it continues; None where it continues none."""
+        return await asyncio.shield(self._seams[place])
+
+    async def _opening_clip(self) -> Clip:
+        assert self.opening is not None
+        return Clip(await asyncio.shield(self.opening), "opening")
+
+    async def _clip(self, place: int) -> Clip:
+        step = self._steps[place]
+        segment = await asyncio.shield(self._segments[place])
+        skip = left_out(await self.seam(place))
+        transition = step.scene.transition
+        if transition is None or (place == 0 and self.opening is None):
+            return Clip(segment, chapter_of(step), skip=_less_than_all(skip, segment))
+        return Clip(
+            segment,
+            chapter_of(step),
+            skip=_less_than_all(skip, segment),
+            blend=transition.seconds,
+            transition=transition.kind,
+        )
+
+    async def _seam(self, place: int) -> SeamRecord | None:
+        before = self._continued(place)
+        if before is None:
+            return None
+        unseen = place == 0 and self.opening is None
+        try:
+            source = await asyncio.shield(before)
+        except StorychainError as error:
+            if not unseen:
+                raise
+            self._notice(place, f"whether it holds the start video as well cannot be told: {error.what}")
+            return None
+        seam = await seam_between(self._run, source, await asyncio.shield(self._segments[place]))
+        if unseen and seam.kind != "merged":
+            return None  # of a video that is not shown nothing is repeated
+        if words := said_of(seam):
+            self._notice(place, words)
+        return seam
+
+    def _notice(self, place: int, words: str) -> None:
+        self._run.tell(Noticed(self._story.name, self._steps[place].scene.id, words))
+
+    def _continued(self, place: int) -> asyncio.Future[Prepared] | None:
+        """The segment shown just before, if the one at `place` was made to continue it."""
+        step = self._steps[place]
+        if step.action is Action.PLACEHOLDER or step.scene.join == "cut":
+            return None
+        if place == 0:
+            return self._source if step.from_start else None
+        before = self._steps[place - 1]
+        return self._segments[place - 1] if step.parent and step.parent == before.key else None
+
+    async def given_up(self) -> None:
+        """Stop whatever is still being found out."""
+        tasks: list[asyncio.Task[Prepared] | asyncio.Task[SeamRecord | None]] = [*self._seams]
+        if self._source is not None:
+            tasks.append(self._source)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _less_than_all(skip: Fraction, segment: Prepared) -> Fraction:
+    """Of a segment that shows nothing new at all the last frame stays: a scene is never gone without a trace."""
+    probe = segment.probe
+    return min(skip, probe.seconds - 1 / probe.fps) if skip else skip

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, features
 
 FONTS = Path(__file__).parent / "fonts"
-TEXT, CAPS = "DejaVuSans.ttf", "DejaVuSansCondensed-Bold.ttf"
+TEXT, CAPS, THIN = "DejaVuSans.ttf", "DejaVuSansCondensed-Bold.ttf", "DejaVuSans-ExtraLight.ttf"
 _MOST_FONTS = 600
 _NOWHERE = "\U0010fffe"
 """A character that no font has: what is drawn for it is drawn for every missing one."""
@@ -55,11 +55,15 @@ def wrap(text: str, face: Face, width: float, most: int) -> list[str]:
 
 
 def _balanced(text: str, face: Face, width: float, lines: list[str]) -> list[str]:
-    """As few lines, of more even length: no word is left alone on the last one."""
-    for part in (0.6, 0.7, 0.8, 0.9):
-        evener = _filled(text, face, width * part)
+    """As few lines, of the most even length: set as narrow as they stay as few, so that no word is left alone."""
+    narrow, wide = 0.5, 1.0
+    for _ in range(5 if len(lines) > 1 else 0):
+        middle = (narrow + wide) / 2
+        evener = _filled(text, face, width * middle)
         if len(evener) == len(lines):
-            return evener
+            lines, wide = evener, middle
+        else:
+            narrow = middle
     return lines
 
 
@@ -75,10 +79,10 @@ def _filled(text: str, face: Face, width: float) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def drawable(text: str, face: Face) -> str:
-    """The text without letters that no font here has; empty if too little of it would be left to read."""
+def drawable(text: str, face: Face, *, least: float = 0.7) -> str:
+    """The text without letters that no font here has; empty unless more than the share `least` of it is left."""
     kept = "".join(letter for letter in text if letter.isspace() or _clings(letter) or _found(letter, face.name))
-    return kept if len(kept.strip()) > 0.7 * len(text.strip()) else ""
+    return kept if len(kept.strip()) > least * len(text.strip()) else ""
 
 
 def length(text: str, face: Face) -> float:
@@ -86,13 +90,18 @@ def length(text: str, face: Face) -> float:
     return sum(run_face.font.getlength(run) for run, run_face in _runs(text, face))
 
 
-def draw_line(picture: Image.Image, at: tuple[float, float], text: str, face: Face, fill: tuple[int, ...]) -> None:
-    """Draw one line with its left end and baseline at `at`; runs of other scripts in a font that has them."""
+def draw_line(
+    picture: Image.Image, at: tuple[float, float], text: str, face: Face, fill: tuple[int, ...], *, stroke: int = 0
+) -> None:
+    """Draw one line with its left end and baseline at `at`; runs of other scripts in a font that has them.
+
+    With `stroke` its letters are that many pixels fatter on every side, where they stand.
+    """
     draw = ImageDraw.Draw(picture)
     x, y = at
     runs = list(_runs(text, face))
     for run, run_face in reversed(runs) if _right_to_left(text) else runs:
-        draw.text((x, y), run, fill, font=run_face.font, anchor="ls")
+        draw.text((x, y), run, fill, font=run_face.font, anchor="ls", stroke_width=stroke)
         x += run_face.font.getlength(run)
 
 
@@ -171,10 +180,10 @@ def _name_for(letter: str, preferred: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _found(letter: str, preferred: str) -> str | None:
-    """The font to draw a letter with: the preferred one, else any on this machine that has it."""
-    if _has(preferred, letter):
-        return preferred
-    return next((name for name in _machine_fonts() if _has(name, letter)), None)
+    """The font to draw a letter with: the preferred one, else one that came along, else any on this machine."""
+    return next((name for name in (preferred, TEXT) if _has(name, letter)), None) or next(
+        (name for name in _machine_fonts() if _has(name, letter)), None
+    )
 
 
 @lru_cache(maxsize=8192)

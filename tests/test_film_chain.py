@@ -1,0 +1,78 @@
+"""The film as the chain makes it: what came back more than once is shown once, on record, and made anew for nothing."""
+
+import asyncio
+import json
+
+import pytest
+
+from storychain.chain import events as ev
+from tests.stage import frames_of, stage, story_file
+
+SECONDS, RATE = 4, 24
+NOWHERE = "http://127.0.0.1:9/pictoryapis"
+
+
+def rendered(tmp_path, scenes, *, times=1, **options):
+    """What came of a story, and the seams in its ledger."""
+
+    async def play():
+        async with stage(tmp_path, **options) as at:
+            path = story_file(tmp_path, scenes)
+            for _ in range(times):
+                outcome = await at.render(path)
+            with at.ledger._database.reading() as rows:
+                seams = [dict(row) for row in rows.execute("SELECT * FROM seams ORDER BY rowid")]
+            said = [event.message for event in at.told if isinstance(event, ev.Noticed)]
+            return outcome, seams, said
+
+    return asyncio.run(play())
+
+
+def test_segments_that_go_on_are_shown_whole(tmp_path):
+    outcome, seams, said = rendered(tmp_path, 3)
+    assert frames_of(outcome.film) == 3 * SECONDS * RATE
+    assert [seam["kind"] for seam in seams] == ["tail", "tail"]
+    assert not said
+
+
+def test_a_video_that_holds_the_one_before_it_is_shown_from_where_it_is_new(tmp_path):
+    outcome, seams, said = rendered(tmp_path, 2, faults={"media.merged": "@2"})
+    assert frames_of(outcome.film) == 2 * SECONDS * RATE
+    assert [(seam["kind"], seam["frames"]) for seam in seams] == [("merged", SECONDS * RATE)]
+    assert any("whole video before it" in words for words in said)
+
+
+def test_repeated_frames_are_shown_once(tmp_path):
+    outcome, seams, said = rendered(tmp_path, 2, faults={"media.repeat": "@2"})
+    assert [seam["kind"] for seam in seams] == ["repeated"]
+    assert seams[0]["frames"] in (12, 13)  # the studio's segment begins with the frame it continues
+    assert frames_of(outcome.film) == 2 * SECONDS * RATE - seams[0]["frames"]
+    assert any("repeat what was shown" in words for words in said)
+
+
+def test_what_was_found_is_not_looked_for_again(tmp_path):
+    _, seams, said = rendered(tmp_path, 2, times=2, faults={"media.repeat": "@2"})
+    assert len(seams) == 1
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("lost", ["", "s2"])
+def test_a_film_is_made_anew_from_what_is_stored(desk, lost):
+    path = story_file(desk.folder, 3)
+    assert desk.run("run", path, "--yes").returncode == 0
+    film = desk.folder / "films" / "tale.mp4"
+    before = film.read_bytes()
+    film.unlink()
+    if lost:
+        status = json.loads(desk.run("status", path, "--json").stdout)
+        segment = next(one["path"] for one in status["stories"][0]["segments"] if one["scene"] == lost)
+        (desk.folder / segment).unlink()
+        refused = desk.run("assemble", path, PICTORY_API_BASE_URL=NOWHERE)
+        assert refused.returncode == 3
+        assert "not every segment is stored: s2" in refused.stderr
+        assert not film.exists()
+        return
+    made = desk.run("assemble", path, PICTORY_API_BASE_URL=NOWHERE, PICTORY_API_KEY=None)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.strip() == str(film)
+    assert film.read_bytes() == before

@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "media": {"errors", "lettering"},
     "pictory": {"errors", "printable", "provider"},
     "studio": {"errors", "catalogue", "lettering", "locks"},
-    "chain": WORDS | {"plan", "story", "ledger", "media", "locks", "workspace"},
+    "export": {"errors", "media"},
+    "chain": WORDS | {"plan", "story", "ledger", "media", "export", "locks", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
     "commands": WORDS
     | {
@@ -49,6 +50,7 @@ MAY_IMPORT = {
         "pictory",
         "studio",
         "chain",
+        "export",
         "report",
         "cli",
     },
@@ -75,6 +77,9 @@ DOORS = {
     "shtab": {"commands"},
     "argparse": {"cli", "commands"},
     "fcntl": {"locks"},
+    "opentimelineio": {"export"},
+    "c2pa": {"export"},
+    "cryptography": {"export"},
 }
 """Each outside thing, and the rooms that have a door to it. The studio is the other side of the wire, with its own."""
 

@@ -1,0 +1,230 @@
+"""The command `export`: a story's film as a timeline for editing programs, from what is on this disk alone."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.chain.recipe import film_path
+from storychain.chain.survey import with_presence
+from storychain.commands.desk import FREE, PAID, desk
+from storychain.errors import MediaError, UsageError
+from storychain.export.arranging import Part, arranged
+from storychain.export.edl import edl_texts
+from storychain.export.fcpxml import fcpxml_text
+from storychain.export.lock import lock_path, read_lock
+from storychain.export.otio import otio_text
+from storychain.export.takes import csv_text
+from storychain.export.timeline import Media, Take
+from storychain.media.aside import folder_aside, give_name
+from storychain.media.probe import probe
+from storychain.plan import Action, plan
+from storychain.printable import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.export.lock import Stretch
+    from storychain.export.timeline import Timeline
+    from storychain.ledger import Ledger
+    from storychain.plan import Facts, Step
+    from storychain.records import Record
+    from storychain.story.model import Story
+    from storychain.workspace import Workspace
+
+_ENDINGS = {"otio": ".otio", "fcpxml": ".fcpxml", "edl": ".edl", "csv": ".csv"}
+_AT_ONCE = 4
+"""Files looked at side by side: their packets are walked outside of Python."""
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write a story's timeline beside its film, or to --out."""
+    at = desk(arguments)
+    (story,) = at.stories([arguments.story])
+    with at.ledger_if_any() as ledger:
+        free = arguments.local or _only_previewed(ledger, story.name)
+        facts = at.facts(story, ledger, free=free)
+        records = ledger.story_records(facts.provider, story.name) if ledger else ()
+        film = film_path(ledger, at.settings.out, story.name, free=free)
+    cutting = _Cutting(at.workspace, story, facts, plan(story, facts), records)
+    timeline = cutting.timeline(lock_path(film))
+    written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film))
+    _tell(timeline, written, as_json=arguments.json)
+    return 0
+
+
+def _only_previewed(ledger: Ledger | None, name: str) -> bool:
+    known = ledger.stories() if ledger else ()
+    return (FREE, name) in known and (PAID, name) not in known
+
+
+def _look(file: Path) -> Media | None:
+    """What a video is; None where it cannot be read, and then that is said."""
+    try:
+        facts = probe(file, matroska=True)
+    except MediaError as error:
+        print(f"storychain: left out: {error}", file=sys.stderr)
+        return None
+    frames = facts.frames if facts.constant_rate else max(1, round(facts.seconds * facts.fps))
+    size = (facts.width, facts.height) if facts.rotation % 180 == 0 else (facts.height, facts.width)
+    sound = (facts.audio.channels, facts.audio.rate) if facts.audio else (0, 0)
+    return Media(file.resolve(), facts.fps, frames, *size, *sound)
+
+
+class _Cutting:
+    """One story as it stands, and what its files are; looking at those is what takes time here."""
+
+    def __init__(
+        self, workspace: Workspace, story: Story, facts: Facts, steps: Sequence[Step], records: Sequence[Record]
+    ) -> None:
+        self._workspace = workspace
+        self._story = story
+        self._start = facts.start
+        self._steps = steps
+        self._records = [with_presence(record, workspace) for record in records]
+        keys = [record.key for record in (*(step.record for step in steps), *self._records) if record.present]
+        files = [workspace.segment(key) for key in dict.fromkeys(keys)]
+        files += [self._opening_file()] if self._opens() and self._opening_file().exists() else []
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            self._media = dict(zip(files, pool.map(_look, files), strict=True))
+
+    def timeline(self, lock: Path) -> Timeline:
+        """The timeline, with what the film's lock file knows of it. Raises UsageError where nothing is here."""
+        parts = [self._opening()] if self._opens() else []
+        parts += [self._scene(step) for step in self._steps]
+        shown = [part.take.media for part in parts if part.take.media]
+        if not shown:
+            raise UsageError(
+                "there is nothing to export yet: no segment is here",
+                where=self._story.name,
+                next_step=f"`storychain run {self._story.path}` renders it, with --local for a free preview.",
+            )
+        fps, width, height = _usual(shown)
+        about = {"name": self._story.name, "title": self._story.title}
+        return arranged(parts, read_lock(lock), **about, fps=fps, size=(width, height), card=self._card)
+
+    def _opens(self) -> bool:
+        return self._story.start is not None and self._story.start.include
+
+    def _opening_file(self) -> Path:
+        assert self._story.start is not None
+        return self._story.start.sources[0].path or self._workspace.source(self._start[0])
+
+    def _opening(self) -> Part:
+        media = self._media.get(self._opening_file())
+        key = hashlib.sha256(self._start[0].encode()).hexdigest()[:32]
+        sha256 = self._start[0].removeprefix("sha256:") if self._start[0].startswith("sha256:") else None
+        take = Take(key, media=media, state="given", sha256=sha256)
+        length = media.seconds if media else Fraction(1)
+        return Part("opening", "opening", take, length, missing="" if media else "it is not fetched yet")
+
+    def _scene(self, step: Step) -> Part:
+        scene, record = step.scene, step.record
+        stands_in = step.action is Action.PLACEHOLDER
+        take = Take(step.key, state="planned", prompt=scene.prompt, model=self._story.model, seconds=scene.seconds)
+        if stands_in:
+            take = replace(take, state="placeholder", prompt=scene.text, model=None, message=record.message)
+        elif record.attempt:
+            take = replace(self._take(record, 1), model=self._story.model)
+        others = [
+            one for one in self._records if one.scene == scene.id and (stands_in or one.attempt != record.attempt)
+        ]
+        return Part(
+            scene.id,
+            "placeholder" if stands_in else "scene",
+            take,
+            Fraction(scene.seconds),
+            tuple(self._take(one, number) for number, one in enumerate(reversed(others), 2)),
+            "" if take.media else _why(step),
+        )
+
+    def _take(self, record: Record, number: int) -> Take:
+        """An attempt on record, and its file where it is here: another attempt's may have taken its place."""
+        return Take(
+            key=record.key,
+            number=number,
+            state=record.state,
+            media=self._media.get(self._workspace.segment(record.key)) if record.present else None,
+            job_id=record.job_id,
+            prompt=record.prompt,
+            credits=record.credits,
+            seconds=record.seconds,
+            sha256=record.sha256,
+            message=record.message,
+        )
+
+    def _card(self, stretch: Stretch) -> Media | None:
+        """A file the lock names, if it is one of this workspace: a lock file may come from anywhere."""
+        root = self._workspace.root.resolve()
+        file = (root / stretch.file).resolve()
+        return _look(file) if stretch.file and file.is_relative_to(root) and file.is_file() else None
+
+    def unused(self) -> list[tuple[str, Take]]:
+        """Takes of scenes that the story no longer has, newest first."""
+        scenes, keys = {step.scene.id for step in self._steps}, {step.key for step in self._steps}
+        left = [one for one in reversed(self._records) if one.scene not in scenes and one.key not in keys]
+        return [(one.scene, self._take(one, number)) for number, one in enumerate(left, 1)]
+
+
+def _usual(shown: Sequence[Media]) -> tuple[Fraction, int, int]:
+    """The rate and size of most clips; among equals the earliest. So the film has them, too, once it is joined."""
+    kinds = [(media.fps, media.width, media.height) for media in shown]
+    return max(kinds, key=kinds.count)
+
+
+def _why(step: Step) -> str:
+    return "its file cannot be read" if step.action is Action.REUSE else step.reason
+
+
+def _texts(to: str, timeline: Timeline, unused: Sequence[tuple[str, Take]]) -> list[str]:
+    match to:
+        case "otio":
+            return [otio_text(timeline)]
+        case "fcpxml":
+            return [fcpxml_text(timeline)]
+        case "edl":
+            return edl_texts(timeline)
+    return [csv_text(timeline, unused)]
+
+
+def _out(arguments: argparse.Namespace, film: Path) -> Path:
+    return Path(arguments.out_file) if arguments.out_file else film.with_suffix(_ENDINGS[arguments.to])
+
+
+def _write(texts: Sequence[str], out: Path) -> list[Path]:
+    """Write what there is into `out`, or into numbered files of that name if it is more than one."""
+    names = [out] if len(texts) == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, len(texts) + 1)]
+    if not out.name or out.is_dir():
+        raise UsageError("this is a folder", where=str(out), next_step="Give a file's name to --out.")
+    with folder_aside(out.parent) as aside:
+        for text, name in zip(texts, names, strict=True):
+            made = aside / "timeline"
+            made.write_text(text, encoding="utf-8", newline="")
+            give_name(made, name)
+    return names
+
+
+def _tell(timeline: Timeline, written: Sequence[Path], *, as_json: bool) -> None:
+    gaps = [item for item in timeline.items if item.media is None]
+    if as_json:
+        about = {
+            "story": timeline.name,
+            "files": [str(path) for path in written],
+            "rate": str(timeline.fps),
+            "frames": timeline.frames,
+            "clips": len(timeline.items) - len(gaps),
+            "missing": [{"scene": item.name, "reason": item.missing} for item in gaps],
+        }
+        print(json.dumps(about, indent=2))
+        return
+    for item in gaps:
+        print(f"storychain: {visible(item.name)} is a gap: {visible(item.missing)}", file=sys.stderr)
+    for path in written:
+        print(path)

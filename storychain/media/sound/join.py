@@ -68,7 +68,7 @@ class Joiner:
             if heard.overlap:
                 raise MediaError("nothing comes before the first sound", where=str(heard.sound))
             taken = min(_EDGE, heard.samples // 2)
-            yield from self._hand_on(_read(heard, 0, taken) * _rise(taken))
+            yield from self._hand_on(read(heard, 0, taken) * _rise(taken))
         elif heard.overlap:
             yield from self._overlap(before, heard)
             taken = heard.overlap
@@ -84,7 +84,7 @@ class Joiner:
         last, edge = self._last, min(_EDGE, self._last.samples - self._done)
         self._last = None
         yield from self._body(last, self._done, last.samples - edge)
-        yield from self._hand_on(_read(last, last.samples - edge, edge) * _rise(edge)[::-1])
+        yield from self._hand_on(read(last, last.samples - edge, edge) * _rise(edge)[::-1])
 
     def _overlap(self, before: Heard, heard: Heard) -> Iterator[Samples]:
         over = heard.overlap
@@ -92,23 +92,23 @@ class Joiner:
             raise MediaError("a sound comes in over more than half of another", where=str(heard.sound))
         yield from self._body(before, self._done, before.samples - over)
         out, into = _fades(over)
-        yield from self._hand_on(out * _read(before, before.samples - over, over) + into * _read(heard, 0, over))
+        yield from self._hand_on(out * read(before, before.samples - over, over) + into * read(heard, 0, over))
 
     def _hard_join(self, before: Heard, heard: Heard) -> Generator[Samples, None, int]:
         """What was kept back, then the beginning of `heard` over the earlier sound carried on; returns its length."""
         seam = min(_SEAM, before.samples // 2, heard.samples // 2)
         tail = min(_GAP, before.samples - self._done)
-        late = _silence(_read(before, before.samples - tail, tail)[::-1])
+        late = _silence(read(before, before.samples - tail, tail)[::-1])
         yield from self._body(before, self._done, before.samples - late)
-        early = _silence(_read(heard, 0, min(_GAP, heard.samples // 2 - seam)))
+        early = _silence(read(heard, 0, min(_GAP, heard.samples // 2 - seam)))
         on = carried_on(self._recent, late + early + seam)
         yield from self._hand_on(on[: late + early])
-        yield from self._hand_on(_even(on[late + early :], _read(heard, early, seam)))
+        yield from self._hand_on(_even(on[late + early :], read(heard, early, seam)))
         return early + seam
 
     def _body(self, heard: Heard, begin: int, end: int) -> Iterator[Samples]:
         for place in range(begin, end, _CHUNK):
-            yield from self._hand_on(_read(heard, place, min(_CHUNK, end - place)), mixed=False)
+            yield from self._hand_on(read(heard, place, min(_CHUNK, end - place)), mixed=False)
 
     def _hand_on(self, samples: Samples, *, mixed: bool = True) -> Iterator[Samples]:
         if not len(samples):
@@ -150,7 +150,7 @@ def _check(heard: Heard) -> None:
         raise MediaError(what, where=str(heard.sound), next_step=_GONE)
 
 
-def _read(heard: Heard, place: int, count: int) -> Samples:
+def read(heard: Heard, place: int, count: int) -> Samples:
     """`count` samples of a stretch from `place` on; silence after the end of its WAV."""
     with wave.open(str(heard.sound), "rb") as opened:
         opened.setpos(min(heard.begin + place, opened.getnframes()))

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import hashlib
 import io
 import itertools
 import json
@@ -600,10 +601,10 @@ def tale(tmp_path, monkeypatch):
     return story
 
 
-def buy(story, place, *, seconds=1, take="1"):
+def buy(story, place, *, seconds=1, take="1", start=()):
     """Put a scene's segment on record and on disk, as a run would have."""
     workspace = Workspace(Path(".storychain"))
-    key, scene = keys(story, "pictory", ())[place], story.scenes[place]
+    key, scene = keys(story, "pictory", start)[place], story.scenes[place]
     file = workspace.segment(key)
     file.parent.mkdir(parents=True, exist_ok=True)
     make(file, seconds=seconds, fps="24000/1001")
@@ -676,6 +677,42 @@ def test_export_shows_segments_as_the_films_lock_file_says(tale):
     assert times[3] == ("00:00:00:00", "00:00:01:00", "01:00:01:10", "01:00:02:10")
 
 
+def test_the_opening_is_the_first_clip_and_has_a_key_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opening = make(tmp_path / "start 'ü'.mp4", fps="25", size=(320, 180))
+    story = load_story(story_file(tmp_path, 2, start={"video": opening.name, "include": True}))
+    for place in range(2):
+        buy(story, place, start=(f"sha256:{sha256_of(opening)}",))
+    assert main(["export", "tale.yaml", "--to", "csv"]) == 0
+    rows = rows_of(Path("films/tale.csv").read_text("utf-8"))
+    assert [(row["scene"], row["kind"], row["shown"], row["begin_frame"]) for row in rows] == [
+        ("opening", "opening", "yes", "0"),
+        ("s1", "scene", "yes", "24"),
+        ("s2", "scene", "yes", "48"),
+    ]
+    assert (rows[0]["rate"], rows[0]["file_rate"], rows[0]["file_frames"]) == ("23.976", "25", "25")
+    assert (rows[0]["file"], rows[0]["sha256"]) == (str(opening), sha256_of(opening))
+    name = hashlib.sha256(f"sha256:{sha256_of(opening)}".encode()).hexdigest()[:32]
+    assert rows[0]["key"] == name == Workspace(Path(".storychain")).prepared(name).name
+
+
+def test_what_failed_is_a_gap_with_its_reason_or_a_placeholder(tale, capsys):
+    scenes = [{"id": f"s{n}", "prompt": f"Scene number {n} of a tale by the sea."} for n in (1, 2, 3)]
+    key, scene = keys(tale, "pictory", ())[2], tale.scenes[2]
+    ledger = Ledger(Workspace(Path(".storychain")).ledger)
+    wanted = Purchase(key, "pictory", "tale", "s3", "run", tale.model, 4, scene.prompt, Decimal(40), ())
+    bought = ledger.admit(wanted, Caps(), 9)
+    ledger.submitted(bought.attempt, "job-3")
+    ledger.failed(bought.attempt, Job("job-3", "failed", message="=the model broke"))
+    ledger.close()
+    for reaction, kind in (("stop", "scene"), ("placeholder", "placeholder")):
+        story_file(Path.cwd(), [*scenes[:2], {**scenes[2], "on_failure": reaction}], title=ODD)
+        assert main(["export", "tale.yaml", "--to", "csv"]) == 0
+        assert "the model broke" in capsys.readouterr().err
+        row = rows_of(Path("films/tale.csv").read_text("utf-8"))[2]
+        assert (row["scene"], row["kind"], row["shown"]) == ("s3", kind, "no")
+
+
 def test_export_leaves_out_a_file_that_cannot_be_read(tale, capsys):
     file = Workspace(Path(".storychain")).segment(keys(tale, "pictory", ())[1])
     file.write_bytes(b"<html>" + bytes(file.stat().st_size - 6))
@@ -735,48 +772,65 @@ def test_five_hundred_scenes_take_a_moment():
 # Content credentials
 
 
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory):
-    """A folder with a signer's chain and key, the root they come from, and two that may not sign."""
+def certificate(name, key, issuer, issuing, *, root, ends=1):
+    """A PEM certificate for `key`, signed by `issuing`; valid until `ends` days from now."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes as digests
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    folder = tmp_path_factory.mktemp("identity")
+    def called(cn):
+        who = ((NameOID.ORGANIZATION_NAME, "Tests"), (NameOID.COMMON_NAME, cn))
+        return x509.Name([x509.NameAttribute(oid, value) for oid, value in who])
+
     now = datetime.datetime.now(datetime.UTC)
+    usage = x509.KeyUsage(not root, False, False, False, False, root, root, False, False)
+    made = (
+        x509.CertificateBuilder(called(issuer), called(name), key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=ends))
+        .add_extension(x509.BasicConstraints(root, None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuing.public_key()), critical=False)
+    )
+    if not root:
+        usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+        made = made.add_extension(usages, critical=True)
+    return made.sign(issuing, digests.SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    def certificate(name, key, issuer, issuing, *, root, ends=1):
-        def called(cn):
-            who = ((NameOID.ORGANIZATION_NAME, "Tests"), (NameOID.COMMON_NAME, cn))
-            return x509.Name([x509.NameAttribute(oid, value) for oid, value in who])
 
-        usage = x509.KeyUsage(not root, False, False, False, False, root, root, False, False)
-        made = (
-            x509.CertificateBuilder(called(issuer), called(name), key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=9))
-            .not_valid_after(now + datetime.timedelta(days=ends))
-            .add_extension(x509.BasicConstraints(root, None), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuing.public_key()), critical=False)
-        )
-        if not root:
-            usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-            made = made.add_extension(usages, critical=True)
-        return made.sign(issuing, digests.SHA256()).public_bytes(serialization.Encoding.PEM)
+def secret(key, form="PKCS8"):
+    """A private key as PEM; `TraditionalOpenSSL` is the older way of writing it."""
+    from cryptography.hazmat.primitives import serialization
 
+    way = getattr(serialization.PrivateFormat, form)
+    return key.private_bytes(serialization.Encoding.PEM, way, serialization.NoEncryption())
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory):
+    """A folder with a signer's chain and key, the root they come from, and two that may not sign."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    folder = tmp_path_factory.mktemp("identity")
     above, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root = certificate("Root", above, "Root", above, root=True)
     (folder / "root.pem").write_bytes(root)
     (folder / "chain.pem").write_bytes(certificate("Signer", own, "Root", above, root=False) + root)
+    (folder / "key.pem").write_bytes(secret(own))
     (folder / "expired.pem").write_bytes(certificate("Signer", own, "Root", above, root=False, ends=-1) + root)
     (folder / "authority.pem").write_bytes(certificate("Root", own, "Root", own, root=True))
-    private = own.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
+    others = {
+        "older": (own, "TraditionalOpenSSL"),
+        "p384": (ec.generate_private_key(ec.SECP384R1()), "PKCS8"),
+        "rsa": (rsa.generate_private_key(65537, 2048), "TraditionalOpenSSL"),
+        "ed25519": (ed25519.Ed25519PrivateKey.generate(), "PKCS8"),
+        "unknown": (ec.generate_private_key(ec.SECP256K1()), "PKCS8"),
+    }
+    for name, (key, form) in others.items():
+        (folder / f"{name}.pem").write_bytes(certificate(name, key, "Root", above, root=False) + root)
+        (folder / f"{name}.key").write_bytes(secret(key, form))
     return folder
 
 
@@ -814,6 +868,13 @@ def test_a_signed_film_names_its_segments_and_that_a_model_made_them(tmp_path, i
     assert not list(tmp_path.glob(".making-*"))
 
 
+@pytest.mark.parametrize("kind", ["older", "p384", "rsa", "ed25519"])
+def test_films_are_signed_with_every_usual_kind_of_key(tmp_path, identity, kind):
+    path = make(tmp_path / "film.mp4", sound=None)
+    sign_film(path, [], identity / f"{kind}.pem", identity / f"{kind}.key", "x")
+    assert credentials(identity, path)["signature_info"]["common_name"] == kind
+
+
 def test_a_film_with_footage_of_ones_own_is_called_a_composite(tmp_path, identity):
     webm = make(tmp_path / "own.webm", video=("-c:v", "libvpx"), sound=None)
     path = signed(identity, make(tmp_path / "film.mp4"), Ingredient(webm, "opening", generated=False))
@@ -830,6 +891,7 @@ def test_a_film_with_footage_of_ones_own_is_called_a_composite(tmp_path, identit
         ("chain.pem", "chain.pem", "this private key cannot be used"),
         ("chain.pem", "none.pem", "cannot be read"),
         (".", "key.pem", "cannot be read"),
+        ("unknown.pem", "unknown.key", "no signatures of this kind"),
         ("expired.pem", "key.pem", "cannot be signed"),
         ("authority.pem", "key.pem", "cannot be signed"),
     ],

@@ -162,21 +162,24 @@ def _credentials(cert: Path, key: Path) -> tuple[bytes, bytes, bytes]:
     """The chain, the private key, and the name of the algorithm that goes with them."""
     chain, secret = _read(cert), _read(key)
     from cryptography import x509  # noqa: PLC0415 - c2pa-python brings it along
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
 
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError as error:
         raise UsageError("this is no PEM certificate chain", where=str(cert)) from error
     try:
-        private = load_pem_private_key(secret, password=None)
+        private = serialization.load_pem_private_key(secret, password=None)
     except (ValueError, TypeError) as error:
         advice = "Give a PEM private key without a password: openssl pkcs8 -topk8 -nocrypt."
         raise UsageError(f"this private key cannot be used: {error}", where=str(key), next_step=advice) from error
     if private.public_key() != certificates[0].public_key():
         advice = "The signer's own certificate comes first in the chain."
         raise UsageError(f"this is not the key of {cert}", where=str(key), next_step=advice)
-    return chain, secret, _algorithm(private, key)
+    algorithm = _algorithm(private, key)
+    # openssl writes keys in several ways; the signing library reads this one.
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return chain, private.private_bytes(*plain), algorithm
 
 
 def _algorithm(private: Any, key: Path) -> bytes:

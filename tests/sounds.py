@@ -45,6 +45,14 @@ def bursts(seed: int, seconds: float, level: float) -> np.ndarray:
     return level * syllables * voice + noise(seed, seconds, 0.002)
 
 
+def pulses(seconds: float, level: float) -> np.ndarray:
+    """A voice with sharp peaks: 110 pulses a second that ring at 700 Hz, syllable by syllable."""
+    clock = np.arange(round(seconds * RATE)) / RATE
+    since = clock % (1 / 110)
+    syllables = np.clip(np.sin(2 * np.pi * 2.3 * clock), 0, 1) ** 2
+    return level * syllables * np.exp(-180 * since) * np.sin(2 * np.pi * 700 * since) / 0.5
+
+
 def whole(*sounds: Path, overlap: int = 0) -> list[Heard]:
     return [Heard(sound, 0, length_of(sound), overlap if place else 0) for place, sound in enumerate(sounds)]
 

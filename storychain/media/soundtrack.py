@@ -7,6 +7,7 @@ when or in which pieces they came.
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ import numpy as np
 
 from storychain.media.recipes import PLAIN, SOUND_RATE, patience, samples_of
 from storychain.media.sound.join import Joiner, joined
-from storychain.media.sound.loudness import true_peak
+from storychain.media.sound.loudness import loudness_heard, outcome_of
 from storychain.media.sound.stretch import Heard
 from storychain.media.tool import Feed, fed_ffmpeg
 
@@ -43,7 +44,17 @@ the sound is encoded again with as much less."""
 _MARGIN = 0.1
 """dB more than was found lacking: less of a peak is raised a little differently."""
 
-_ATTEMPTS = 4
+_LACKING = 0.25
+"""LU that the limiter may take from the loudness; more is made up for by more gain."""
+
+_DRIVE = 1.3
+"""dB of more gain for each LU that lacks, some of which the limiter takes again."""
+
+_MOST_DRIVE = 3.0
+"""dB of more gain at most: a sound that is nothing but sharp peaks stays quieter than asked rather than distort."""
+
+_DRIVES, _CORRECTIONS = 2, 5
+"""How often more gain is tried, and how often it is encoded again at all."""
 
 _FAR_BELOW = 6.0
 """dB below the ceiling from where no peak between two samples, or of the encoder's making, reaches it."""
@@ -91,13 +102,13 @@ class SoundtrackInTheMaking:
 
     async def finished(self) -> Soundtrack:
         """Close the file. Raises MediaError."""
-        await _feed(self._feed, self._joiner.end())
-        await self._feed.finish(patience(Fraction(self._joiner.written, SOUND_RATE)))
         heard = tuple(self._heard)
-        over = await _over(self._ffmpeg, self._path, self._joiner.written, self._joiner.peak, self._gain)
-        if over > 0:
-            limit = CEILING - _HEADROOM - over - _MARGIN
-            await encoded(self._ffmpeg, lambda: joined(heard), self._path.parent, self._gain, limit=limit)
+        await _feed(self._feed, self._joiner.end())
+        fed = _Fed(self._joiner.written, self._joiner.peak)
+        await self._feed.finish(fed.patience)
+        if self._gain is not None and heard:
+            loudness = await loudness_heard(self._ffmpeg, heard)
+            await _corrected(self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed)
         return Soundtrack(self._path, tuple(one.sound for one in heard), heard, self._gain)
 
     def _whole(self, segment: Prepared) -> Heard:
@@ -112,7 +123,7 @@ async def soundtrack(ffmpeg: Ffmpeg, folder: Path, gain: float | None = None) ->
 
     With a `gain` (dB, 0 included) its true peaks stay below the ceiling.
     """
-    async with _encoder(ffmpeg, folder, gain, CEILING - _HEADROOM) as feed:
+    async with _encoder(ffmpeg, folder, _Setting(gain)) as feed:
         yield SoundtrackInTheMaking(ffmpeg, feed, folder / _NAME, gain)
 
 
@@ -143,26 +154,79 @@ async def encoded(
     samples: Callable[[], Iterator[NDArray[np.float64]]],
     folder: Path,
     gain: float | None,
-    *,
-    limit: float = CEILING - _HEADROOM,
+    loudness: float,
 ) -> Path:
     """Encode the samples (n by 2) that `samples` begins anew each time it is called; the MP4 in `folder`.
 
-    `limit` is where the limiter begins, in dBTP. Raises MediaError.
+    `loudness` is theirs, in LUFS, before the gain. Raises MediaError.
     """
-    for _ in range(_ATTEMPTS):
-        written, peak = 0, 0.0
-        async with _encoder(ffmpeg, folder, gain, limit) as feed:
-            chunks = samples()
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-                written, peak = written + len(chunk), max(peak, float(np.abs(chunk).max()))
-                await feed.write(_bytes(chunk))
-            await feed.finish(patience(Fraction(written, SOUND_RATE)))
-        over = await _over(ffmpeg, folder / _NAME, written, peak, gain)
-        if over <= 0:
-            break
-        limit -= over + _MARGIN
-    return folder / _NAME
+    path = folder / _NAME
+    fed = await _encode(ffmpeg, samples(), path, _Setting(gain))
+    if gain is not None:
+        await _corrected(ffmpeg, samples, path, gain, loudness, fed)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """How many samples an encoder was fed, and the largest of them."""
+
+    samples: int
+    peak: float
+
+    @property
+    def seconds(self) -> Fraction:
+        return Fraction(self.samples, SOUND_RATE)
+
+    @property
+    def patience(self) -> float:
+        return patience(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """Gain in dB, or None for neither gain nor limiter, and where the limiter begins, in dBTP."""
+
+    gain: float | None
+    limit: float = CEILING - _HEADROOM
+
+
+async def _encode(ffmpeg: Ffmpeg, chunks: Iterator[NDArray[np.float64]], path: Path, setting: _Setting) -> _Fed:
+    samples, peak = 0, 0.0
+    async with _encoder(ffmpeg, path.parent, setting) as feed:
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            samples, peak = samples + len(chunk), max(peak, float(np.abs(chunk).max()))
+            await feed.write(_bytes(chunk))
+        fed = _Fed(samples, peak)
+        await feed.finish(fed.patience)
+    return fed
+
+
+async def _corrected(
+    ffmpeg: Ffmpeg,
+    samples: Callable[[], Iterator[NDArray[np.float64]]],
+    path: Path,
+    gain: float,
+    loudness: float,
+    fed: _Fed,
+) -> None:
+    """Encode again what passes the ceiling, or lost loudness to the limiter; as often as needed, and no more."""
+    if fed.peak * 10 ** (gain / 20) < 10 ** ((CEILING - _FAR_BELOW) / 20):
+        return  # the limiter had nothing to do
+    drive, limit, lacked = 0.0, CEILING - _HEADROOM, math.inf
+    for attempt in range(_CORRECTIONS):
+        found = await outcome_of(ffmpeg, path, fed.seconds)
+        over, lacks = found.peak - CEILING, loudness + gain - found.loudness
+        before = (drive, limit)
+        if lacks >= lacked - _MARGIN:
+            drive = 0.0  # more gain was all taken by the limiter
+        elif lacks > _LACKING and attempt < _DRIVES:
+            drive, lacked = min(_MOST_DRIVE, drive + _DRIVE * lacks), lacks
+        if over > 0:
+            limit -= over + _MARGIN
+        if (drive, limit) == before:
+            return
+        await _encode(ffmpeg, samples(), path, _Setting(gain + drive, limit))
 
 
 async def _feed(feed: Feed, chunks: Iterator[NDArray[np.float64]]) -> None:
@@ -175,9 +239,9 @@ def _bytes(samples: NDArray[np.float64]) -> bytes:
 
 
 @asynccontextmanager
-async def _encoder(ffmpeg: Ffmpeg, folder: Path, gain: float | None, limit: float) -> AsyncIterator[Feed]:
+async def _encoder(ffmpeg: Ffmpeg, folder: Path, setting: _Setting) -> AsyncIterator[Feed]:
     source = ["-f", "f32le", "-ar", str(SOUND_RATE), "-ac", "2", "-i", "pipe:0"]
-    louder = [] if gain is None else ["-af", _louder(gain, limit)]
+    louder = [] if setting.gain is None else ["-af", _louder(setting.gain, setting.limit)]
     written = [part for option, value in (_AAC | PLAIN).items() for part in (f"-{option}", str(value))]
     argv = ["-y", *source, *louder, *written, "-movie_timescale", str(SOUND_RATE), "-f", "mp4", _NAME]
     async with fed_ffmpeg(ffmpeg, argv, cwd=folder) as feed:
@@ -202,10 +266,3 @@ def _louder(gain: float, limit: float) -> str:
             f"aresample={SOUND_RATE}",
         )
     )
-
-
-async def _over(ffmpeg: Ffmpeg, made: Path, samples: int, peak: float, gain: float | None) -> float:
-    """By how many dB a finished sound passes the ceiling; what cannot is not measured."""
-    if gain is None or peak * 10 ** (gain / 20) < 10 ** ((CEILING - _FAR_BELOW) / 20):
-        return 0.0
-    return await true_peak(ffmpeg, made, Fraction(samples, SOUND_RATE)) - CEILING

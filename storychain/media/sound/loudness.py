@@ -2,7 +2,7 @@
 
 Loudness is ITU-R BS.1770's, in LUFS: what EBU R 128, streaming services and ffmpeg's ebur128 filter go by. Kept are the
 powers of blocks of 100 ms after its frequency weighting, four of which make one of its gating blocks of 400 ms; so the
-film need not be measured again when stretches are moved or added. True peaks are measured on finished sound.
+film need not be measured again when stretches are moved or added. What became of it is measured on finished sound.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _WINDOW = 4
 _RECIPE = 1
 """Counts up when measurements are kept differently."""
 
-_BLOCKS, _PEAKS = "blocks.txt", "peaks.txt"
+_BLOCKS, _METER = "blocks.txt", "meter.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,29 +177,40 @@ def gain_of(loudness: float, target: float | None) -> float | None:
 
 async def gain_for(ffmpeg: Ffmpeg, heard: Sequence[Heard], target: float | None) -> float | None:
     """The gain that brings these stretches, joined, to `target`. Raises MediaError."""
-    if target is None:
-        return None
-    loudness = [await loudness_of(ffmpeg, one.sound) for one in heard]
-    return gain_of(integrated(blocks_of(heard, loudness)), target)
+    return None if target is None else gain_of(await loudness_heard(ffmpeg, heard), target)
 
 
-async def true_peak(ffmpeg: Ffmpeg, sound: Path, seconds: Fraction) -> float:
-    """The largest true peak in dBTP of an MP4's sound as players decode it; 0.3 s for 40 s. Raises MediaError."""
+async def loudness_heard(ffmpeg: Ffmpeg, heard: Sequence[Heard]) -> float:
+    """Loudness in LUFS of these stretches, joined. Raises MediaError."""
+    return integrated(blocks_of(heard, [await loudness_of(ffmpeg, one.sound) for one in heard]))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished sound came to: its loudness in LUFS and its largest true peak in dBTP."""
+
+    loudness: float
+    peak: float
+
+
+async def outcome_of(ffmpeg: Ffmpeg, sound: Path, seconds: Fraction) -> Outcome:
+    """Measure an MP4's sound as players decode it, by ffmpeg's own meter; 0.3 s for 40 s. Raises MediaError."""
     with folder_aside(sound.parent) as aside:
-        peaks = (
-            # Peaks are told at every full 100 ms; silence makes the last of them full.
+        meter = (
+            # It tells at every full 100 ms; silence makes the last of them full.
             build.input(str(sound.absolute()), f="mov")["a:0"]
             .filter("apad", pad_len=2 * BLOCK)
             .filter("ebur128", peak="true", metadata=1)
-            .filter("ametadata", mode="print", file=_PEAKS)
+            .filter("ametadata", mode="print", file=_METER)
             .output("-", f="null")
         )
-        argv = [str(arg) for arg in peaks.get_args()]
+        argv = [str(arg) for arg in meter.get_args()]
         await run_ffmpeg(ffmpeg, argv, timeout=patience(seconds), cwd=aside, where=str(sound))
-        told = re.findall(r"true_peaks_ch\d=(\S+)", (aside / _PEAKS).read_text(encoding="ascii"))
-    if not told:
-        raise MediaError("its true peak could not be measured", where=str(sound))
-    return 20 * math.log10(max(1e-6, *(float(peak) for peak in told)))
+        told = await asyncio.to_thread((aside / _METER).read_text, encoding="ascii")
+    loudness, peaks = re.findall(r"r128\.I=(\S+)", told), re.findall(r"true_peaks_ch\d=(\S+)", told)
+    if not loudness or not peaks:
+        raise MediaError("its loudness could not be measured", where=str(sound))
+    return Outcome(float(loudness[-1]), 20 * math.log10(max(1e-6, *(float(peak) for peak in peaks))))
 
 
 def _identity(sound: Path) -> tuple[int, str]:

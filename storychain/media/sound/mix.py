@@ -144,8 +144,9 @@ async def mix(
         powers = blocks_of(heard, [await loudness_of(ffmpeg, one.sound) for one in heard])
         under = None if music is None else await _under(ffmpeg, music, aside / "music.wav", total, integrated(powers))
         found = await _mixed(ffmpeg, _fed(heard, said, _spans(said, powers), under), aside, total)
-        gain = gain_of(integrated(np.array(found.powers)), target)
-        path = await encoded(ffmpeg, lambda: _floats(aside / _MIXED), folder, gain)
+        whole = integrated(np.array(found.powers))
+        gain = gain_of(whole, target)
+        path = await encoded(ffmpeg, lambda: _floats(aside / _MIXED), folder, gain, whole)
     return Soundtrack(path, tuple(one.sound for one in heard), tuple(heard), gain)
 
 

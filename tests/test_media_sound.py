@@ -91,6 +91,18 @@ def test_what_is_missing_at_a_seam_is_filled(tmp_path):
     assert not quiet[RATE - 9600 : RATE].any()
 
 
+def test_what_died_away_before_a_seam_does_not_come_back(tmp_path):
+    """A slam 60 ms before the track's end, which comes 50 ms too early: its mirror would fall into the gap."""
+    first = noise(1, 1, 0.003)
+    at = RATE - 2400 - 2900
+    first[at:] += noise(2, 1, 0.25)[: RATE - at] * np.exp(-np.arange(RATE - at) / 300)
+    first[-2400:] = 0
+    got = samples(whole(write(tmp_path / "a.wav", first), write(tmp_path / "b.wav", noise(3, 1, 0.003))))
+    quiet = level(first[-3400:-2400])
+    for begin in range(RATE - 2400, RATE + 4800, 480):
+        assert quiet - 8 < level(got[begin : begin + 480, 0]) < quiet + 8
+
+
 def test_an_overlap_is_of_equal_power_and_makes_it_shorter(tmp_path):
     first, second = noise(1, 2), noise(2, 2)
     heard = whole(write(tmp_path / "a.wav", first), write(tmp_path / "b.wav", second), overlap=24_000)

@@ -15,6 +15,10 @@ CONTEXT = 4096
 _ORDER = 64
 """Of the prediction: a pair for each of 32 resonances."""
 
+_END = 960
+"""Samples at the end, 20 ms, whose power the excitation is held to: of a slam that dies away the mirror would make
+another."""
+
 _LEAST = 16
 """Samples below which nothing can be predicted."""
 
@@ -27,7 +31,7 @@ def carried_on(recent: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     and the resonances ring on through it. Tones go on in phase, noise keeps its colour and its power.
     """
     recent = recent[-CONTEXT:]
-    if len(recent) < _LEAST or not recent.any():
+    if not count or len(recent) < _LEAST or not recent.any():
         return np.zeros((count, recent.shape[1]))
     if (recent == recent[:, :1]).all():
         return np.repeat(_channel(recent[:, 0], count)[:, None], recent.shape[1], axis=1)
@@ -38,6 +42,9 @@ def _channel(recent: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     weights, excitation = _predictor(recent)
     order = len(weights)
     mirrored = np.resize(np.concatenate([excitation[::-1], excitation]), count)
+    power = np.convolve(np.square(np.pad(mirrored, _END // 2, mode="symmetric")), np.ones(_END) / _END, "valid")[:count]
+    end = np.square(excitation[-_END:]).mean()
+    mirrored *= np.sqrt(np.divide(end, power, out=np.ones(count), where=power > end))
     sound = np.concatenate([recent[len(recent) - order :], np.zeros(count)])
     for place in range(count):
         sound[place + order] = weights @ sound[place : place + order] + mirrored[place]

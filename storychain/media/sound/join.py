@@ -181,6 +181,8 @@ def _even(earlier: Samples, later: Samples) -> Samples:
     Equal power is right for sounds that have nothing to do with each other. A tone that goes on would swell, and one
     that goes on in the opposite phase would dip: what they have in common is measured and made up for.
     """
+    if not len(later):
+        return later  # stretches of a sample each have no room for a fade
     out, into = _fades(len(later))
     shared = 2 * out * into * (earlier * later).mean()
     wanted = out**2 * (earlier**2).mean() + into**2 * (later**2).mean()

@@ -5,7 +5,6 @@ Sound, chapters, captions and metadata come along. What a teaser or a stream is,
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.outputs.streaming import stream
 from storychain.media.outputs.teaser import teaser
+from storychain.media.outputs.threads import to_its_end
 from storychain.media.probe import Probe, probe
 from storychain.media.recipes import encoded, patience
 from storychain.media.tool import run_ffmpeg
@@ -108,7 +108,7 @@ async def reshaped_film(
 
     2 to 4 s for 8 s of 720p. Raises MediaError, DiskTrouble.
     """
-    facts = await asyncio.to_thread(probe, film)
+    facts = await to_its_end(lambda: probe(film))
     if abs(_shape(facts) / ratio - 1) < _SAME_SHAPE:
         await _copied(film, out)
         return
@@ -128,7 +128,7 @@ async def web_copy(
 
     Raises MediaError, DiskTrouble.
     """
-    facts = await asyncio.to_thread(probe, film)
+    facts = await to_its_end(lambda: probe(film))
     width, height = _square(facts)
     scale = min(Fraction(1), Fraction(_WEB_SHORT, min(width, height)), Fraction(_WEB_LONG, max(width, height)))
     size = (_even(width * scale), _even(height * scale))
@@ -198,7 +198,7 @@ def _on_blurred(picture: FilterableStream, facts: Probe, ratio: Fraction, size: 
     ground = _scaled(_cropped(parts[0], facts, ratio, small), small, facts)
     ground = ground.filter("gblur", sigma=max(2.0, min(small) / 14), steps=2)
     # Studio range: black is 16, so what is darkened is what lies above it.
-    ground = ground.filter("format", "yuv420p").filter("lutyuv", y="16+(val-16)*0.62", u="128+(val-128)*0.8")
+    ground = ground.filter("format", "yuv420p").filter("lutyuv", y="16+(val-16)*0.7")
     ground = _scaled(ground, size, facts)
     shape = _shape(facts)
     whole = (size[0], _even(size[0] / shape)) if shape > ratio else (_even(size[1] * shape), size[1])
@@ -227,11 +227,11 @@ async def _written(
         await run_ffmpeg(
             ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, on_progress=on_progress, where=str(out)
         )
-        made = await asyncio.to_thread(probe, aside / "master.mp4")
+        made = await to_its_end(lambda: probe(aside / "master.mp4"))
         if made.frames != facts.frames or made.form != target or bool(made.audio) != bool(facts.audio):
             what = f"this master has {made.frames} frames of {made.form}, not {facts.frames} of {target}"
             raise MediaError(what, where=str(out), next_step="Run again; another ffmpeg may help.")
-        await asyncio.to_thread(give_name, aside / "master.mp4", out)
+        await to_its_end(lambda: give_name(aside / "master.mp4", out))
 
 
 def _reckoned(facts: Probe, size: tuple[int, int], bits: Fraction) -> int:
@@ -241,5 +241,5 @@ def _reckoned(facts: Probe, size: tuple[int, int], bits: Fraction) -> int:
 async def _copied(film: Path, out: Path) -> None:
     need_space(out.parent, film.stat().st_size)
     with folder_aside(out.parent) as aside:
-        await asyncio.to_thread(shutil.copyfile, film, aside / "master.mp4")
-        await asyncio.to_thread(give_name, aside / "master.mp4", out)
+        await to_its_end(lambda: shutil.copyfile(film, aside / "master.mp4"))
+        await to_its_end(lambda: give_name(aside / "master.mp4", out))

@@ -5,7 +5,6 @@ How words look is decided in the lettering room; when a picture is shown, where 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageOps
@@ -15,6 +14,7 @@ from storychain.lettering.captions import caption
 from storychain.lettering.cards import card
 from storychain.lettering.lines import TEXT, Face, drawable
 from storychain.media.aside import folder_aside, give_name
+from storychain.media.outputs.threads import to_its_end
 from storychain.media.probe import MOST_PIXELS
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def caption_png(text: str, size: tuple[int, int], out: Path) -> None:
     Lines that are broken already stay so where they fit (`lettering.captions.columns_for` says how many letters do).
     Raises MediaError where no font here has its letters, DiskTrouble where nothing can be written.
     """
-    await asyncio.to_thread(lambda: _keep(_drawn(caption(text, size), text), out))
+    await to_its_end(lambda: _keep(_drawn(caption(text, size), text), out))
 
 
 async def card_png(title: str, subtitle: str, size: tuple[int, int], out: Path) -> None:
@@ -51,7 +51,12 @@ async def card_png(title: str, subtitle: str, size: tuple[int, int], out: Path) 
 
     Raises MediaError where no font here has the title's letters, DiskTrouble where nothing can be written.
     """
-    await asyncio.to_thread(lambda: _keep(_drawn(card(title, subtitle, size), title), out))
+    await to_its_end(lambda: _keep(_drawn(card(title, subtitle, size), title), out))
+
+
+def check_picture(image: Path) -> None:
+    """Raise MediaError where a file is no picture that can be laid over a film."""
+    _opened(image)
 
 
 async def watermark_png(
@@ -62,7 +67,7 @@ async def watermark_png(
     `width` is its share of the film's width, `opacity` 0 to 1 on top of its own. Raises MediaError where it is no such
     picture, DiskTrouble where nothing can be written.
     """
-    await asyncio.to_thread(lambda: _keep(_marked(image, size, corner, width, opacity), out))
+    await to_its_end(lambda: _keep(_marked(image, size, corner, width, opacity), out))
 
 
 def _drawn(picture: Image.Image | None, words: str) -> Image.Image:

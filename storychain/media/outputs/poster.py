@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from storychain.media.aside import folder_aside, give_name
 from storychain.media.outputs.stills import Film, opened_film
+from storychain.media.outputs.threads import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ async def poster(
     A .png is written as PNG, all else as JPEG. Without a moment `at` it is the most telling of eight frames, none of
     which lies in a stretch to `avoid` (transitions, cards; seconds) unless all do. Raises MediaError, DiskTrouble.
     """
-    return await asyncio.to_thread(_poster, film, out, at, avoid)
+    return await to_its_end(lambda: _poster(film, out, at, avoid))
 
 
 def _poster(film: Path, out: Path, at: Fraction | None, avoid: Sequence[tuple[Fraction, Fraction]]) -> Fraction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, log
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw
 from storychain.lettering.lines import CAPS, TEXT, THIN, Face, draw_line, drawable, length, wrap
 from storychain.media.outputs.poster import evenly, keep_picture
 from storychain.media.outputs.stills import opened_film
+from storychain.media.outputs.threads import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,8 @@ _WIDTH = 1600
 """Pixels of an ordinary sheet's width; a few scenes make a narrower one."""
 
 _MARGIN, _GAP = 56, 28
-_LARGEST, _SMALLEST = 480, 150
-"""Pixels of the longer side of a picture on it, at most, and its width at least."""
+_LARGEST, _MOST_COLUMNS = 480, 8
+"""Pixels of the longer side of a picture on it, at most; and columns, that there is room for a name."""
 
 _SHAPE = 1.5
 """Width by height that a sheet is brought near to."""
@@ -72,7 +72,7 @@ async def contact_sheet(film: Path, out: Path, scenes: Sequence[Scene], *, title
     """
     if not scenes:
         raise ValueError("no scenes")
-    await asyncio.to_thread(_sheet, film, out, scenes, title)
+    await to_its_end(lambda: _sheet(film, out, scenes, title))
 
 
 def _sheet(film: Path, out: Path, scenes: Sequence[Scene], title: str) -> None:
@@ -108,7 +108,7 @@ def _best(film: Film, scene: Scene, tries: int) -> Still:
 
 def _grid(count: int, size: tuple[int, int], *, headed: bool) -> _Grid:
     """The number of columns that makes the sheet most like an ordinary page, and leaves few places empty."""
-    grids = [_columns(count, columns, size, headed=headed) for columns in range(1, min(count, 10) + 1)]
+    grids = [_columns(count, columns, size, headed=headed) for columns in range(1, min(count, _MOST_COLUMNS) + 1)]
 
     def cost(grid: _Grid) -> float:
         empty = grid.columns * grid.rows - count
@@ -119,7 +119,7 @@ def _grid(count: int, size: tuple[int, int], *, headed: bool) -> _Grid:
 
 def _columns(count: int, columns: int, size: tuple[int, int], *, headed: bool) -> _Grid:
     room = (_WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) / columns
-    width = max(min(room, _LARGEST * min(1.0, size[0] / size[1])), _SMALLEST)
+    width = min(room, _LARGEST * min(1.0, size[0] / size[1]))
     type_ = round(min(19, max(12, width / 20)))
     height = round(width * size[1] / size[0])
     head = _MARGIN + 74 if headed else _MARGIN

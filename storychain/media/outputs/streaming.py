@@ -5,7 +5,6 @@ Nothing is encoded again. Players are given `master.m3u8`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from contextlib import suppress
@@ -20,6 +19,7 @@ from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.outputs.cueing import Cue
 from storychain.media.outputs.poster import poster
 from storychain.media.outputs.subtitles import vtt_text
+from storychain.media.outputs.threads import to_its_end
 from storychain.media.probe import CONFINED, Probe, probe
 from storychain.media.recipes import PLAIN, patience
 from storychain.media.tool import run_ffmpeg
@@ -53,7 +53,7 @@ async def stream(ffmpeg: Ffmpeg, film: Path, out: Path, *, on_progress: Callable
     there. About 0.4 s for 40 s. Raises MediaError, also where something of somebody else's is in the way; DiskTrouble.
     """
     _check_free(out)
-    facts = await asyncio.to_thread(probe, film)
+    facts = await to_its_end(lambda: probe(film))
     need_space(out.parent, film.stat().st_size * 11 // 10 + 4_000_000)
     with folder_aside(out.parent) as aside:
         made = aside / "made"
@@ -63,8 +63,8 @@ async def stream(ffmpeg: Ffmpeg, film: Path, out: Path, *, on_progress: Callable
             ffmpeg, argv, timeout=patience(facts.seconds), cwd=made, on_progress=on_progress, where=str(out)
         )
         await poster(film, made / _POSTER)
-        await asyncio.to_thread(_finish, film, facts, made, out)
-        await asyncio.to_thread(_give_folder, made, out, aside)
+        await to_its_end(lambda: _finish(film, facts, made, out))
+        await to_its_end(lambda: _give_folder(made, out, aside))
 
 
 def _argv(film: Path, facts: Probe) -> list[str]:

@@ -5,7 +5,6 @@ How captions are cut into cues is decided in `cueing`; how they look when they a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from storychain.media.aside import folder_aside, give_name
 from storychain.media.outputs.cueing import right_to_left
+from storychain.media.outputs.threads import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +67,7 @@ def vtt_text(cues: Sequence[Cue]) -> str:
 
 async def write_subtitles(cues: Sequence[Cue], srt: Path, vtt: Path) -> None:
     """Write both files, each whole or not at all. Raises DiskTrouble."""
-    await asyncio.to_thread(_write, {srt: srt_text(cues), vtt: vtt_text(cues)})
+    await to_its_end(lambda: _write({srt: srt_text(cues), vtt: vtt_text(cues)}))
 
 
 def _write(texts: dict[Path, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from storychain.errors import DiskTrouble, MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.outputs.poster import evenly
 from storychain.media.outputs.stills import Scene, opened_film
+from storychain.media.outputs.threads import to_its_end
 from storychain.media.recipes import PLAIN, patience
 from storychain.media.tool import run_ffmpeg
 
@@ -43,7 +43,7 @@ class _Try:
 _TRIES = (_Try(480, 8, 256, 74), _Try(400, 8, 192, 66), _Try(320, 10, 128, 58), _Try(240, 12, 96, 50))
 """Each is smaller than the one before; the first that comes out small enough is kept, or the last."""
 
-_MOST_BYTES = {".gif": 5_000_000, ".webp": 2_000_000}
+_MOST_BYTES = {".gif": 4_000_000, ".webp": 2_000_000}
 
 
 async def teaser(
@@ -56,25 +56,26 @@ async def teaser(
 ) -> None:
     """Write about four seconds out of the middles of up to four scenes as `out`, a .gif or .webp, without end.
 
-    Without `scenes`, out of the film's four quarters. No side is longer than 480 pixels and no GIF larger than 5 MB,
+    Without `scenes`, out of the film's four quarters. No side is longer than 480 pixels and no GIF larger than 4 MB,
     no WebP than 2 MB, or else they are smaller still. Raises MediaError, DiskTrouble, and ValueError for another kind.
     """
     kind = out.suffix.lower()
     if kind not in _MOST_BYTES:
         raise ValueError(f"{kind} is no kind of teaser")
-    shape, stretches = await asyncio.to_thread(_facts, film, scenes)
+    size, stretches = await to_its_end(lambda: _facts(film, scenes))
     need_space(out.parent, 3 * _MOST_BYTES[kind] + 60_000_000)
     with folder_aside(out.parent) as aside:
         for one in _TRIES:
-            moving = _moving(film, stretches, shape, one)
-            made = await (_gif if kind == ".gif" else _webp)(ffmpeg, moving, aside, one, shape, out, on_progress)
+            small = _within(size, one.longest)
+            moving = _moving(film, stretches, small, one)
+            made = await (_gif if kind == ".gif" else _webp)(ffmpeg, moving, aside, one, small, out, on_progress)
             if made.stat().st_size <= _MOST_BYTES[kind]:
                 break
-        await asyncio.to_thread(give_name, made, out)
+        await to_its_end(lambda: give_name(made, out))
 
 
-def _facts(film: Path, scenes: Sequence[Scene]) -> tuple[Fraction, list[tuple[Fraction, Fraction]]]:
-    """The film's width by height; beginnings and lengths, in seconds, of what is shown of it."""
+def _facts(film: Path, scenes: Sequence[Scene]) -> tuple[tuple[int, int], list[tuple[Fraction, Fraction]]]:
+    """The film's width and height; beginnings and lengths, in seconds, of what is shown of it."""
     with opened_film(film) as opened:
         still = opened.at_key(0)
         whole = opened.seconds
@@ -85,22 +86,25 @@ def _facts(film: Path, scenes: Sequence[Scene]) -> tuple[Fraction, list[tuple[Fr
     for scene in chosen:
         length = min(_SECONDS / len(chosen), scene.end - scene.begin)
         stretches.append(((scene.begin + scene.end - length) / 2, length))
-    return Fraction(*still.size), stretches
+    return still.size, stretches
 
 
-def _size(shape: Fraction, longest: int) -> tuple[int, int]:
-    width, height = (Fraction(longest), longest / shape) if shape >= 1 else (longest * shape, Fraction(longest))
-    return max(2, round(width / 2) * 2), max(2, round(height / 2) * 2)
+def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """The size scaled down until no side is longer; even."""
+    scale = min(Fraction(1), Fraction(longest, max(size)))
+    return max(2, round(size[0] * scale / 2) * 2), max(2, round(size[1] * scale / 2) * 2)
 
 
-def _moving(film: Path, stretches: Sequence[tuple[Fraction, Fraction]], shape: Fraction, one: _Try) -> FilterableStream:
+def _moving(
+    film: Path, stretches: Sequence[tuple[Fraction, Fraction]], size: tuple[int, int], one: _Try
+) -> FilterableStream:
     """The stretches one after the other, small and slow enough."""
     rate = Fraction(100, one.hundredths)
     parts = []
     for begin, length in stretches:
         part = build.input(str(film.absolute()), f="mov", ss=f"{float(begin):.6f}", t=f"{float(length):.6f}")["v:0"]
         part = part.filter("fps", fps=str(rate), start_time=0).filter("trim", end_frame=max(1, int(length * rate)))
-        parts.append(part.filter("scale", *_size(shape, one.longest), flags="lanczos").filter("setsar", "1"))
+        parts.append(part.filter("scale", *size, flags="lanczos").filter("setsar", "1"))
     return build.concat(*parts, n=len(parts)) if len(parts) > 1 else parts[0]
 
 
@@ -109,14 +113,14 @@ async def _gif(
     moving: FilterableStream,
     aside: Path,
     one: _Try,
-    _shape: Fraction,
+    _size: tuple[int, int],
     out: Path,
     on_progress: Callable[[float], None] | None,
 ) -> Path:
-    """One palette for all frames, made of what moves; an ordered dither, that stays where it is, packs best."""
+    """One palette for all frames; an ordered dither would pack better, and show."""
     both = moving.filter_multi_output("split", 2)
-    palette = both[0].filter("palettegen", max_colors=one.colours, stats_mode="diff")
-    drawn = build.filter([both[1], palette], "paletteuse", dither="bayer", bayer_scale=3, diff_mode="rectangle")
+    palette = both[0].filter("palettegen", max_colors=one.colours, stats_mode="full")
+    drawn = build.filter([both[1], palette], "paletteuse", dither="sierra2_4a", diff_mode="rectangle")
     argv = build.output(drawn, "teaser.gif", loop=0, f="gif", y=None, **PLAIN).get_args()
     await run_ffmpeg(ffmpeg, argv, timeout=patience(_SECONDS), cwd=aside, on_progress=on_progress, where=str(out))
     return aside / "teaser.gif"
@@ -127,7 +131,7 @@ async def _webp(
     moving: FilterableStream,
     aside: Path,
     one: _Try,
-    shape: Fraction,
+    size: tuple[int, int],
     out: Path,
     on_progress: Callable[[float], None] | None,
 ) -> Path:
@@ -135,12 +139,12 @@ async def _webp(
     written = {"f": "rawvideo", "pix_fmt": "rgb24", "y": None} | PLAIN
     argv = build.output(moving, "frames.rgb", **written).get_args()
     await run_ffmpeg(ffmpeg, argv, timeout=patience(_SECONDS), cwd=aside, on_progress=on_progress, where=str(out))
-    width, height = _size(shape, one.longest)
+    width, height = size
     frames = np.fromfile(aside / "frames.rgb", np.uint8).reshape(-1, height, width, 3)
     if not len(frames):
         raise MediaError("there is nothing to show in a teaser", where=str(out), next_step="Run again.")
     try:
-        await asyncio.to_thread(_animate, frames, aside / "teaser.webp", one)
+        await to_its_end(lambda: _animate(frames, aside / "teaser.webp", one))
     except OSError as error:
         raise DiskTrouble.of(error) from error
     return aside / "teaser.webp"

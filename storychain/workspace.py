@@ -42,6 +42,10 @@ class Workspace:
         """A segment whose bytes have changed since they were stored."""
         return self.root / "segments" / f"{key}.spoilt"
 
+    def rejected(self, key: str, attempt: int) -> Path:
+        """A segment that was bought again because of how it ends; kept, for it was paid."""
+        return self.root / "segments" / f"{key}.rejected-{attempt}.mp4"
+
     def prepared(self, key: str) -> Path:
         """What was made of a segment for joining; can be made again."""
         return self.root / "prepared" / key
@@ -49,6 +53,10 @@ class Workspace:
     def placeholder(self, name: str) -> Path:
         """A free card that stands in for a segment."""
         return self.root / "placeholders" / f"{name}.mp4"
+
+    def voice(self, name: str) -> Path:
+        """Words that were spoken; can be spoken again."""
+        return self.root / "voices" / f"{name}.wav"
 
     def source(self, identity: str) -> Path:
         """A start video fetched from an address."""

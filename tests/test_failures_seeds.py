@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -109,17 +110,31 @@ class Room:
     async def seam(self, before, after):
         return Seam("tail", 0, 1.0, 0.0)
 
+    async def ending(self, segment):
+        return None
+
     def heard(self, clips):
         return tuple(clip.prepared.sound for clip in clips)
 
     async def gain(self, clips, loudness):
         return None
 
+    version = "0"
+
+    def beside(self, film):
+        return self
+
+    async def poster(self, avoid):
+        return Path("poster.jpg")
+
+    async def sheet(self, title, scenes):
+        return Path("sheet.jpg")
+
     def edit(self, clips, *, drawn):
         shots = tuple(Shot(number, 0, 4 * 24) for number, _ in enumerate(clips))
         return Edit(FORM, shots, tuple(begins(shots)))
 
-    async def assemble(self, clips, out, *, title, note, look, loudness, sound, on_progress):
+    async def assemble(self, clips, out, *, title, note, dress, sound, on_progress):
         out.write_text("\n".join(f"{clip.title} {clip.prepared.picture.read_text()}" for clip in clips))
         return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
 

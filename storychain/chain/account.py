@@ -63,6 +63,15 @@ class Purse:
             )
         self._left -= cost.credits
 
+    def spare(self, credits_: Decimal) -> bool:
+        """Reserve so many credits more, if the account has them beyond what the stories need."""
+        if self._left is None:
+            return True
+        if credits_ > self._left:
+            return False
+        self._left -= credits_
+        return True
+
 
 async def balance(run: Run) -> Balance:
     """Read both books. Raises what reading the account raises."""

@@ -166,6 +166,14 @@ class FilmReady:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What was made beside the film."""
+
+    story: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoryStopped:
     """A story could not be finished in this run."""
 
@@ -199,6 +207,7 @@ Event = (
     | Noticed
     | Joining
     | FilmReady
+    | Beside
     | StoryStopped
     | BooksDiffer
 )

@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from storychain.chain.beside import make_beside
 from storychain.chain.cutting import Cutting
 from storychain.chain.events import FilmReady, Joining
+from storychain.chain.finishing import chapters_of, draws, dress_of, sounds_alone, voices_of, with_cards
+from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretch_of
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from storychain.export.lock import Stretch
+    from storychain.media.edit import Clip
     from storychain.media.prepare import Prepared
     from storychain.media.soundtrack import Soundtrack
     from storychain.plan import Facts, Step
@@ -45,29 +50,49 @@ class FilmInTheMaking:
     def arrived(self, place: int, segment: Prepared) -> None:
         """Take the segment of the scene at `place`."""
         missing = self._cutting.arrived(place, segment)
-        if missing <= 1 and self._sound is None:
+        if missing <= 1 and self._sound is None and sounds_alone(self._story):
             self._sound = asyncio.create_task(self._early_sound())
 
     async def finished(self, path: Path) -> None:
         """Join everything into the film at `path` and put it on record."""
         run, story = self._run, self._story
         await self._stand_ins()
-        clips = await self._cutting.clips()
+        clips, first = await with_cards(run, story, await self._cutting.clips())
+        edit = run.room.edit(clips, drawn=draws(story))
+        scenes = first + (self._cutting.opening is not None)
+        dress = dress_of(story, edit, scenes, await voices_of(run, story, edit, scenes))
         path.parent.mkdir(parents=True, exist_ok=True)
         made = await run.room.assemble(
             clips,
             path,
             title=story.title,
             note=NOTE,
-            look=None,
-            loudness=story.film.loudness,
+            dress=dress,
             sound=await self._sound if self._sound else None,
             on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
-        recipe = recipe_of(story, self._facts, self._steps)
+        recipe, sha256 = recipe_of(story, self._facts, self._steps), await off_loop(sha256_of, path)
         record = FilmRecord(str(path), recipe, run.provider.free, made.size, float(made.seconds))
-        await off_loop(run.ledger.remember_film, record, story.name, await off_loop(sha256_of, path))
+        await off_loop(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
+        told = await self._stretches(clips)
+        await off_loop(lock_film, run, story, told, edit, path, sha256=sha256, recipe=recipe)
+        await make_beside(run, story, path, dress, edit, chapters_of(edit, self._steps, scenes))
+
+    async def _stretches(self, clips: Sequence[Clip]) -> list[Stretch]:
+        """What each clip of the film came from."""
+        film = self._story.film
+        told: list[Stretch] = []
+        if film.title_card is not None:
+            told.append(card_stretch(clips[0], film.title_card.text))
+        if self._cutting.opening is not None:
+            told.append(opening_stretch(self._facts))
+        for place, step in enumerate(self._steps):
+            seam = await self._cutting.seam(place)
+            told.append(await off_loop(stretch_of, self._run, self._story, step, seam))
+        if film.end_card is not None:
+            told.append(card_stretch(clips[-1], film.end_card.text))
+        return told
 
     async def _stand_ins(self) -> None:
         """Put placeholders where the plan has them, in the form of the segments that are here."""

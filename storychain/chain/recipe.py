@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from storychain.chain.seams import FINDER
+from storychain.ledger import FINDER
 from storychain.plan import Action
 from storychain.workspace import sha256_of
 

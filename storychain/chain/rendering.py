@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
 from storychain.chain.follow import bring_home, ended, read_anew
+from storychain.chain.handover import Handover
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
 from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
@@ -65,6 +66,7 @@ class Rendering:
         self._trouble: StorychainError | None = None
         self._given_up: set[str] = set()
         self._anew = False
+        self._handover = Handover(run, story, steps, self._caps)
 
     async def finished(self) -> None:
         """See every scene home but those a placeholder stands in for.
@@ -157,7 +159,8 @@ class Rendering:
                     if prepared := await self._reuse(step, record):
                         return prepared
                 case "completed" | "stored":
-                    return await self._fetch(step, record)
+                    if prepared := await self._fetch(step, record):
+                        return prepared
                 case "submitted":
                     await self._follow(step, record)
                 case "intended":
@@ -206,18 +209,37 @@ class Rendering:
             await off_loop(segment.replace, aside)
             return None
         prepared = await run.room.prepare(segment, run.workspace.prepared(step.key), strict=False)
+        if self._waits(step) and await self._handover.is_rejected(step, record, prepared):
+            return None
         self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
         run.tell(Reused(self._story.name, step.scene.id))
         return prepared
 
-    async def _fetch(self, step: Step, record: Record) -> Prepared:
+    async def _fetch(self, step: Step, record: Record) -> Prepared | None:
+        """The segment, brought in; None if it is not to be continued as it is, and is bought again."""
+        if self._waits(step):
+            prepared = await bring_home(self._run, self._story.name, step, record, _job_of(record))
+            if await self._handover.is_rejected(step, await off_loop(self._record, step), prepared):
+                return None
+            self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
+            return prepared
         if not self._links[step.scene.id].done():
             # Completed in an earlier run: its addresses may have expired since, and so may those it gives now.
             self._hand_on(step, await read_anew(self._run, record), fresh=False)
         link = self._links[step.scene.id].result()
         prepared = await bring_home(self._run, self._story.name, step, record, link.job)
         link.home.set_result(prepared)
+        if self._is_continued(step):
+            await self._handover.report(step, prepared)
         return prepared
+
+    def _is_continued(self, step: Step) -> bool:
+        """Whether a scene that is still to be bought continues this one."""
+        return any(other.parent == step.key and other.action is Action.SUBMIT for other in self._steps)
+
+    def _waits(self, step: Step) -> bool:
+        """Whether what follows a segment waits until it is seen how it ends."""
+        return step.scene.handover == "retake" and self._is_continued(step)
 
     async def _settle(self) -> None:
         async with lock(self._run.workspace.account_lock(self._run.provider.name)):
@@ -239,7 +261,8 @@ class Rendering:
         if job.credits is not None and step.price is not None and job.credits != step.price:
             said = f"the provider took {job.credits} credits where {step.price} were quoted"
             run.tell(Noticed(story, step.scene.id, said))
-        self._hand_on(step, job, fresh=True)
+        if not self._waits(step):
+            self._hand_on(step, job, fresh=True)
 
     async def _buy(self, step: Step, prompt: str, before: Link | None) -> None:
         """Pay for the scene and see its job to its end, within the jobs this run may have under way."""

@@ -6,13 +6,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.chain.run import Run, off_loop
-from storychain.ledger import SeamRecord
+from storychain.ledger import FINDER, SeamRecord
 
 if TYPE_CHECKING:
     from storychain.media.prepare import Prepared
-
-FINDER = 1
-"""Counts up when seams are judged differently: those on record are then looked at anew."""
 
 SURE = 0.5
 """Confidence from which a finding is acted on."""

@@ -13,6 +13,7 @@ from storychain.chain.account import Balance, balance, compare_books
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
+from storychain.chain.preflight import preflight
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.rendering import PlanAnew, Rendering
@@ -113,6 +114,7 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
                 run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))
         run.tell(FilmReady(story.name, path, there.seconds, made=False))
         return path
+    await preflight(run, story)
     await _check_means(run, story, steps)
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))
     while True:

@@ -100,7 +100,7 @@ def _run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Calla
         provider=opened,
         ledger=ledger,
         workspace=at.workspace,
-        room=FfmpegRoom(ffmpeg),
+        room=FfmpegRoom(ffmpeg, os.environ),
         out=settings.out,
         tell=tell,
         catalogue=settings.catalogue,

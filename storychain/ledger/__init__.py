@@ -5,6 +5,6 @@ come), `books` (what was spent), `ledger` (what is recorded).
 from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
 from storychain.ledger.ledger import Ledger
-from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
+from storychain.ledger.words import FINDER, Admitted, FilmRecord, Full, Purchase, SeamRecord
 
-__all__ = ["Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase", "SeamRecord"]
+__all__ = ["FINDER", "Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase", "SeamRecord"]

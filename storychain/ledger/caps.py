@@ -15,6 +15,7 @@ from storychain.errors import CapReached
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
 _COUNTED = "state != 'refused'"
 _SUM = f"SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts WHERE provider = :provider AND {_COUNTED}"  # noqa: S608 - constants
@@ -44,6 +45,22 @@ def check_caps(
     rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, price: Decimal | None, now: float
 ) -> None:
     """Raise CapReached if `price` more credits would pass any cap."""
+    for name, cap, spent in _standing(rows, caps, provider=provider, story=story, run=run, now=now):
+        _check(name, cap, spent, price, story)
+
+
+def left_under(
+    rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, now: float
+) -> Decimal | None:
+    """Credits that may still be spent under all caps; None where there is none."""
+    standing = _standing(rows, caps, provider=provider, story=story, run=run, now=now)
+    return min((cap - Decimal(spent) / 1000 for _, cap, spent in standing), default=None)
+
+
+def _standing(
+    rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, now: float
+) -> Iterator[tuple[str, Decimal, int]]:
+    """Each cap there is: its name, its credits, and the thousandths that are spent of it."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     spans = (
@@ -53,10 +70,8 @@ def check_caps(
         ("the month's cap", caps.month, "AND intended_at >= :since", {"since": midnight.replace(day=1).timestamp()}),
     )
     for name, cap, condition, values in spans:
-        if cap is None:
-            continue
-        spent = rows.execute(f"{_SUM} {condition}", {"provider": provider, **values}).fetchone()[0]
-        _check(name, cap, spent, price, story)
+        if cap is not None:
+            yield name, cap, rows.execute(f"{_SUM} {condition}", {"provider": provider, **values}).fetchone()[0]
 
 
 def _check(name: str, cap: Decimal, spent: int, price: Decimal | None, story: str) -> None:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.ledger.books import By, Entry, entries
-from storychain.ledger.caps import Caps, check_caps, credits_of, thousandths
+from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, thousandths
 from storychain.ledger.database import Database
 from storychain.ledger.mark import Mark
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
@@ -130,6 +130,11 @@ class Ledger:
         assert found is not None
         return found
 
+    def left(self, provider: str, caps: Caps, *, story: str, run: str) -> Decimal | None:
+        """Credits that may still be spent under these caps; None where there is none."""
+        with self._database.reading() as rows:
+            return left_under(rows, caps, provider=provider, story=story, run=run, now=self._now())
+
     def usual_wait(self, provider: str, model: str, seconds: int) -> float | None:
         """Median seconds from submit to completion of the last such jobs, or None where there were none."""
         query = (
@@ -215,6 +220,10 @@ class Ledger:
             charged=None if job.credits is None else thousandths(job.credits),
             ended_at=self._now(),
         )
+
+    def rejected(self, attempt: int, message: str) -> None:
+        """The job has ended well and its video is here, but it is no use: a try of the scene that failed, and paid."""
+        self._move(attempt, ("stored",), "failed", code="REJECTED", message=message, ended_at=self._now())
 
     def unresolved(self, attempt: int, message: str) -> None:
         """Only a person can say what became of this attempt."""

@@ -37,6 +37,10 @@ class Full:
     under_way: int
 
 
+FINDER = 1
+"""Counts up when seams are judged differently: those on record are then looked at anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeamRecord:
     """How a segment begins against the one before it, both by what names their bytes.

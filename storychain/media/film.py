@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.conform import conform
+from storychain.media.dressing import PLAIN, Dress, look_of, sound_of, track_of, written
 from storychain.media.edit import Clip, Edit, edit_of, heard_in
 from storychain.media.form import TICKS
+from storychain.media.outputs.subtitles import SoftTrack, soft_track
 from storychain.media.pieces import Look, Made, make
 from storychain.media.probe import probe
 from storychain.media.recipes import SOUND_RATE, on_grid, patience
-from storychain.media.sound.loudness import gain_for
-from storychain.media.soundtrack import Soundtrack, settled
 from storychain.media.timeline import Drawn, Source, pieces_of
 from storychain.media.tool import run_ffmpeg
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from storychain.media.prepare import Prepared
+    from storychain.media.soundtrack import Soundtrack
     from storychain.media.tool import Ffmpeg
 
 _SOUND_BITRATE = 320_000
@@ -65,31 +66,32 @@ async def assemble(
     *,
     title: str,
     note: str,
-    look: Look | None = None,
-    loudness: float | None = None,
+    dress: Dress = PLAIN,
     sound: Soundtrack | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> FilmFacts:
     """Join `clips` in their order into the MP4 `out`, with a chapter for each; whole or not at all.
 
     Pictures that agree with most others are copied bit for bit, the rest re-encoded to match; a cut within a segment, a
-    transition, or a layer of `look` has the pictures around it drawn anew and no more. The sound is brought to
-    `loudness` (LUFS) where one is given; `sound` is used if it was made just so of these clips, else one is made.
+    transition, or what `dress` lays over them has the pictures around it drawn anew and no more. `sound` is used if it
+    was made just so of these clips, else one is made.
     `on_progress` gets the share that is done, 0 to 1. The same clips and the same ffmpeg make the same bytes. Raises
     MediaError.
     """
     if not clips:
         raise MediaError("there is nothing to join", where=str(out), next_step="Render at least one scene first.")
-    edit = edit_of(clips, drawn=look is not None)
+    edit = edit_of(clips, drawn=dress.draws)
     # One after the other: x264 takes all cores by itself.
     alike = [await conform(ffmpeg, clip.prepared, edit.form) for clip in clips]
-    made, drawn = await _pieces(ffmpeg, edit, alike, clips, look, on_progress)
     with folder_aside(out.parent) as aside, tempfile.TemporaryDirectory(prefix="storychain-") as lists:
+        look = await look_of(dress, edit, Path(lists))
+        made, drawn = await _pieces(ffmpeg, edit, alike, clips, look, on_progress)
         need_space(out.parent, _size_of(made, edit.seconds))
-        await asyncio.to_thread(_lay_out, Path(lists), edit, made, [clip.title for clip in clips], title, note)
-        heard = heard_in(edit, [one.sound for one in alike])
-        sound = await settled(ffmpeg, heard, aside, await gain_for(ffmpeg, heard, loudness), sound)
-        argv = [*_argv(alike[0], edit, made, sound), str(aside / _FILM)]
+        chapters = [clip.title for clip in clips] if dress.chapters else []
+        await asyncio.to_thread(_lay_out, Path(lists), edit, made, chapters, title, note)
+        sound = await sound_of(ffmpeg, dress, heard_in(edit, [one.sound for one in alike]), aside, sound)
+        track = await _track(dress, edit, Path(lists))
+        argv = [*_argv(alike[0], edit, made, sound, track), str(aside / _FILM)]
         share = _joining(edit.seconds, on_progress, drawn=bool(drawn))
         await run_ffmpeg(
             ffmpeg, argv, timeout=patience(edit.seconds), cwd=Path(lists), on_progress=share, where=str(out)
@@ -98,6 +100,11 @@ async def assemble(
         await asyncio.to_thread(give_name, aside / _FILM, out)
     anew = {number for number, one in enumerate(alike) if one is not clips[number].prepared or one.mended} | set(drawn)
     return FilmFacts(edit, len(clips) - len(anew), len(anew), sum(drawn.values()), out.stat().st_size)
+
+
+async def _track(dress: Dress, edit: Edit, folder: Path) -> SoftTrack | None:
+    text = track_of(dress, edit)
+    return soft_track(await written(text, folder / "captions.srt"), _INPUTS, dress.language) if text else None
 
 
 _DRAWING = 0.9
@@ -192,14 +199,19 @@ def _plain(text: str) -> str:
     return escaped + " " if escaped.endswith("\\") else escaped
 
 
-def _argv(first: Prepared, edit: Edit, pieces: Sequence[Made], sound: Soundtrack) -> list[str]:
+_INPUTS = 3
+"""Of every film: the pictures, the sound, the words about it."""
+
+
+def _argv(first: Prepared, edit: Edit, pieces: Sequence[Made], sound: Soundtrack, track: SoftTrack | None) -> list[str]:
     pictures = on_grid(first.probe.tag, edit.form.fps, max(piece.reorder for piece in pieces))
     options = pictures | {"c:a": "copy", "movflags": "+faststart", "movie_timescale": TICKS}
     read = (("concat", "pictures.txt"), ("mov", str(sound.path.absolute())), ("ffmetadata", "about.txt"))
     inputs = [part for form, name in read for part in ("-f", form, "-i", name)]
+    captions = (track.read, track.written) if track else ((), ())
     maps = ["-map", "0:v:0", "-map", "1:a:0", "-map_metadata", "2", "-map_chapters", "2"]
-    written = [part for name, value in options.items() for part in (f"-{name}", str(value))]
-    return [*inputs, *maps, *written, "-f", "mp4"]
+    options_ = [part for name, value in options.items() for part in (f"-{name}", str(value))]
+    return [*inputs, *captions[0], *maps, *captions[1], *options_, "-f", "mp4"]
 
 
 def _check(film: Path, edit: Edit, out: Path) -> None:

@@ -7,21 +7,30 @@ thousand without a single video.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 from storychain.media import film, prepare, soundtrack
+from storychain.media.alongside import Alongside
+from storychain.media.aside import folder_aside
+from storychain.media.dressing import Dress
 from storychain.media.edit import Clip, Edit, edit_of, heard_in
 from storychain.media.film import FilmFacts
-from storychain.media.pieces import Look
+from storychain.media.form import Form
+from storychain.media.looks.ending import ending_of
+from storychain.media.outputs.overlays import card_png, check_picture, readable
 from storychain.media.prepare import Prepared
-from storychain.media.seam import Seam, find_seam, grey_frames
+from storychain.media.seam import Seam, find_seam
+from storychain.media.sound import duration
 from storychain.media.sound.loudness import gain_for
 from storychain.media.sound.stretch import Heard
+from storychain.media.sound.voice import find_speaker
 from storychain.media.soundtrack import Soundtrack
+from storychain.media.stills import still
 from storychain.media.tool import Ffmpeg
 
 
@@ -47,11 +56,36 @@ class CuttingRoom(Protocol):
     async def seam(self, before: Prepared, after: Prepared) -> Seam:
         """How a segment begins against the one before it."""
 
+    async def paint_card(self, title: str, subtitle: str, form: Form, seconds: Fraction, out: Path) -> None:
+        """Write a video of a card of words, in a form that drawn pictures can stand in."""
+
+    async def speak(self, text: str, speaker: str, voice: str, words_per_minute: int, out: Path) -> None:
+        """Write spoken words as a WAV."""
+
+    async def seconds_of(self, sound: Path) -> Fraction:
+        """How long a sound file lasts."""
+
+    async def check_picture(self, picture: Path) -> None:
+        """Look at a still picture that will be laid over a film."""
+
+    def can_draw(self, words: str) -> bool:
+        """Whether fonts of this machine can draw them."""
+
+    def beside(self, film: Path) -> Alongside:
+        """What can be made beside a finished film."""
+
+    @property
+    def version(self) -> str:
+        """The ffmpeg's version."""
+
     def heard(self, clips: Sequence[Clip]) -> tuple[Heard, ...]:
         """What is heard of each clip in a film of them."""
 
     async def gain(self, clips: Sequence[Clip], loudness: float | None) -> float | None:
         """The gain (dB) that brings a film of the clips to a loudness (LUFS); None where none is asked for."""
+
+    async def ending(self, segment: Prepared) -> str | None:
+        """What is wrong with how a segment ends, for a person; None where another may continue it."""
 
     def soundtrack(self, folder: Path, gain: float | None) -> AbstractAsyncContextManager[SoundInTheMaking]:
         """Open a soundtrack in a folder."""
@@ -66,8 +100,7 @@ class CuttingRoom(Protocol):
         *,
         title: str,
         note: str,
-        look: Look | None,
-        loudness: float | None,
+        dress: Dress,
         sound: Soundtrack | None,
         on_progress: Callable[[float], None],
     ) -> FilmFacts:
@@ -76,9 +109,10 @@ class CuttingRoom(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FfmpegRoom:
-    """The cutting room there is."""
+    """The cutting room there is; `environ` is where programs that speak are looked for."""
 
     ffmpeg: Ffmpeg
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     async def prepare(self, segment: Path, folder: Path, *, strict: bool = True, matroska: bool = False) -> Prepared:
         """See `prepare.prepare`."""
@@ -90,7 +124,43 @@ class FfmpegRoom:
 
     async def seam(self, before: Prepared, after: Prepared) -> Seam:
         """See `seam.find_seam`."""
-        return await asyncio.to_thread(lambda: find_seam(grey_frames(before.picture), grey_frames(after.picture)))
+        return await asyncio.to_thread(find_seam, before.picture, after.picture)
+
+    async def paint_card(self, title: str, subtitle: str, form: Form, seconds: Fraction, out: Path) -> None:
+        """See `overlays.card_png` and `stills.still`."""
+        with folder_aside(out.parent) as aside:
+            await card_png(title, subtitle, (form.width, form.height), aside / "card.png")
+            await still(self.ffmpeg, aside / "card.png", form, max(1, round(seconds * form.fps)), out)
+
+    async def speak(self, text: str, speaker: str, voice: str, words_per_minute: int, out: Path) -> None:
+        """See `voice.find_speaker`."""
+        found = find_speaker(speaker, self.environ, voice=voice, words_per_minute=words_per_minute)
+        await found.speak(text, out)
+
+    async def seconds_of(self, sound: Path) -> Fraction:
+        """See `duration.seconds_of`."""
+        return await asyncio.to_thread(duration.seconds_of, sound)
+
+    async def check_picture(self, picture: Path) -> None:
+        """See `overlays.check_picture`."""
+        await asyncio.to_thread(check_picture, picture)
+
+    def can_draw(self, words: str) -> bool:
+        """See `overlays.readable`."""
+        return readable(words)
+
+    def beside(self, film: Path) -> Alongside:
+        """See `alongside`."""
+        return Alongside(self.ffmpeg, film)
+
+    @property
+    def version(self) -> str:
+        """See `tool.Ffmpeg`."""
+        return self.ffmpeg.version
+
+    async def ending(self, segment: Prepared) -> str | None:
+        """See `looks.ending`."""
+        return (await ending_of(segment.picture)).reason
 
     def heard(self, clips: Sequence[Clip]) -> tuple[Heard, ...]:
         """See `edit.heard_in`."""
@@ -115,8 +185,7 @@ class FfmpegRoom:
         *,
         title: str,
         note: str,
-        look: Look | None,
-        loudness: float | None,
+        dress: Dress,
         sound: Soundtrack | None,
         on_progress: Callable[[float], None],
     ) -> FilmFacts:
@@ -127,8 +196,7 @@ class FfmpegRoom:
             out,
             title=title,
             note=note,
-            look=look,
-            loudness=loudness,
+            dress=dress,
             sound=sound,
             on_progress=on_progress,
         )

@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from storychain.chain.narration import narration_warnings
 from storychain.plan import Action, quote
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: b
                 "story": story.name,
                 "credits": number(quote(steps).total),
                 "scenes": [_planned(step, prompts) for step in steps],
+                "warnings": list(narration_warnings(story)),
             }
             for story, steps in plans
         ]

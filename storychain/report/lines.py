@@ -57,6 +57,8 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
             return f"joining, {share:.0%}"
         case ev.FilmReady(path=path, seconds=seconds, made=made):
             return f"film {'ready' if made else 'already there'}, {seconds:.2f} s: {path}"
+        case ev.Beside(paths=paths):
+            return f"beside it: {', '.join(path.name for path in paths)}"
         case ev.BooksDiffer(taken=taken, written=written):
             return (
                 f"it took {credits_text(taken)} during this run, the ledger wrote down {credits_text(written)}: "

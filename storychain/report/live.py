@@ -85,6 +85,8 @@ class LiveView:
                 self._boards[story].joining = share
             case ev.FilmReady() | ev.StoryStopped():
                 self._finish(event)
+            case ev.Beside():
+                self._console.print(Text(line(event), style="dim"), soft_wrap=True)
             case ev.BooksDiffer():
                 self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
             case _:

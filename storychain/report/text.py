@@ -7,6 +7,7 @@ import unicodedata
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from storychain.chain.narration import narration_warnings
 from storychain.plan import Action, Quote, quote
 from storychain.printable import visible
 
@@ -36,7 +37,8 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
         lines = [lines[0], *_with_prompts(lines[1:], steps)]
     seconds = sum(step.scene.seconds for step in steps)
     head = f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {len(steps)} scenes, {seconds} s"
-    return "\n".join([head, *(f"  {line}" for line in lines), f"  {cost_text(quote(steps))}"])
+    warnings = [f"  {visible(warning)}" for warning in narration_warnings(story)]
+    return "\n".join([head, *(f"  {line}" for line in lines), *warnings, f"  {cost_text(quote(steps))}"])
 
 
 def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:

@@ -59,17 +59,27 @@ class Room:
         await self._process.reach("seam")
         return Seam("tail", 0, 1.0, 0.0)
 
+    async def ending(self, segment):
+        return None
+
     def heard(self, clips):
         return tuple(clip.prepared.sound for clip in clips)
 
     async def gain(self, clips, loudness):
         return None
 
+    @property
+    def version(self):
+        return "0"
+
+    def beside(self, film):
+        return Beside(self._process, film)
+
     def edit(self, clips, *, drawn):
         shots = tuple(Shot(number, 0, int(clip.prepared.probe.seconds * 25)) for number, clip in enumerate(clips))
         return Edit(FORM, shots, tuple(begins(shots)))
 
-    async def assemble(self, clips, out, *, title, note, look, loudness, sound, on_progress):
+    async def assemble(self, clips, out, *, title, note, dress, sound, on_progress):
         await self._process.reach("assemble")
         self._process.world.disk_trouble(MediaError("cannot be written: No space left on device", where=str(out)))
         aside = out.with_suffix(f".{self._process.number}")
@@ -79,6 +89,26 @@ class Room:
         await self._process.reach("film named")
         on_progress(1.0)
         return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
+
+
+class Beside:
+    """What lies beside a film: empty files."""
+
+    def __init__(self, process, film):
+        self._process = process
+        self._film = film
+
+    async def poster(self, avoid):
+        return await self._made("jpg")
+
+    async def sheet(self, title, scenes):
+        return await self._made("sheet.jpg")
+
+    async def _made(self, ending):
+        await self._process.reach(ending)
+        out = self._film.with_suffix(f".{ending}")
+        out.write_bytes(b"")
+        return out
 
 
 class _Sound:

@@ -4,9 +4,9 @@ An answer of yes may make a person pay for the scene again, so what counts is wh
 
 - black: its last three frames, or more, are black (nothing brighter than 20 of 255 levels, but for a thousandth);
 - frozen: for its last second, at least, every frame has been the same picture, grain and all, and it moved before;
-- blurred: each of its last five frames has less than a sixth of the detail that its own sharp frames have, in the
+- blurred: each of its last five frames has less than a quarter of the detail that its own sharp frames have, in the
   finest scales far more than in the coarse ones, and it is not because the camera races. A smooth sky, mist or a dark
-  room have little detail in all scales; what is only out of focus in part keeps more than a sixth.
+  room have little detail in all scales; what is only out of focus in part keeps more than a quarter.
 
 Of a long segment the last ten seconds are looked at. Nothing is decided here but these three.
 """
@@ -46,7 +46,7 @@ _EVERY = 6
 _FINE = 640
 """Longest side in pixels of the frames that detail is measured on."""
 
-_DETAIL = 1 / 6
+_DETAIL = 1 / 4
 """Share of its own best detail below which a frame is blurred."""
 
 _SLOPE = 0.5
@@ -54,6 +54,12 @@ _SLOPE = 0.5
 
 _EMPTY = 3.0
 """Deviation in levels of the coarse scales below which there is nothing that could be sharp."""
+
+_PLACE, _OCTAVES = 32, 4
+"""Pixels of the squares in which detail is measured, and into how many octaves it is parted."""
+
+_FEWEST, _LEAST_SEEN = 6, 0.1
+"""Squares, and share of them, that must have something in them for sharpness to be told."""
 
 _RACING = 3.0
 """Mean change of a pixel in levels from frame to frame, per 1/24 s, above which movement may be what blurs."""
@@ -117,7 +123,7 @@ def _looked_at(picture: Path) -> Ending:
     still = StillFinder(fps)
     black: list[bool] = []
     steps: list[float] = []
-    details: list[tuple[int, _Detail]] = []
+    details: list[tuple[int, _Detail | None]] = []
     last: NDArray[np.float32] | None = None
     for number, frame in decoded(picture, begin):
         shown = levels(shrunk(frame, facts.small, full_range=full)[0], full_range=full)
@@ -134,34 +140,51 @@ def _looked_at(picture: Path) -> Ending:
     return Ending(dark, frozen, share, dark >= _BLACK, frozen >= _FROZEN, blurred and not dark)
 
 
-def _blur(details: list[tuple[int, _Detail]], steps: list[float]) -> tuple[float, bool]:
+def _blur(details: list[tuple[int, _Detail | None]], steps: list[float]) -> tuple[float, bool]:
     """The share of its own best detail that the end has, and whether it is blurred."""
-    end = [detail for _, detail in details[-_BLURRED:]]
-    before = [detail for _, detail in details[:-_BLURRED]]
-    if len(before) < _BLURRED:
+    end = [detail for _, detail in details[-_BLURRED:] if detail is not None]
+    before = [detail for _, detail in details[:-_BLURRED] if detail is not None]
+    if len(before) < _BLURRED or len(end) < min(_BLURRED, len(details)):
         return 1.0, False
-    # Not the very best: one frame in ten may be a flash or a title.
+    # Not the very best: one frame in ten may be a flash.
     best = float(np.quantile([detail.fine for detail in before], 0.9))
     slope = float(np.quantile([detail.slope for detail in before], 0.9))
     share = min(1.0, max(detail.fine for detail in end) / max(best, 0.01))
     soft = max(detail.slope for detail in end) < _SLOPE * slope
-    full = min(detail.coarse for detail in end) > _EMPTY**2
     racing = float(np.median(steps[-_BLURRED:])) > _RACING
-    return share, share < _DETAIL and soft and full and not racing
+    return share, share < _DETAIL and soft and not racing
 
 
-def _detail_of(shown: NDArray[np.float32]) -> _Detail:
-    """Energy of the two finest octaves, and of the three after them."""
-    bands: list[float] = []
-    for _ in range(5):
+def _detail_of(shown: NDArray[np.float32]) -> _Detail | None:
+    """Energy of the two finest octaves and of the two after them, in the places where there is something to see.
+
+    It is that of the usual place, not of the picture as a whole: a title has more detail than the rest together, and
+    when it goes the picture is as sharp as before. None where too little of the picture has anything in it.
+    """
+    bands: list[NDArray[np.float32]] = []
+    size = _PLACE
+    while size >= 4 and min(shown.shape) >= size:
         coarser = _halved(shown)
         height, width = 2 * coarser.shape[0], 2 * coarser.shape[1]
         detail = shown[:height, :width] - np.repeat(np.repeat(coarser, 2, 0), 2, 1)
-        bands.append(float((detail**2).mean()))
-        shown = coarser
-        if min(shown.shape) < 4:
-            break
-    return _Detail(sum(bands[:2]), sum(bands[2:]))
+        bands.append(_by_place(detail**2, size))
+        shown, size = coarser, size // 2
+    if len(bands) < _OCTAVES:
+        return None
+    rows, columns = (min(band.shape[axis] for band in bands) for axis in (0, 1))
+    bands = [band[:rows, :columns] for band in bands]
+    fine, coarse = bands[0] + bands[1], bands[2] + bands[3]
+    seen = coarse > _EMPTY**2
+    if seen.sum() < max(_FEWEST, seen.size * _LEAST_SEEN):
+        return None
+    return _Detail(float(np.median(fine[seen])), float(np.median(coarse[seen])))
+
+
+def _by_place(energy: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Mean of each square of `size` pixels."""
+    rows, columns = energy.shape[0] // size, energy.shape[1] // size
+    squares = energy[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    return np.asarray(squares.mean(axis=(1, 3)), np.float32)
 
 
 def _halved(shown: NDArray[np.float32]) -> NDArray[np.float32]:

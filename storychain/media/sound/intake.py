@@ -37,7 +37,7 @@ async def taken_in(ffmpeg: Ffmpeg, sound: Path, wav: Path, *, most: Fraction, ga
 
     `wav` lies in an existing folder of the caller's own. Raises MediaError: no sound, empty, a playlist, damaged.
     """
-    demuxer, index = await asyncio.to_thread(_examine, sound)
+    demuxer, index = await asyncio.to_thread(examine, sound)
     cut = (
         build.input(str(sound.absolute()), f=demuxer)[str(index)]
         .filter("volume", volume=f"{gain:.2f}dB", precision="float")
@@ -58,7 +58,7 @@ async def taken_in(ffmpeg: Ffmpeg, sound: Path, wav: Path, *, most: Fraction, ga
     return samples
 
 
-def _examine(sound: Path) -> tuple[str, int]:
+def examine(sound: Path) -> tuple[str, int]:
     """The demuxer a sound is read with, and which of its streams is sound."""
     try:
         with sound.open("rb") as file:

@@ -1,0 +1,139 @@
+"""From what a story says under `film:` to what the cutting room does: cards, captions, voices, and their moments.
+
+Nothing here opens a file; what costs nothing to know is decided, what has to be made is asked of the room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, cast
+
+from storychain.chain.run import Run, off_loop
+from storychain.media.dressing import Dress, Mark, Spoken
+from storychain.media.edit import Clip
+from storychain.media.outputs.cueing import Caption
+from storychain.media.sound.mix import Music
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from storychain.media.edit import Edit
+    from storychain.plan import Step
+    from storychain.story.finishing import TitleCard
+    from storychain.story.model import Scene, Story
+
+_BREATH = Fraction(3, 10)
+"""Seconds into a scene at which its narration begins."""
+
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+
+
+async def with_cards(run: Run, story: Story, clips: Sequence[Clip]) -> tuple[list[Clip], int]:
+    """The clips with the story's cards before and after them, and how many come before."""
+    film, made = story.film, list(clips)
+    transition = film.transition
+    if film.end_card is not None:
+        card = await _card(run, film.end_card, "end", clips)
+        made.append(_blended(card, story) if transition else card)
+    if film.title_card is not None:
+        made[0] = _blended(made[0], story) if transition else made[0]
+        made.insert(0, await _card(run, film.title_card, "title", clips))
+    return made, len(made) - len(clips) - (film.end_card is not None)
+
+
+def _blended(clip: Clip, story: Story) -> Clip:
+    transition = story.film.transition
+    assert transition is not None
+    return Clip(clip.prepared, clip.title, clip.skip, transition.seconds, transition.kind, clip.grade)
+
+
+async def _card(run: Run, card: TitleCard, title: str, clips: Sequence[Clip]) -> Clip:
+    """A card in the form of the film around it; painted once."""
+    form = run.room.edit(clips, drawn=True).form
+    name = hashlib.sha256(repr((card, form)).encode()).hexdigest()[:32]
+    video = run.workspace.placeholder(f"card-{name}")
+    if not video.exists():
+        await run.room.paint_card(card.text, card.subtitle, form, card.seconds, video)
+    prepared = await run.room.prepare(video, run.workspace.prepared(f"card-{name}"), strict=False)
+    return Clip(prepared, title)
+
+
+def dress_of(story: Story, edit: Edit, first: int, voices: Sequence[Spoken]) -> Dress:
+    """How the film is dressed; the scenes' clips begin with number `first` of the edit."""
+    film = story.film
+    return Dress(
+        captions=tuple(captions_of(story, edit, first)),
+        subtitles=film.subtitles,
+        language=film.language,
+        mark=None
+        if film.watermark is None
+        else Mark(
+            film.watermark.file, cast("Corner", film.watermark.corner), film.watermark.width, film.watermark.opacity
+        ),
+        fade_in=film.fade_in,
+        fade_out=film.fade_out,
+        music=None
+        if film.music is None
+        else Music(
+            film.music.file,
+            volume=film.music.volume,
+            fade_in=float(film.music.fade),
+            fade_out=float(film.music.fade),
+            duck=film.music.duck,
+        ),
+        voices=tuple(voices),
+        loudness=film.loudness,
+        chapters=film.chapters,
+    )
+
+
+def sounds_alone(story: Story) -> bool:
+    """Whether the film's sound is that of its segments and nothing before, under or over them."""
+    film = story.film
+    spoken = any(scene.narration or scene.narration_file for scene in story.scenes)
+    return not (spoken or film.music or film.title_card)
+
+
+def draws(story: Story) -> bool:
+    """Whether the story's film is drawn on, whatever its clips are."""
+    burned = story.film.subtitles == "burned" and any(scene.caption for scene in story.scenes)
+    return burned or bool(story.film.watermark or story.film.fade_in or story.film.fade_out)
+
+
+def captions_of(story: Story, edit: Edit, first: int) -> list[Caption]:
+    """The scenes' captions, each while its scene is seen."""
+    scenes = enumerate(story.scenes, start=first)
+    return [Caption(edit.at(place), edit.at(place + 1), scene.caption) for place, scene in scenes if scene.caption]
+
+
+async def voices_of(run: Run, story: Story, edit: Edit, first: int) -> list[Spoken]:
+    """The scenes' narrations: files as they are, words spoken once and kept."""
+    spoken: list[Spoken] = []
+    for place, scene in enumerate(story.scenes, start=first):
+        sound = await narration_of(run, story, scene)
+        if sound is not None:
+            at = min(edit.at(place) + _BREATH, edit.at(place + 1) - Fraction(1, 100))
+            spoken.append(Spoken(sound, max(Fraction(0), at)))
+    return spoken
+
+
+async def narration_of(run: Run, story: Story, scene: Scene) -> Path | None:
+    """The sound of a scene's narration, or None where it has none."""
+    if scene.narration_file is not None:
+        return scene.narration_file
+    if not scene.narration:
+        return None
+    narrator = story.film.narrator
+    name = hashlib.sha256(repr((narrator, scene.narration)).encode()).hexdigest()[:32]
+    sound = run.workspace.voice(name)
+    if not await off_loop(sound.exists):
+        await run.room.speak(scene.narration, narrator.speaker, narrator.voice, narrator.speed, sound)
+    return sound
+
+
+def chapters_of(edit: Edit, steps: Sequence[Step], first: int) -> list[tuple[str, Fraction, Fraction]]:
+    """Each scene's name, and the seconds of the film at which it begins and ends."""
+    scenes = enumerate(steps, start=first)
+    return [(step.scene.id, edit.at(place), edit.at(place + 1)) for place, step in scenes]

@@ -1,0 +1,79 @@
+"""What goes into a film's lock file: which segment, prompt, job and credits every second of it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain import __version__
+from storychain.export.lock import Stretch, lock_document, stretches_of, write_lock
+from storychain.export.timeline import Seam
+from storychain.plan import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.chain.run import Run
+    from storychain.ledger import SeamRecord
+    from storychain.media.edit import Clip, Edit
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+
+def lock_film(
+    run: Run,
+    story: Story,
+    told: Sequence[Stretch],
+    edit: Edit,
+    film: Path,
+    *,
+    sha256: str,
+    recipe: str,
+) -> None:
+    """Write the lock file beside a film; `told` are its clips, `edit` when they are seen. Raises DiskTrouble."""
+    document = lock_document(
+        stretches_of(edit, told),
+        story=story.name,
+        title=story.title,
+        fps=edit.form.fps,
+        film=film.name,
+        film_sha256=sha256,
+        film_size=film.stat().st_size,
+        recipe=recipe,
+        ffmpeg=run.room.version,
+        storychain=__version__,
+    )
+    write_lock(film, document)
+
+
+def stretch_of(run: Run, story: Story, step: Step, seam: SeamRecord | None) -> Stretch:
+    """A scene's stretch of the film, without its frames."""
+    scene = step.scene
+    if step.action is Action.PLACEHOLDER:
+        return Stretch("placeholder", scene.id, prompt=scene.text)
+    record = run.ledger.record(step.key)
+    return Stretch(
+        "scene",
+        scene.id,
+        key=step.key,
+        file=run.workspace.segment(step.key).relative_to(run.workspace.root).as_posix(),
+        sha256=record.sha256,
+        job_id=record.job_id,
+        prompt=record.prompt or scene.prompt,
+        model=story.model,
+        credits=record.credits,
+        seam=None if seam is None else Seam(seam.kind, seam.frames, seam.confidence),
+    )
+
+
+def opening_stretch(facts: Facts) -> Stretch:
+    """The start video's stretch of the film, without its frames."""
+    identity = facts.start[0]
+    sha256 = identity.removeprefix("sha256:") if identity.startswith("sha256:") else None
+    return Stretch("opening", "opening", key=hashlib.sha256(identity.encode()).hexdigest()[:32], sha256=sha256)
+
+
+def card_stretch(clip: Clip, words: str) -> Stretch:
+    """A title card's stretch of the film, without its frames."""
+    return Stretch("card", clip.title, prompt=words)

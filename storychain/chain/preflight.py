@@ -1,0 +1,50 @@
+"""Looking at all a film needs besides its segments, before anything is spent: sounds, pictures, words, voices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storychain.chain.events import Noticed
+from storychain.chain.finishing import narration_of
+from storychain.chain.narration import too_long
+from storychain.errors import MediaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storychain.chain.run import Run
+    from storychain.story.model import Story
+
+
+async def preflight(run: Run, story: Story) -> None:
+    """Make the voices, and look at music, watermark and words. Raises MediaError for what would fail in the end."""
+    film, room = story.film, run.room
+    if film.music is not None:
+        await room.seconds_of(film.music.file)
+    if film.watermark is not None:
+        await room.check_picture(film.watermark.file)
+    for where, words in _drawn_words(story):
+        if not room.can_draw(words):
+            raise MediaError(
+                "no font on this machine has enough of its letters",
+                where=f"{story.name}, {where}",
+                next_step="Install a font for its script, or leave it out. Nothing was bought.",
+            )
+    for scene in story.scenes:
+        sound = await narration_of(run, story, scene)
+        if sound is not None:
+            seconds = await room.seconds_of(sound)
+            if seconds > scene.seconds:
+                run.tell(Noticed(story.name, scene.id, too_long(float(seconds), scene.seconds)))
+
+
+def _drawn_words(story: Story) -> Iterator[tuple[str, str]]:
+    """Words that become pictures, and where they are written."""
+    film = story.film
+    for name, card in (("film.title_card", film.title_card), ("film.end_card", film.end_card)):
+        if card is not None:
+            yield name, card.text
+    if film.subtitles == "burned":
+        for scene in story.scenes:
+            if scene.caption:
+                yield f"scene {scene.id}", scene.caption

@@ -81,7 +81,7 @@ class Cutting:
     async def _clip(self, place: int) -> Clip:
         step = self._steps[place]
         segment = await asyncio.shield(self._segments[place])
-        skip = left_out(await self.seam(place))
+        skip = left_out(await self.seam(place), doubled=self._story.film.drop_doubled)
         transition = step.scene.transition
         if transition is None or (place == 0 and self.opening is None):
             return Clip(segment, chapter_of(step), skip=_less_than_all(skip, segment))

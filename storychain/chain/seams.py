@@ -29,13 +29,22 @@ async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecor
     return record
 
 
-def left_out(seam: SeamRecord | None) -> Fraction:
-    """Seconds at a segment's head that show nothing new, where that is sure; never all of it."""
-    return seam.seconds if seam is not None and seam.confidence >= SURE else Fraction(0)
+def left_out(seam: SeamRecord | None, *, doubled: bool) -> Fraction:
+    """Seconds at a segment's head that show nothing new, where that is sure.
+
+    A segment that begins with the very frame it continues shows that frame twice: it is left out only if `doubled`
+    frames are to be. Many providers begin so and count it in the length they were paid for, and to leave it out has
+    pictures encoded anew that would else be copied.
+    """
+    if seam is None or seam.confidence < SURE or (seam.frames == 1 and not doubled):
+        return Fraction(0)
+    return seam.seconds
 
 
 def said_of(seam: SeamRecord) -> str | None:
-    """What a person should know of a seam, or None where a segment simply goes on."""
+    """What a person should know of a seam at once, or None where a segment goes on or begins with one frame doubled."""
+    if seam.frames == 1:
+        return None
     what = {
         "merged": "it holds the whole video before it once more",
         "repeated": f"its first {_frames(seam)} repeat what was shown",
@@ -48,4 +57,4 @@ def said_of(seam: SeamRecord) -> str | None:
 
 
 def _frames(seam: SeamRecord) -> str:
-    return f"{seam.frames} frames" if seam.frames != 1 else "frame"
+    return f"{seam.frames} frames"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from storychain.story.finishing import CORNERS, HANDOVERS, MATCHES, NO_TRANSITION, SUBTITLES, TRANSITIONS
+from storychain.story.finishing import CORNERS, DOUBLED, HANDOVERS, MATCHES, NO_TRANSITION, SUBTITLES, TRANSITIONS
 from storychain.story.values import read_flag, read_line, read_text, read_word
 
 _TIME = {"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?s?$"}, {"type": "number", "minimum": 0}]}
@@ -31,6 +31,7 @@ TransitionName = Annotated[str, BeforeValidator(read_word), _word((NO_TRANSITION
 SubtitleKind = Annotated[str, BeforeValidator(read_word), _word(SUBTITLES)]
 MatchName = Annotated[str, BeforeValidator(read_word), _word(MATCHES)]
 CornerName = Annotated[str, BeforeValidator(read_word), _word(CORNERS)]
+DoubledName = Annotated[str, BeforeValidator(read_word), _word(DOUBLED)]
 HandoverName = Annotated[str, BeforeValidator(read_word), _word(HANDOVERS)]
 FormatName = Annotated[
     str, BeforeValidator(read_word), WithJsonSchema({"type": "string", "examples": ["9:16 blur", "1:1", "web", "gif"]})
@@ -136,6 +137,13 @@ class WrittenFilm(_Written):
         default=None,
         description="Loudness the film's sound is brought to, in LUFS, or off. Default: -14.",
         examples=[-14, "off"],
+    )
+    doubled_frames: DoubledName | None = Field(
+        default=None,
+        description="A segment that begins with the very frame it continues shows it twice. keep (default) shows all "
+        "that was bought, copied as it came; drop leaves such a frame out where it is sure, and encodes the pictures "
+        "up to the next key frame anew. More than one repeated frame is always left out.",
+        examples=["drop"],
     )
     fade_in: Time | None = Field(default=None, description="Fade from black at the beginning.", examples=["0.5s"])
     fade_out: Time | None = Field(default=None, description="Fade to black at the end.", examples=["1s"])

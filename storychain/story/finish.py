@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from storychain.story.finishing import (
     COPIES,
     CORNERS,
+    DOUBLED,
     FITS,
     FORMAT_RATIOS,
     HANDOVERS,
@@ -82,6 +83,7 @@ class Finisher:
             subtitles=cast("Literal['soft', 'burned', 'off']", subtitles),
             language=self._language((*at, "language"), written.language),
             loudness=self._loudness((*at, "loudness"), written.loudness),
+            drop_doubled=self._one_of((*at, "doubled_frames"), written.doubled_frames, DOUBLED) == "drop",
             fade_in=self._time((*at, "fade_in"), written.fade_in, Fraction(0), most=30),
             fade_out=self._time((*at, "fade_out"), written.fade_out, Fraction(0), most=30),
             watermark=self._watermark((*at, "watermark"), written.watermark),

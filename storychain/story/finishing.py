@@ -26,6 +26,7 @@ TRANSITIONS: dict[str, str] = {
 """Transitions by their names in stories, and as ffmpeg's xfade calls them."""
 
 NO_TRANSITION = "none"
+DOUBLED = ("keep", "drop")
 SUBTITLES = ("soft", "burned", "off")
 MATCHES = ("none", "color", "loudness", "both")
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
@@ -104,6 +105,7 @@ class Finishing:
     subtitles: Literal["soft", "burned", "off"] = "soft"
     language: str = "eng"
     loudness: float | None = -14.0
+    drop_doubled: bool = False
     fade_in: Fraction = Fraction(0)
     fade_out: Fraction = Fraction(0)
     watermark: Watermark | None = None

@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     _plan(commands)
     _run(commands)
     _assemble(commands)
+    _inspect(commands)
     _status(commands)
     _export(commands)
     _settling(commands)
@@ -163,6 +164,18 @@ def _assemble(commands: _Commands) -> None:
     assemble.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     assemble.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(assemble)
+
+
+def _inspect(commands: _Commands) -> None:
+    inspect = _command(commands, "inspect", "inspecting", "inspect_stories", "measure and draw the seams of stories")
+    _stories(inspect)
+    inspect.add_argument("--json", action="store_true", help="print one JSON document")
+    fail_on = "exit with 3 on these findings: any, or names such as brightness,black; NAME=LIMIT sets another limit"
+    inspect.add_argument("--fail-on", action="append", metavar="NAMES", help=fail_on)
+    inspect.add_argument("--no-pictures", action="store_true", help="measure only")
+    inspect.add_argument("--local", action="store_true", help="of the free preview's segments")
+    inspect.add_argument("--out", metavar="DIR", help="where films are; pictures go beside them (default: films)")
+    _workspace(inspect)
 
 
 def _status(commands: _Commands) -> None:

@@ -85,7 +85,7 @@ async def _render(
     async with provider(at, arguments, ffmpeg.path) as opened:
         with _listener(arguments) as tell:
             run = replace(
-                _run(at, ledger, opened, ffmpeg, tell),
+                a_run(at, ledger, opened, ffmpeg, tell),
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,
@@ -93,7 +93,8 @@ async def _render(
             return await _until_interrupted(run, stories, render_all(run, stories))
 
 
-def _run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Callable[[Event], None]) -> Run:
+def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Callable[[Event], None]) -> Run:
+    """A run by the settings, without caps."""
     settings = at.settings
     return Run(
         id=uuid.uuid4().hex,
@@ -128,7 +129,7 @@ async def _assemble(
     ffmpeg = find_ffmpeg(os.environ)
     offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
     with _listener(arguments) as tell:
-        run = _run(at, ledger, offline, ffmpeg, tell)
+        run = a_run(at, ledger, offline, ffmpeg, tell)
         return await _until_interrupted(run, stories, assemble_all(run, stories))
 
 

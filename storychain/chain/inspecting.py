@@ -1,0 +1,166 @@
+"""Looking at a story's stored segments: how each is, and how each goes on from the one before. Nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.chain.opening import opening_of
+from storychain.chain.recipe import film_path
+from storychain.chain.run import Run
+from storychain.chain.seams import left_out, seam_between
+from storychain.errors import MediaError
+from storychain.locks import lock
+from storychain.media.looks import drift
+from storychain.media.looks.drift import draw_drift
+from storychain.media.looks.frames import Shown
+from storychain.media.looks.limits import Finding, Limit, findings_of_seam, findings_of_segment
+from storychain.media.looks.seam_picture import draw_seam
+from storychain.media.looks.seams import SeamMeasures, measure_seam
+from storychain.media.looks.segments import SegmentMeasures, measure_segment
+from storychain.plan import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from storychain.ledger import SeamRecord
+    from storychain.media.prepare import Prepared
+    from storychain.plan import Facts, Step
+    from storychain.story.model import Story
+
+_AT_ONCE = 2
+"""Segments and seams measured side by side; decoding takes a core each."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A segment: the scene's name, its measures, what is too much."""
+
+    name: str
+    measures: SegmentMeasures
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeamLookedAt:
+    """A seam: the scenes before and after it, how the later begins, the measures, what is too much, its picture."""
+
+    before: str
+    after: str
+    cut: bool
+    found: SeamRecord | None
+    measures: SeamMeasures
+    findings: tuple[Finding, ...]
+    picture: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """All of a story that is here; `missing` names the scenes that are not. `chart` is of the drift over the film."""
+
+    story: Story
+    segments: tuple[LookedAt, ...]
+    seams: tuple[SeamLookedAt, ...]
+    missing: tuple[str, ...]
+    chart: Path | None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is too much."""
+        looked: tuple[LookedAt | SeamLookedAt, ...] = (*self.segments, *self.seams)
+        return tuple(finding for one in looked for finding in one.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A segment as the film shows it; `seam` is how it begins against the one before, `cut` that it is meant to cut."""
+
+    name: str
+    prepared: Prepared
+    begin: int = 0
+    cut: bool = False
+    seam: SeamRecord | None = None
+    follows: bool = True
+
+    @property
+    def shown(self) -> Shown:
+        return Shown.of(self.prepared, self.begin)
+
+
+async def inspect(
+    run: Run,
+    story: Story,
+    facts: Facts,
+    steps: Sequence[Step],
+    limits: Mapping[str, Limit],
+    *,
+    pictures: bool,
+) -> Inspection:
+    """Measure a story's segments and seams; with `pictures` each seam is drawn. Raises MediaError if none is here."""
+    seen = await _seen(run, story, facts, steps)
+    if not seen:
+        raise MediaError(
+            "no segment of it is here",
+            where=story.name,
+            next_step=f"`storychain run {story.path}` brings them in, with --local for a free preview.",
+        )
+    room = asyncio.Semaphore(_AT_ONCE)
+    folder = film_path(run.ledger, run.out, story.name, free=run.provider.free).with_suffix(".seams")
+
+    async def segment(one: _Seen) -> LookedAt:
+        async with room:
+            measures = await measure_segment(one.prepared.picture, one.prepared.sound)
+        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits))
+
+    async def seam(number: int, before: _Seen, after: _Seen) -> SeamLookedAt:
+        async with room:
+            measures = await measure_seam(before.shown, after.shown)
+            findings = findings_of_seam(measures, cut=after.cut, limits=limits)
+            png = folder / f"{number:03}-{before.name}-{after.name}.png" if pictures else None
+            if png is not None:
+                names = (before.name, after.name)
+                await draw_seam(before.shown, after.shown, measures, png, names=names, cut=after.cut, limits=limits)
+        return SeamLookedAt(before.name, after.name, after.cut, after.seam, measures, findings, png)
+
+    pairs = [pair for pair in pairwise(seen) if pair[1].follows]
+    if pictures:
+        folder.mkdir(parents=True, exist_ok=True)
+    segments = await asyncio.gather(*(segment(one) for one in seen))
+    seams = await asyncio.gather(*(seam(number, *pair) for number, pair in enumerate(pairs, 1)))
+    chart = folder / "drift.png" if pictures and len(pairs) == len(seen) - 1 and pairs else None
+    if chart is not None:
+        scenes = [
+            drift.Scene(one.name, looked.measures, one.begin, cut=one.cut)
+            for one, looked in zip(seen, segments, strict=True)
+        ]
+        await draw_drift(scenes, [one.measures for one in seams], chart, limits=limits)
+    here = {one.name for one in seen}
+    missing = tuple(step.scene.id for step in steps if step.scene.id not in here)
+    return Inspection(story, tuple(segments), tuple(seams), missing, chart)
+
+
+async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> list[_Seen]:
+    """The segments that are here, in the film's order, each from where it shows something new."""
+    seen: list[_Seen] = []
+    if story.start is not None and story.start.include:
+        seen.append(_Seen("opening", await opening_of(run, story, facts)))
+    follows = True
+    for place, step in enumerate(steps):
+        if step.action is not Action.REUSE:
+            follows = False
+            continue
+        path = run.workspace.segment(step.key)
+        async with lock(run.workspace.key_lock(step.key)):
+            prepared = await run.room.prepare(path, run.workspace.prepared(step.key), strict=False)
+        cut = step.scene.join == "cut" or (place == 0 and not step.from_start)
+        seam = None
+        continues = step.parent == steps[place - 1].key if place else step.from_start
+        if follows and seen and continues and not cut:
+            seam = await seam_between(run, seen[-1].prepared, prepared)
+        begin = round(left_out(seam, doubled=story.film.drop_doubled) * prepared.probe.fps)
+        seen.append(_Seen(step.scene.id, prepared, begin, cut or not continues, seam, follows=follows))
+        follows = True
+    return seen

@@ -1,0 +1,56 @@
+"""The seam report: what it prints, what it draws, and what a gate makes of it."""
+
+import json
+
+from PIL import Image
+
+from tests.stage import story_file
+
+
+def test_the_report_names_every_seam_and_draws_it(desk):
+    path = story_file(desk.folder, 3)
+    assert desk.run("run", path, "--yes").returncode == 0
+    told = desk.run("inspect", path)
+    assert told.returncode == 0, told.stderr
+    assert "3 segments, 2 seams" in told.stdout
+    assert "s1 → s2" in told.stdout
+    folder = desk.folder / "films" / "tale.seams"
+    assert sorted(one.name for one in folder.iterdir()) == ["001-s1-s2.png", "002-s2-s3.png", "drift.png"]
+    with Image.open(folder / "001-s1-s2.png") as picture:
+        assert picture.width > 1000
+
+
+def test_a_gate_fails_on_what_it_names_and_on_nothing_else(desk):
+    path = story_file(desk.folder, 2)
+    assert desk.run("run", path, "--yes").returncode == 0
+    strict = desk.run("inspect", path, "--json", "--no-pictures", "--fail-on", "motion=0,loudness")
+    assert strict.returncode == 3
+    assert "motion" in strict.stderr
+    (story,) = json.loads(strict.stdout)["stories"]
+    (seam,) = story["seams"]
+    assert (seam["before"], seam["after"], seam["cut"]) == ("s1", "s2", False)
+    assert seam["kind"] in ("tail", "repeated")
+    assert [finding["name"] for finding in seam["findings"]] == ["motion"]
+    assert seam["picture"] is None
+    assert {"brightness_step", "colour_step", "sharpness_ratio", "loudness_step"} <= set(seam["measures"])
+    assert not (desk.folder / "films" / "tale.seams").exists()
+    lenient = desk.run("inspect", path, "--no-pictures", "--fail-on", "black")
+    assert lenient.returncode == 0
+
+
+def test_what_is_not_here_is_named(desk):
+    path = story_file(desk.folder, 2)
+    nothing = desk.run("inspect", path)
+    assert nothing.returncode == 3
+    assert "no segment of it is here" in nothing.stderr
+    assert desk.run("run", path, "--yes").returncode == 0
+    longer = story_file(desk.folder, 3)
+    told = desk.run("inspect", longer, "--no-pictures")
+    assert "not here yet: s3" in told.stdout
+
+
+def test_a_gate_that_names_nothing_known_is_refused(desk):
+    told = desk.run("inspect", story_file(desk.folder, 1), "--fail-on", "brigthness")
+    assert told.returncode == 2
+    assert "brightness" in told.stderr
+    assert desk.run("inspect", story_file(desk.folder, 1), "--fail-on", "black=-1").returncode == 2

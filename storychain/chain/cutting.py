@@ -70,6 +70,12 @@ class Cutting:
         opening = [] if self.opening is None else [await self._opening_clip()]
         return opening + [await self._clip(place) for place, _ in enumerate(self._steps)]
 
+    @property
+    def going_on(self) -> list[bool]:
+        """Of each clip, whether it was made to continue the one before it."""
+        scenes = [self._continued(place) is not None for place, _ in enumerate(self._steps)]
+        return scenes if self.opening is None else [False, *scenes]
+
     async def seam(self, place: int) -> SeamRecord | None:
         """How the segment at `place` begins against the one it continues; None where it continues none."""
         return await asyncio.shield(self._seams[place])

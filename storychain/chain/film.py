@@ -57,7 +57,12 @@ class FilmInTheMaking:
         """Join everything into the film at `path` and put it on record."""
         run, story = self._run, self._story
         await self._stand_ins()
-        clips, first = await with_cards(run, story, await self._cutting.clips())
+        clips = await self._cutting.clips()
+        if story.film.match_color or story.film.match_loudness:
+            film = story.film
+            going_on = self._cutting.going_on
+            clips = await run.room.matched(clips, going_on, color=film.match_color, loudness=film.match_loudness)
+        clips, first = await with_cards(run, story, clips)
         edit = run.room.edit(clips, drawn=draws(story))
         scenes = first + (self._cutting.opening is not None)
         dress = dress_of(story, edit, scenes, await voices_of(run, story, edit, scenes))

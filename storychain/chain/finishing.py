@@ -93,7 +93,7 @@ def sounds_alone(story: Story) -> bool:
     """Whether the film's sound is that of its segments and nothing before, under or over them."""
     film = story.film
     spoken = any(scene.narration or scene.narration_file for scene in story.scenes)
-    return not (spoken or film.music or film.title_card)
+    return not (spoken or film.music or film.title_card or film.match_loudness)
 
 
 def draws(story: Story) -> bool:

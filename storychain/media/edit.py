@@ -27,7 +27,7 @@ class Clip:
     """A prepared segment in a film, and the title of its chapter.
 
     Its first `skip` seconds are left out. It comes in over the last `blend` seconds of the clip before, by the
-    `transition` of that name. `grade` are filters its pictures go through.
+    `transition` of that name. `grade` are filters its pictures go through, `gain` is in dB on its sound.
     """
 
     prepared: Prepared
@@ -36,6 +36,7 @@ class Clip:
     blend: Fraction = Fraction(0)
     transition: str = "fade"
     grade: tuple[Filter, ...] = ()
+    gain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,16 @@ def _shot(number: int, clip: Clip, form: Form) -> Shot:
     return Shot(number, begin, frames, round(clip.blend * form.fps), clip.transition, bool(clip.grade))
 
 
-def heard_in(edit: Edit, sounds: Sequence[Path]) -> tuple[Heard, ...]:
-    """What is heard of each clip's sound (48 kHz WAVs), just as long as its pictures are seen."""
+def heard_in(edit: Edit, clips: Sequence[Clip], sounds: Sequence[Path] | None = None) -> tuple[Heard, ...]:
+    """What is heard of each clip, just as long as its pictures are seen; of other `sounds` (48 kHz WAVs) if given."""
     fps = edit.form.fps
-    shots = zip(edit.shots, sounds, strict=True)
-    return heard_of([Cut(sound, shot.begin / fps, shot.frames / fps, shot.blend / fps) for shot, sound in shots])
+    used = sounds or [clip.prepared.sound for clip in clips]
+    return heard_of(
+        [
+            Cut(sound, shot.begin / fps, shot.frames / fps, shot.blend / fps, clip.gain)
+            for shot, sound, clip in zip(edit.shots, used, clips, strict=True)
+        ]
+    )
 
 
 def frames_in(prepared: Prepared, form: Form) -> int:

@@ -89,7 +89,7 @@ async def assemble(
         need_space(out.parent, _size_of(made, edit.seconds))
         chapters = [clip.title for clip in clips] if dress.chapters else []
         await asyncio.to_thread(_lay_out, Path(lists), edit, made, chapters, title, note)
-        sound = await sound_of(ffmpeg, dress, heard_in(edit, [one.sound for one in alike]), aside, sound)
+        sound = await sound_of(ffmpeg, dress, heard_in(edit, clips, [one.sound for one in alike]), aside, sound)
         track = await _track(dress, edit, Path(lists))
         argv = [*_argv(alike[0], edit, made, sound, track), str(aside / _FILM)]
         share = _joining(edit.seconds, on_progress, drawn=bool(drawn))

@@ -19,6 +19,7 @@ from storychain.media.alongside import Alongside
 from storychain.media.aside import folder_aside
 from storychain.media.dressing import Dress
 from storychain.media.edit import Clip, Edit, edit_of, heard_in
+from storychain.media.evening import same_colours, same_loudness
 from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.looks.ending import ending_of
@@ -83,6 +84,11 @@ class CuttingRoom(Protocol):
 
     async def gain(self, clips: Sequence[Clip], loudness: float | None) -> float | None:
         """The gain (dB) that brings a film of the clips to a loudness (LUFS); None where none is asked for."""
+
+    async def matched(
+        self, clips: Sequence[Clip], going_on: Sequence[bool], *, color: bool, loudness: bool
+    ) -> list[Clip]:
+        """The clips with steps between them evened out, where they go on from the one before."""
 
     async def ending(self, segment: Prepared) -> str | None:
         """What is wrong with how a segment ends, for a person; None where another may continue it."""
@@ -158,13 +164,20 @@ class FfmpegRoom:
         """See `tool.Ffmpeg`."""
         return self.ffmpeg.version
 
+    async def matched(
+        self, clips: Sequence[Clip], going_on: Sequence[bool], *, color: bool, loudness: bool
+    ) -> list[Clip]:
+        """See `evening`."""
+        made = await same_loudness(self.ffmpeg, clips) if loudness else list(clips)
+        return await same_colours(self.ffmpeg, made, going_on) if color else made
+
     async def ending(self, segment: Prepared) -> str | None:
         """See `looks.ending`."""
         return (await ending_of(segment.picture)).reason
 
     def heard(self, clips: Sequence[Clip]) -> tuple[Heard, ...]:
         """See `edit.heard_in`."""
-        return heard_in(edit_of(clips), [clip.prepared.sound for clip in clips]) if clips else ()
+        return heard_in(edit_of(clips), clips) if clips else ()
 
     async def gain(self, clips: Sequence[Clip], loudness: float | None) -> float | None:
         """See `loudness.gain_for`."""

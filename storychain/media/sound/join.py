@@ -155,6 +155,8 @@ def read(heard: Heard, place: int, count: int) -> Samples:
     with wave.open(str(heard.sound), "rb") as opened:
         opened.setpos(min(heard.begin + place, opened.getnframes()))
         found = np.frombuffer(opened.readframes(count), "<i2").reshape(-1, CHANNELS) / _SCALE
+    if heard.gain:
+        found = found * 10 ** (heard.gain / 20)
     return np.pad(found, ((0, count - len(found)), (0, 0)))
 
 

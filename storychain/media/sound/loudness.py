@@ -128,7 +128,7 @@ def blocks_of(heard: Sequence[Heard], loudness: Sequence[Loudness]) -> NDArray[n
     energies = np.zeros(max(0, len(bounds) - 1))
     for number, (one, told) in enumerate(zip(heard, loudness, strict=True)):
         ends = np.minimum(np.arange(len(told.powers) + 1) * BLOCK, told.samples)
-        grown = np.append(0.0, np.cumsum(np.array(told.powers) * np.diff(ends)))
+        grown = 10 ** (one.gain / 10) * np.append(0.0, np.cumsum(np.array(told.powers) * np.diff(ends)))
         begin, end = places[number], places[number] + one.samples
         within = np.clip(bounds, begin, end) - begin + one.begin
         over = heard[number + 1].overlap if number + 1 < len(heard) else 0

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A stretch in exact seconds: `seconds` of a WAV from `begin` on, over the last `overlap` of the one before."""
+    """A stretch in exact seconds: `seconds` of a WAV from `begin` on, over the last `overlap` of the one before.
+
+    `gain` is in dB.
+    """
 
     sound: Path
     begin: Fraction
     seconds: Fraction
     overlap: Fraction = Fraction(0)
+    gain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,14 @@ class Heard:
     """`samples` of a WAV (48 kHz stereo, 16 bits) from sample `begin` on.
 
     They come in over the last `overlap` samples of the stretch before, by which the whole gets shorter; 0 is a hard
-    join. An overlap takes at most half of either stretch.
+    join. An overlap takes at most half of either stretch. `gain` (dB) is this stretch's own.
     """
 
     sound: Path
     begin: int
     samples: int
     overlap: int = 0
+    gain: float = 0.0
 
 
 def heard_of(cuts: Sequence[Cut]) -> tuple[Heard, ...]:
@@ -50,7 +55,7 @@ def heard_of(cuts: Sequence[Cut]) -> tuple[Heard, ...]:
         before, end = end, start + cut.seconds
         place = samples_of(start)
         samples, overlap = samples_of(end) - place, samples_of(before) - place
-        heard.append(Heard(cut.sound, samples_of(cut.begin), samples, overlap))
+        heard.append(Heard(cut.sound, samples_of(cut.begin), samples, overlap, cut.gain))
     return tuple(heard)
 
 

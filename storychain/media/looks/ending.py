@@ -6,7 +6,7 @@ An answer of yes may make a person pay for the scene again, so what counts is wh
 - frozen: for its last second, at least, every frame has been the same picture, grain and all, and it moved before;
 - blurred: each of its last five frames has less than a quarter of the detail that its own sharp frames have, in the
   finest scales far more than in the coarse ones, and it is not because the camera races. A smooth sky, mist or a dark
-  room have little detail in all scales; what is only out of focus in part keeps more than a quarter.
+  room have little detail in all scales; where a quarter of the view or more stays sharp, it is focus, not blur.
 
 Of a long segment the last ten seconds are looked at. Nothing is decided here but these three.
 """
@@ -60,6 +60,9 @@ _PLACE, _OCTAVES = 32, 4
 
 _FEWEST, _LEAST_SEEN = 6, 0.1
 """Squares, and share of them, that must have something in them for sharpness to be told."""
+
+_SHARPER = 0.75
+"""Share of the places that the one which tells is sharper than."""
 
 _RACING = 3.0
 """Mean change of a pixel in levels from frame to frame, per 1/24 s, above which movement may be what blurs."""
@@ -158,8 +161,9 @@ def _blur(details: list[tuple[int, _Detail | None]], steps: list[float]) -> tupl
 def _detail_of(shown: NDArray[np.float32]) -> _Detail | None:
     """Energy of the two finest octaves and of the two after them, in the places where there is something to see.
 
-    It is that of the usual place, not of the picture as a whole: a title has more detail than the rest together, and
-    when it goes the picture is as sharp as before. None where too little of the picture has anything in it.
+    It is that of the place sharper than three in four, not of the picture as a whole: a title has more detail than the
+    rest together, and when it goes the picture is as sharp as before; and where the focus goes over to one thing in
+    the view, that thing is sharp. None where too little of the picture has anything in it.
     """
     bands: list[NDArray[np.float32]] = []
     size = _PLACE
@@ -177,7 +181,7 @@ def _detail_of(shown: NDArray[np.float32]) -> _Detail | None:
     seen = coarse > _EMPTY**2
     if seen.sum() < max(_FEWEST, seen.size * _LEAST_SEEN):
         return None
-    return _Detail(float(np.median(fine[seen])), float(np.median(coarse[seen])))
+    return _Detail(float(np.quantile(fine[seen], _SHARPER)), float(np.quantile(coarse[seen], _SHARPER)))
 
 
 def _by_place(energy: NDArray[np.float32], size: int) -> NDArray[np.float32]:

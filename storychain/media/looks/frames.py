@@ -102,7 +102,7 @@ def facts_of(picture: Path) -> Facts:
 def decoded(picture: Path, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, VideoFrame]]:
     """Frames `begin` up to `end` of a prepared picture with their numbers, decoded from the key frame before on.
 
-    Raises MediaError where the file cannot be read or ends before `begin`.
+    Raises MediaError where the file cannot be read, or has none of them.
     """
     with _opened(picture) as opened:
         stream = opened.streams.video[0]
@@ -121,7 +121,7 @@ def decoded(picture: Path, begin: int = 0, end: int | None = None) -> Iterator[t
                 break
             found = True
             yield number, frame
-    if not found and (end is None or end > begin):
+    if not found:
         raise MediaError(f"there is no frame {begin} in this picture", where=str(picture), next_step=AGAIN)
 
 

@@ -41,10 +41,10 @@ _LEAST_SPREAD = 3.0
 """Code values of deviation below which a plane is too even to tell a gain from."""
 
 _LEAST_OFFSET = 0.75
-"""Code values of change, at the mean, that are worth drawing a segment anew for."""
+"""Code values of change that are worth drawing a segment anew for."""
 
 _LEAST_GAIN = 0.03
-"""Gain, less one, below which there is none: so much is the coding's."""
+"""Gain, less one, below which there is none, nor where it makes less than the least offset: that is the coding's."""
 
 _MOST_GAIN = 1.2
 """A gain is kept within this and its inverse: beyond, it is not light that differs."""
@@ -75,7 +75,7 @@ class Plane:
     @property
     def counts(self) -> bool:
         """Whether anybody would see it."""
-        return abs(self.moves) >= _LEAST_OFFSET or abs(self.gain - 1) >= _LEAST_GAIN
+        return abs(self.moves) >= _LEAST_OFFSET or self.gain != 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _plane(earlier: NDArray[np.float64], later: NDArray[np.float64], *, most: fl
     pairs = [(earlier[-1 - away], later[away]) for away in range(min(_PAIRS, len(earlier), len(later)))]
     fits = [_fit(one, other) for one, other in pairs]
     gain = float(np.clip(np.median([gain for gain, _ in fits]), 1 / _MOST_GAIN, _MOST_GAIN))
-    if abs(gain - 1) < _LEAST_GAIN:
+    if abs(gain - 1) < _LEAST_GAIN or abs(gain - 1) * after[1] < _LEAST_OFFSET:
         gain = 1.0
     steps = [step + (2 * away + 1) * own for away, (_, step) in enumerate(fits)]
     moves = float(np.clip(np.mean(steps), -most, most))

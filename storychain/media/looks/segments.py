@@ -49,7 +49,7 @@ class SegmentMeasures:
     - `flicker`: stretches over which the light goes up and down at least twice a second, by 3 levels or more.
     - `cuts`: frames that begin another view.
     - `sound`: how it sounds.
-    - `course`: brightness and colour twice a second, to draw.
+    - `course`: brightness and colour twice a second, and of the last frame; to draw.
     """
 
     frames: int
@@ -85,7 +85,7 @@ def _measured(picture: Path, sound: Path) -> SegmentMeasures:
         black.append(is_black(shown))
         cuts.take(shown)
         still.take(shown)
-        if number % every == 0:
+        if number % every == 0 or number == facts.frames - 1:
             course.append(Point(number / fps, light[-1], mean_lab(codes, facts.coding)))
     dark = stretches_of(black, fps, _LEAST_BLACK)
     return SegmentMeasures(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from storychain.media.looks.change import apart, standardised
 from storychain.media.looks.stretches import Stretch, stretch
 
 if TYPE_CHECKING:
@@ -18,17 +19,29 @@ _MEAN = 0.08
 """Levels by which a small frame's pixels may change at the mean from one to the next, if it stands. Coding alone makes
 less once it has settled; live grain makes more, even where nothing else moves."""
 
-_MOST = 4.0
+_MOST = 5.0
 """Levels by which any of them may."""
 
-_REFRESHED_MEAN, _REFRESHED_MOST = 1.5, 16.0
-"""The same where a key frame draws a standing picture anew, and since the stretch began."""
+_SLIGHT_MEAN, _SLIGHT_MOST = 1.5, 16.0
+"""The same where a key frame draws a standing picture anew, and well."""
 
-_SETTLED_MEAN, _SETTLED_MOST = 0.5, 5.0
+_REFRESHED = 4.0
+"""Levels by which they may change at the mean where it does so badly; twice as much since it stands."""
+
+_REFRESHED_APART = 0.05
+"""Distance up to light and contrast (0 alike, 2 unlike) that goes with it."""
+
+_EVERYWHERE = 0.4
+"""Share of the pixels that change when a picture is drawn anew. What moves in one place changes fewer."""
+
+_SETTLED_MEAN, _SETTLED_MOST = 0.5, 8.0
 """The same since the stretch settled: a slow zoom moves little from frame to frame, but gets somewhere."""
 
-_SETTLE = 0.25
+_SETTLE = 0.4
 """Seconds that coding takes to draw a standing picture to the end."""
+
+_BETWEEN = 0.2
+"""Seconds that a picture must have stood before a key frame may draw it anew."""
 
 _LEAST = 0.5
 """Seconds that a picture must stand."""
@@ -70,18 +83,14 @@ class StillFinder:
 
     def _stands(self, shown: NDArray[np.float32], last: NDArray[np.float32], first: NDArray[np.float32]) -> bool:
         if not _alike(shown, last, _MEAN, _MOST):
-            # One step may be a key frame's, if it is not one after the other that are.
-            if self._number - self._refreshed < _SETTLE * self._fps or not self._might_be_refreshed(shown, last):
+            # Only once in a while, and after standing, is it a key frame.
+            since = self._number - max(self._begin, self._refreshed)
+            if since < _BETWEEN * self._fps or not _is_drawn_anew(shown, last):
                 return False
-            self._refreshed = self._number
-            self._settled = None
+            self._refreshed, self._settled = self._number, None
         if self._settled is not None and not _alike(shown, self._settled, _SETTLED_MEAN, _SETTLED_MOST):
             return False
-        return _alike(shown, first, _REFRESHED_MEAN, _REFRESHED_MOST)
-
-    def _might_be_refreshed(self, shown: NDArray[np.float32], last: NDArray[np.float32]) -> bool:
-        long_enough = self._number - self._begin >= _SETTLE * self._fps
-        return long_enough and _alike(shown, last, _REFRESHED_MEAN, _REFRESHED_MOST)
+        return _might_be_drawn_anew(shown, first, 2 * _REFRESHED)
 
     def _close(self) -> None:
         if self._number - self._begin >= _LEAST * self._fps:
@@ -91,3 +100,16 @@ class StillFinder:
 def _alike(one: NDArray[np.float32], other: NDArray[np.float32], mean: float, most: float) -> bool:
     step = np.abs(one - other)
     return float(step.mean()) <= mean and float(step.max()) <= most
+
+
+def _is_drawn_anew(shown: NDArray[np.float32], last: NDArray[np.float32]) -> bool:
+    if _alike(shown, last, _SLIGHT_MEAN, _SLIGHT_MOST):
+        return True
+    changed = float((np.abs(shown - last) > 0.5).mean())
+    return changed >= _EVERYWHERE and _might_be_drawn_anew(shown, last)
+
+
+def _might_be_drawn_anew(one: NDArray[np.float32], other: NDArray[np.float32], mean: float = _REFRESHED) -> bool:
+    if float(np.abs(one - other).mean()) > mean:
+        return False
+    return float(apart(standardised(one[None]), standardised(other[None]))[0]) <= _REFRESHED_APART

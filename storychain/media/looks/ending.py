@@ -115,7 +115,7 @@ class _Detail:
 
 
 async def ending_of(picture: Path) -> Ending:
-    """Look at the last ten seconds of a prepared picture; about 0.4 s for 8 s of 720p. Raises MediaError."""
+    """Look at the last ten seconds of a prepared picture; about 0.7 s for 8 s of 720p. Raises MediaError."""
     return await asyncio.to_thread(_looked_at, picture)
 
 

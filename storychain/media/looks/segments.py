@@ -66,7 +66,7 @@ class SegmentMeasures:
 
 
 async def measure_segment(picture: Path, sound: Path) -> SegmentMeasures:
-    """Measure a prepared segment; about 0.6 s for 8 s of 720p, most of it decoding. Raises MediaError."""
+    """Measure a prepared segment; about 0.8 s for 8 s of 720p, most of it decoding. Raises MediaError."""
     return await asyncio.to_thread(_measured, picture, sound)
 
 

@@ -38,6 +38,8 @@ class Settings:
     settle: float = 30.0
     max_credits_per_day: Decimal | None = None
     max_credits_per_month: Decimal | None = None
+    c2pa_cert: Path | None = None
+    c2pa_key: Path | None = None
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
 
 
@@ -52,6 +54,8 @@ _ENVIRONMENT = {
     "settle": "STORYCHAIN_SETTLE",
     "max_credits_per_day": "STORYCHAIN_MAX_CREDITS_PER_DAY",
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
+    "c2pa_cert": "STORYCHAIN_C2PA_CERT",
+    "c2pa_key": "STORYCHAIN_C2PA_KEY",
 }
 
 _DEFAULTS: Mapping[str, str] = {"workspace": ".storychain", "out": "films"}
@@ -138,8 +142,11 @@ _MOST = 10**9
 _LEAST = {"poll": 0.01, "jobs": 1, "job_timeout": 1, "settle": 0, "max_credits_per_day": 0, "max_credits_per_month": 0}
 
 
+_TEXTS = ("workspace", "out", "base_url", "api_key", "c2pa_cert", "c2pa_key")
+
+
 def _parse(name: str, value: object, origin: str) -> Any:
-    if name in ("workspace", "out", "base_url", "api_key"):
+    if name in _TEXTS:
         return _parse_text(name, value, origin)
     try:
         number = Decimal(str(value))

@@ -1,5 +1,6 @@
 """A film for other programs: timelines that say just what the film shows, the lock file, content credentials."""
 
+import asyncio
 import csv
 import datetime
 import hashlib
@@ -945,3 +946,21 @@ def test_credentials_are_found_by_their_box(tmp_path, content, carries):
 def test_what_is_not_there_carries_no_credentials(tmp_path):
     assert not carries_c2pa(tmp_path / "none.mp4")
     assert not carries_c2pa(tmp_path)
+
+
+def test_a_run_with_a_certificate_signs_its_film_and_locks_the_signed_bytes(tmp_path, identity):
+    async def play():
+        async with stage(tmp_path) as at:
+            pair = (identity / "chain.pem", identity / "key.pem")
+            path = story_file(tmp_path, 2)
+            outcome = await at.render(path, certificate=pair)
+            again = await at.render(path, certificate=pair)
+            assert (outcome.status, again.status, at.counts["accepted"]) == ("done", "done", 2)
+            return outcome.film
+
+    film = asyncio.run(play())
+    assert [one["title"] for one in credentials(identity, film)["ingredients"]] == ["tale/s1", "tale/s2"]
+    lock = json.loads(film.with_suffix(".lock.json").read_text())
+    assert lock["film"]["sha256"] == hashlib.sha256(film.read_bytes()).hexdigest()
+    assert [one["scene"] for one in lock["stretches"]] == ["s1", "s2"]
+    assert lock["credits"] == 80

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from storychain.chain.beside import make_beside
+from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
 from storychain.chain.events import FilmReady, Joining
 from storychain.chain.finishing import chapters_of, draws, dress_of, sounds_alone, voices_of, with_cards
@@ -76,8 +77,9 @@ class FilmInTheMaking:
             sound=await self._sound if self._sound else None,
             on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
+        await seal(run, story, self._steps, path)
         recipe, sha256 = recipe_of(story, self._facts, self._steps), await off_loop(sha256_of, path)
-        record = FilmRecord(str(path), recipe, run.provider.free, made.size, float(made.seconds))
+        record = FilmRecord(str(path), recipe, run.provider.free, path.stat().st_size, float(made.seconds))
         await off_loop(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)

@@ -36,6 +36,7 @@ class Run:
     """One run over any number of stories.
 
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way.
+    `certificate` are the PEM files, chain and key, that films are signed with.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Run:
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     retry_failed: bool = False
     paint: Painter = nobody_paints
+    certificate: tuple[Path, Path] | None = None
     now: Callable[[], float] = time.time
 
 

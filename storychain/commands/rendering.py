@@ -20,7 +20,7 @@ from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
-from storychain.errors import AccountError, Interrupted, StorychainError
+from storychain.errors import AccountError, Interrupted, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
@@ -30,10 +30,12 @@ from storychain.report.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
 
     from storychain.chain.events import Event
     from storychain.media.tool import Ffmpeg
     from storychain.provider import Provider
+    from storychain.settings import Settings
     from storychain.story.model import Story
 
 
@@ -108,7 +110,17 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         jobs=settings.jobs,
         slots=asyncio.Semaphore(settings.jobs),
         paint=painter(ffmpeg.path),
+        certificate=_certificate(settings),
     )
+
+
+def _certificate(settings: Settings) -> tuple[Path, Path] | None:
+    cert, key = settings.c2pa_cert, settings.c2pa_key
+    if (cert is None) != (key is None):
+        raise UsageError(
+            "a certificate and its key go together", next_step="Set both STORYCHAIN_C2PA_CERT and STORYCHAIN_C2PA_KEY."
+        )
+    return (cert, key) if cert is not None and key is not None else None
 
 
 def assemble(arguments: argparse.Namespace) -> int:

@@ -48,7 +48,7 @@ from storychain.provider import Job
 from storychain.story import load_story
 from storychain.workspace import Workspace, sha256_of
 from tests.clips import hashes, make
-from tests.stage import story_file
+from tests.stage import stage, story_file
 
 FILM = Fraction(24_000, 1001)
 ODD = """a 'quoted" 100% Größe & <b>"""

@@ -1,104 +1,264 @@
-"""Seams on a grid of made footage: speeds, damage by coding, and all ways in which a segment can begin."""
+"""Seams between made segments: every way in which a later segment can begin, and what must never be cut."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFilter
 
-from storychain.media.seam import HEIGHT, WIDTH, find_seam, grey_frames
+from storychain.errors import MediaError
+from storychain.media.prepare import prepare
+from storychain.media.seam import Seam, find_seam
+from storychain.media.tool import find_ffmpeg
 from tests import clips
+
+FFMPEG = find_ffmpeg(os.environ)
+WIDTH, HEIGHT = 320, 180
+
+DAMAGES: dict[str, tuple[str, ...]] = {
+    "clean": ("-crf", "20"),
+    "crf 30": ("-crf", "30"),
+    "scaled": ("-crf", "22", "-vf", "scale=iw*0.95:-2:flags=bicubic"),
+    "brighter": ("-crf", "22", "-vf", "lutyuv=y=val+3"),
+}
+"""What a provider may do to frames that it sends back."""
+
+VARIABLE = ("-vf", "select='not(eq(mod(n,7),3))'", "-fps_mode", "vfr")
+
+
+def segment(
+    folder: Path, name: str, frames: np.ndarray, *options: str, fps: str = "24", codec: tuple[str, ...] = ()
+) -> Path:
+    """Grey frames (n by height by width) as a prepared picture; a later -vf goes after an earlier one."""
+    filters = [options[at + 1] for at, option in enumerate(options) if option == "-vf"]
+    rest = [part for at, part in enumerate(options) if part != "-vf" and (at == 0 or options[at - 1] != "-vf")]
+    joined = ["-vf", ",".join(filters)] if filters else []
+    made = folder / f"{name}.mp4"
+    height, width = frames.shape[1:]
+    raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{width}x{height}", "-r", fps, "-i", "pipe:0"]
+    coder = codec or ("-c:v", "libx264", "-preset", "veryfast")
+    clips.ffmpeg(
+        *raw, *joined, *coder, "-pix_fmt", "yuv420p", *rest, str(made), stdin=np.ascontiguousarray(frames).tobytes()
+    )
+    return asyncio.run(prepare(FFMPEG, made, folder / name)).picture
+
+
+def seam(
+    folder: Path,
+    before: np.ndarray,
+    after: np.ndarray,
+    *damage: str,
+    fps: Sequence[str] = ("24", "24"),
+    common: tuple[str, ...] = (),
+) -> Seam:
+    """The seam found between two stretches of frames, encoded and prepared as segments are."""
+    one = segment(folder, "before", before, "-crf", "18", *common, fps=fps[0])
+    return find_seam(one, segment(folder, "after", after, *damage, *common, fps=fps[1]))
 
 
 @cache
-def footage(frames: int, *, speed: float, seed: int = 1) -> np.ndarray:
-    """A landscape of soft shapes that the camera passes, with two things moving in it."""
+def landscape(seed: int = 1) -> Image.Image:
+    """Shapes and fine texture, larger than a frame, to move a camera over."""
     rng = np.random.default_rng(seed)
-    waves = rng.uniform(0.02, 0.25, (14, 2)) * rng.choice([-1, 1], (14, 2))
-    heights, phases = rng.uniform(4, 22, 14), rng.uniform(0, 6.28, 14)
-    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    wide, high = 900, 480
+    image = Image.new("L", (wide, high), 120)
+    draw = ImageDraw.Draw(image)
+    for _ in range(140):
+        x, y, size = rng.integers(0, wide), rng.integers(0, high), rng.uniform(5, 70)
+        shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
+        shape((x, y, x + size * rng.uniform(0.4, 1.5), y + size), fill=int(rng.integers(30, 225)))
+    texture = Image.fromarray(rng.normal(0, 6, (high // 2, wide // 2)).astype(np.float32)).resize((wide, high))
+    return Image.fromarray(
+        np.clip(np.asarray(image.filter(ImageFilter.GaussianBlur(1)), float) + texture, 0, 255).astype(np.uint8)
+    )
+
+
+def view(x: float, y: float, zoom: float = 1.0, seed: int = 1) -> np.ndarray:
+    whole = landscape(seed)
+    return np.asarray(
+        whole.transform((WIDTH, HEIGHT), Image.Transform.AFFINE, (zoom, 0, x, 0, zoom, y), Image.Resampling.BICUBIC)
+    )
+
+
+@cache
+def footage(kind: str, frames: int = 168) -> np.ndarray:
+    """Frames of one kind of movement."""
+    rng = np.random.default_rng(3)
+    walk = np.cumsum(rng.normal(0, 1.2, (frames, 2)), axis=0)
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     shown = []
     for n in range(frames):
-        across = x + speed * n
-        frame = 120 + sum(
-            h * np.sin(a * across + b * y + p) for (a, b), h, p in zip(waves, heights, phases, strict=True)
-        )
-        for k in range(2):
-            away = (x - (20 + 40 * k + 1.7 * speed * n) % WIDTH) ** 2 + (
-                y - 27 - 15 * np.sin(0.05 * speed * n + k)
-            ) ** 2
-            frame = np.where(away < 60, 220 - 180 * k, frame)
-        shown.append(frame)
-    return np.array(np.clip(shown, 0, 255), np.uint8)
+        if kind == "pan":
+            frame = view(40 + 1.3 * n, 60 + 0.3 * n)
+        elif kind == "slow pan":
+            frame = view(40 + 0.5 * n, 60)
+        elif kind == "fast pan":
+            frame = view(20 + 3.2 * n, 60)
+        elif kind == "zoom":
+            frame = view(60 + 0.4 * n, 40 + 0.2 * n, 1.6 - 0.003 * n)
+        elif kind == "shake":
+            frame = view(200 + walk[n, 0], 120 + walk[n, 1])
+        elif kind == "still":
+            frame = view(60, 60)
+        elif kind == "grain":
+            frame = np.clip(view(60, 60) + rng.normal(0, 6, (HEIGHT, WIDTH)), 0, 255)
+        elif kind == "loop":
+            frame = view(150 + 30 * np.sin(2 * np.pi * n / 24), 100 + 20 * np.cos(2 * np.pi * n / 24))
+        elif kind == "letterbox":
+            frame = view(40 + 1.1 * n, 60).copy()
+            frame[:24] = frame[-24:] = 16
+        else:
+            assert kind == "small thing"
+            away = np.hypot(columns - 20 - 1.5 * n, rows - 90 - 30 * np.sin(n / 20))
+            frame = np.where(away < 5, 235, view(60, 60))
+        shown.append(np.asarray(frame).astype(np.uint8))
+    return np.array(shown)
 
 
-def worn(frames: np.ndarray, damage: str) -> np.ndarray:
-    """What coding anew, or a grading, does to pictures."""
-    rng = np.random.default_rng(7)
-    pictures = frames.astype(float)
-    if damage == "noise":
-        pictures += rng.normal(0, 4, pictures.shape)
-    if damage == "blur":
-        pictures = (pictures + np.roll(pictures, 1, 1) + np.roll(pictures, 1, 2) + np.roll(pictures, -1, 2)) / 4
-    if damage == "bright":
-        pictures = pictures * 0.85 + 25
-    return np.array(np.clip(pictures, 0, 255), np.uint8)
+def later(film: np.ndarray, repeated: int, *, at: int = 80, more: int = 30) -> np.ndarray:
+    """What follows frame `at` of a film, with so many frames before it once more."""
+    return film[at - repeated : at + more]
 
 
-DAMAGES = ["none", "noise", "blur", "bright"]
+CASES = [
+    (kind, repeated, damage)
+    for number, kind in enumerate(["pan", "slow pan", "fast pan", "zoom"])
+    for turn, repeated in enumerate([0, 1, 2, 3, 11, 24, 48])
+    for damage in [list(DAMAGES)[(number + turn) % len(DAMAGES)]]
+]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("speed", [0.7, 1.5, 4.0])
-@pytest.mark.parametrize("overlap", [2, 3, 8, 24, 48])
-def test_repeated_frames_are_counted(overlap, speed, damage):
-    film = footage(96 + 72, speed=speed)
-    found = find_seam(film[:96], worn(film[96 - overlap :], damage))
-    assert (found.kind, found.frames) == ("repeated", overlap)
+@pytest.mark.parametrize(("kind", "repeated", "damage"), CASES)
+def test_repeated_frames_are_counted(tmp_path, kind, repeated, damage):
+    film = footage(kind)
+    found = seam(tmp_path, film[:80], later(film, repeated), *DAMAGES[damage])
+    assert (found.kind, found.frames) == ("repeated" if repeated else "tail", repeated)
+    assert found.confidence > 0.5
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("speed", [0.2, 0.7, 1.5, 4.0])
-@pytest.mark.parametrize("overlap", [0, 1])
-def test_what_goes_straight_on_is_never_cut(overlap, speed, damage):
-    film = footage(96 + 72, speed=speed)
-    found = find_seam(film[:96], worn(film[96 - overlap :], damage))
-    assert (found.kind, found.frames) == ("tail", 0)
+@pytest.mark.parametrize("damage", ["clean", "brighter"])
+@pytest.mark.parametrize("kind", ["pan", "zoom"])
+def test_a_frozen_head_is_counted(tmp_path, kind, damage):
+    film = footage(kind)
+    frozen = np.concatenate([np.repeat(film[79:80], 24, 0), film[80:110]])
+    found = seam(tmp_path, film[:80], frozen, *DAMAGES[damage])
+    assert (found.kind, found.frames) == ("frozen", 24)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_still_footage_is_never_cut(damage):
-    film = np.repeat(footage(1, speed=0), 168, 0)
-    assert find_seam(film[:96], worn(film[96:], damage)).kind in {"tail", "frozen"}
-    assert find_seam(film[:96], worn(film[96:], damage)).frames == 0
+def test_a_frozen_stretch_after_repeated_frames_goes_as_well(tmp_path):
+    film = footage("pan")
+    found = seam(tmp_path, film[:80], np.concatenate([film[70:80], np.repeat(film[79:80], 14, 0), film[80:110]]))
+    assert (found.kind, found.frames) == ("repeated", 24)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("speed", [0.7, 1.5, 4.0])
-def test_a_merged_video_is_known(speed, damage):
-    film = footage(96 + 72, speed=speed)
-    found = find_seam(film[:96], worn(film, damage))
-    assert (found.kind, found.frames) == ("merged", 96)
+@pytest.mark.parametrize(("length", "damage"), [(80, "clean"), (80, "crf 30"), (30, "brighter"), (9, "clean")])
+def test_a_merged_video_is_known(tmp_path, length, damage):
+    film = footage("pan")
+    found = seam(tmp_path, film[:length], film[: length + 40], *DAMAGES[damage])
+    assert (found.kind, found.frames) == ("merged", length)
 
 
-@pytest.mark.parametrize("still", [4, 12, 30])
-@pytest.mark.parametrize("speed", [0.7, 1.5, 4.0])
-def test_a_frozen_head_is_counted(speed, still):
-    film = footage(96 + 72, speed=speed)
-    after = np.concatenate([np.repeat(film[95:96], still, 0), film[96:]])
-    found = find_seam(film[:96], after)
-    assert found.kind == "frozen"
-    assert found.frames == still
+@pytest.mark.parametrize("repeated", [0, 1, 2, 9, 48])
+def test_footage_of_varying_rate(tmp_path, repeated):
+    film = footage("pan")
+    found = seam(tmp_path, film[:80], later(film, repeated), common=VARIABLE)
+    assert (found.kind, found.frames) == ("repeated" if repeated else "tail", repeated)
 
 
-@pytest.mark.parametrize("seed", range(2, 8))
-def test_other_footage_is_unrelated(seed):
-    found = find_seam(footage(96, speed=1.5), footage(72, speed=1.5, seed=seed))
-    assert (found.kind, found.frames) == ("unrelated", 0)
+@pytest.mark.parametrize("repeated", [0, 1, 8, 40])
+@pytest.mark.parametrize(("fps", "faster"), [(("24", "30"), "fps=30"), (("30", "24"), "fps=24")])
+def test_rates_that_differ(tmp_path, fps, faster, repeated):
+    film = footage("pan")
+    one = segment(tmp_path, "before", film[:80], fps=fps[0])
+    other = segment(tmp_path, "after", later(film, repeated), "-vf", faster, fps=fps[0])
+    new = repeated * int(fps[1]) / int(fps[0])
+    found = find_seam(one, other)
+    assert found.frames == pytest.approx(new, abs=0.76)
+    assert found.kind == ("repeated" if repeated else "tail")
 
 
-def test_frames_of_a_video_are_read_small_and_grey(tmp_path):
-    frames = grey_frames(clips.make(tmp_path / "a.mp4", seconds=1, sound=None))
-    assert frames.shape == (24, HEIGHT, WIDTH)
-    assert frames.dtype == np.uint8
+def test_hevc_of_another_size(tmp_path):
+    film = footage("pan")
+    one = segment(tmp_path, "before", film[:80])
+    coder = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none")
+    other = segment(tmp_path, "after", later(film, 6), "-vf", "scale=256:144", codec=coder)
+    assert find_seam(one, other).frames == 6
+
+
+@pytest.mark.parametrize(("length", "repeated"), [(2, 1), (5, 0), (12, 3), (12, 0), (12, 1)])
+def test_very_short_segments(tmp_path, length, repeated):
+    film = footage("pan")[:60]
+    found = seam(tmp_path, film[20 - length : 20], film[20 - repeated : 26])
+    assert found.frames in ({0, repeated} if length < 6 else {repeated})
+
+
+def faded(film: np.ndarray, light: np.ndarray) -> np.ndarray:
+    return np.clip(16 + (film.astype(float) - 16) * light[:, None, None], 0, 255).astype(np.uint8)
+
+
+def flashing(film: np.ndarray, every: int) -> np.ndarray:
+    lit = film.copy()
+    lit[::every, HEIGHT // 3 :] = 235
+    return lit
+
+
+def never_cut() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Pairs that go on, or show something else; whatever they look like."""
+    pan, still, shake = footage("pan"), footage("still"), footage("shake")
+    other = np.array([view(300 - 1.1 * n, 90, seed=2) for n in range(60)])
+    black = np.full_like(pan[:60], 16)
+    down, up = np.linspace(1, 0, 24), np.linspace(0, 1, 24)
+    end, fade_in = np.ones(80), np.ones(60)
+    end[-24:], fade_in[:24] = down, up
+    doubled = np.repeat(pan, 2, 0)
+    pause = np.concatenate([pan[:80], np.repeat(pan[79:80], 30, 0), pan[80:]])
+    moved_on = np.concatenate([pan[:80], np.repeat(pan[79:80], 60, 0)])
+    return {
+        "a cut": (pan[:80], other),
+        "a cut just before": (np.concatenate([other[:40], pan[40:80]]), pan[80:120]),
+        "a cut one frame before": (np.concatenate([other, pan[79:80]]), pan[80:120]),
+        "a cut just after": (pan[:80], np.concatenate([pan[80:82], other])),
+        "nothing moves": (still[:80], still[:40]),
+        "grain on what stands still": (footage("grain")[:80], footage("grain")[80:130]),
+        "a fade through black": (faded(pan[:80], end), faded(pan[80:140], fade_in)),
+        "black after a fade": (faded(pan[:80], end), np.concatenate([black[:20], pan[100:130]])),
+        "black": (black, black[:40]),
+        "a loop": (footage("loop")[:80], footage("loop")[80:140]),
+        "a strobe": (flashing(pan, 2)[:80], flashing(pan, 2)[80:140]),
+        "flashes over a still": (flashing(still, 9)[:80], flashing(still, 9)[80:140]),
+        "a pan back": (pan[:80], pan[79::-1][1:50]),
+        "a hand-held camera": (shake[:80], shake[80:130]),
+        "frames in pairs": (doubled[:81], doubled[81:140]),
+        "frames in pairs, whole": (doubled[:80], doubled[80:140]),
+        "a pause that goes on": (pause[:90], pause[90:150]),
+        "an end that stands still": (moved_on[:100], moved_on[100:140]),
+        "a small thing": (footage("small thing")[:80], footage("small thing")[80:130]),
+        "letterbox": (footage("letterbox")[:80], footage("letterbox")[80:130]),
+    }
+
+
+@pytest.mark.parametrize("name", list(never_cut()))
+def test_real_footage_is_never_cut(tmp_path, name):
+    before, after = never_cut()[name]
+    found = seam(tmp_path, before, after, "-crf", "24")
+    assert found.frames == 0
+    assert found.kind in {"tail", "unrelated"}
+
+
+def test_what_shows_something_else_is_unrelated(tmp_path):
+    before, after = never_cut()["a cut"]
+    assert seam(tmp_path, before, after).kind == "unrelated"
+
+
+def test_what_cannot_be_read_is_an_error_of_ours(tmp_path):
+    (tmp_path / "a.mov").write_bytes(b"no video")
+    with pytest.raises(MediaError, match="cannot be read"):
+        find_seam(tmp_path / "a.mov", tmp_path / "a.mov")
+    with pytest.raises(MediaError, match="cannot be read"):
+        find_seam(tmp_path / "absent.mov", tmp_path / "a.mov")

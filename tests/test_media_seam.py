@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -42,24 +42,29 @@ def segment(
     made = folder / f"{name}.mp4"
     height, width = frames.shape[1:]
     raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{width}x{height}", "-r", fps, "-i", "pipe:0"]
-    coder = codec or ("-c:v", "libx264", "-preset", "veryfast")
+    coder = codec or ("-c:v", "libx264", "-preset", "superfast")
     clips.ffmpeg(
         *raw, *joined, *coder, "-pix_fmt", "yuv420p", *rest, str(made), stdin=np.ascontiguousarray(frames).tobytes()
     )
     return asyncio.run(prepare(FFMPEG, made, folder / name)).picture
 
 
-def seam(
-    folder: Path,
-    before: np.ndarray,
-    after: np.ndarray,
-    *damage: str,
-    fps: Sequence[str] = ("24", "24"),
-    common: tuple[str, ...] = (),
-) -> Seam:
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where prepared segments that several tests begin with are kept."""
+    return tmp_path_factory.mktemp("before")
+
+
+def kept(shelf: Path, frames: np.ndarray, *options: str, fps: str = "24") -> Path:
+    """A segment, made only once."""
+    name = hashlib.sha256(repr((frames.shape, options, fps)).encode() + frames.tobytes()).hexdigest()[:16]
+    made = shelf / name / "picture.mov"
+    return made if made.exists() else segment(shelf, name, frames, *options, fps=fps)
+
+
+def seam(shelf: Path, folder: Path, before: np.ndarray, after: np.ndarray, *damage: str, fps: str = "24") -> Seam:
     """The seam found between two stretches of frames, encoded and prepared as segments are."""
-    one = segment(folder, "before", before, "-crf", "18", *common, fps=fps[0])
-    return find_seam(one, segment(folder, "after", after, *damage, *common, fps=fps[1]))
+    return find_seam(kept(shelf, before, "-crf", "18", fps=fps), segment(folder, "after", after, *damage, fps=fps))
 
 
 @cache
@@ -89,36 +94,36 @@ def view(x: float, y: float, zoom: float = 1.0, seed: int = 1) -> np.ndarray:
 @cache
 def footage(kind: str, frames: int = 168) -> np.ndarray:
     """Frames of one kind of movement."""
-    rng = np.random.default_rng(3)
-    walk = np.cumsum(rng.normal(0, 1.2, (frames, 2)), axis=0)
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
-    shown = []
-    for n in range(frames):
-        if kind == "pan":
-            frame = view(40 + 1.3 * n, 60 + 0.3 * n)
-        elif kind == "slow pan":
-            frame = view(40 + 0.5 * n, 60)
-        elif kind == "fast pan":
-            frame = view(20 + 3.2 * n, 60)
-        elif kind == "zoom":
-            frame = view(60 + 0.4 * n, 40 + 0.2 * n, 1.6 - 0.003 * n)
-        elif kind == "shake":
-            frame = view(200 + walk[n, 0], 120 + walk[n, 1])
-        elif kind == "still":
-            frame = view(60, 60)
-        elif kind == "grain":
-            frame = np.clip(view(60, 60) + rng.normal(0, 6, (HEIGHT, WIDTH)), 0, 255)
-        elif kind == "loop":
-            frame = view(150 + 30 * np.sin(2 * np.pi * n / 24), 100 + 20 * np.cos(2 * np.pi * n / 24))
-        elif kind == "letterbox":
-            frame = view(40 + 1.1 * n, 60).copy()
-            frame[:24] = frame[-24:] = 16
-        else:
-            assert kind == "small thing"
-            away = np.hypot(columns - 20 - 1.5 * n, rows - 90 - 30 * np.sin(n / 20))
-            frame = np.where(away < 5, 235, view(60, 60))
-        shown.append(np.asarray(frame).astype(np.uint8))
-    return np.array(shown)
+    return np.array([frame(kind, n).astype(np.uint8) for n in range(frames)])
+
+
+@cache
+def walk() -> np.ndarray:
+    """Where a hand holds a camera, in pixels, frame by frame."""
+    return np.cumsum(np.random.default_rng(3).normal(0, 1.2, (200, 2)), axis=0)
+
+
+def frame(kind: str, n: int) -> np.ndarray:
+    turn = 2 * np.pi * n / 24
+    camera = {
+        "pan": (40 + 1.3 * n, 60 + 0.3 * n),
+        "slow pan": (40 + 0.5 * n, 60),
+        "fast pan": (20 + 3.2 * n, 60),
+        "zoom": (60 + 0.4 * n, 40 + 0.2 * n, 1.6 - 0.003 * n),
+        "shake": (200 + walk()[n, 0], 120 + walk()[n, 1]),
+        "loop": (150 + 30 * np.sin(turn), 100 + 20 * np.cos(turn)),
+        "letterbox": (40 + 1.1 * n, 60),
+    }
+    shown = view(*camera.get(kind, (60, 60)))
+    if kind == "grain":
+        return np.clip(shown + np.random.default_rng(n).normal(0, 6, shown.shape), 0, 255)
+    if kind == "letterbox":
+        shown = shown.copy()
+        shown[:24] = shown[-24:] = 16
+    if kind == "small thing":
+        rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+        return np.where(np.hypot(columns - 20 - 1.5 * n, rows - 90 - 30 * np.sin(n / 20)) < 5, 235, shown)
+    return shown
 
 
 def later(film: np.ndarray, repeated: int, *, at: int = 80, more: int = 30) -> np.ndarray:
@@ -129,53 +134,54 @@ def later(film: np.ndarray, repeated: int, *, at: int = 80, more: int = 30) -> n
 CASES = [
     (kind, repeated, damage)
     for number, kind in enumerate(["pan", "slow pan", "fast pan", "zoom"])
-    for turn, repeated in enumerate([0, 1, 2, 3, 11, 24, 48])
+    for turn, repeated in enumerate([0, 1, 2, 11, 48])
     for damage in [list(DAMAGES)[(number + turn) % len(DAMAGES)]]
 ]
 
 
 @pytest.mark.parametrize(("kind", "repeated", "damage"), CASES)
-def test_repeated_frames_are_counted(tmp_path, kind, repeated, damage):
+def test_repeated_frames_are_counted(shelf, tmp_path, kind, repeated, damage):
     film = footage(kind)
-    found = seam(tmp_path, film[:80], later(film, repeated), *DAMAGES[damage])
+    found = seam(shelf, tmp_path, film[:80], later(film, repeated), *DAMAGES[damage])
     assert (found.kind, found.frames) == ("repeated" if repeated else "tail", repeated)
     assert found.confidence > 0.5
 
 
 @pytest.mark.parametrize("damage", ["clean", "brighter"])
 @pytest.mark.parametrize("kind", ["pan", "zoom"])
-def test_a_frozen_head_is_counted(tmp_path, kind, damage):
+def test_a_frozen_head_is_counted(shelf, tmp_path, kind, damage):
     film = footage(kind)
     frozen = np.concatenate([np.repeat(film[79:80], 24, 0), film[80:110]])
-    found = seam(tmp_path, film[:80], frozen, *DAMAGES[damage])
+    found = seam(shelf, tmp_path, film[:80], frozen, *DAMAGES[damage])
     assert (found.kind, found.frames) == ("frozen", 24)
 
 
-def test_a_frozen_stretch_after_repeated_frames_goes_as_well(tmp_path):
+def test_a_frozen_stretch_after_repeated_frames_goes_as_well(shelf, tmp_path):
     film = footage("pan")
-    found = seam(tmp_path, film[:80], np.concatenate([film[70:80], np.repeat(film[79:80], 14, 0), film[80:110]]))
+    found = seam(shelf, tmp_path, film[:80], np.concatenate([film[70:80], np.repeat(film[79:80], 14, 0), film[80:110]]))
     assert (found.kind, found.frames) == ("repeated", 24)
 
 
 @pytest.mark.parametrize(("length", "damage"), [(80, "clean"), (80, "crf 30"), (30, "brighter"), (9, "clean")])
-def test_a_merged_video_is_known(tmp_path, length, damage):
+def test_a_merged_video_is_known(shelf, tmp_path, length, damage):
     film = footage("pan")
-    found = seam(tmp_path, film[:length], film[: length + 40], *DAMAGES[damage])
+    found = seam(shelf, tmp_path, film[:length], film[: length + 40], *DAMAGES[damage])
     assert (found.kind, found.frames) == ("merged", length)
 
 
 @pytest.mark.parametrize("repeated", [0, 1, 2, 9, 48])
-def test_footage_of_varying_rate(tmp_path, repeated):
+def test_footage_of_varying_rate(shelf, tmp_path, repeated):
     film = footage("pan")
-    found = seam(tmp_path, film[:80], later(film, repeated), common=VARIABLE)
+    one = kept(shelf, film[:80], *VARIABLE)
+    found = find_seam(one, segment(tmp_path, "after", later(film, repeated), *VARIABLE))
     assert (found.kind, found.frames) == ("repeated" if repeated else "tail", repeated)
 
 
 @pytest.mark.parametrize("repeated", [0, 1, 8, 40])
 @pytest.mark.parametrize(("fps", "faster"), [(("24", "30"), "fps=30"), (("30", "24"), "fps=24")])
-def test_rates_that_differ(tmp_path, fps, faster, repeated):
+def test_rates_that_differ(shelf, tmp_path, fps, faster, repeated):
     film = footage("pan")
-    one = segment(tmp_path, "before", film[:80], fps=fps[0])
+    one = kept(shelf, film[:80], fps=fps[0])
     other = segment(tmp_path, "after", later(film, repeated), "-vf", faster, fps=fps[0])
     new = repeated * int(fps[1]) / int(fps[0])
     found = find_seam(one, other)
@@ -183,18 +189,18 @@ def test_rates_that_differ(tmp_path, fps, faster, repeated):
     assert found.kind == ("repeated" if repeated else "tail")
 
 
-def test_hevc_of_another_size(tmp_path):
+def test_hevc_of_another_size(shelf, tmp_path):
     film = footage("pan")
-    one = segment(tmp_path, "before", film[:80])
+    one = kept(shelf, film[:80])
     coder = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none")
     other = segment(tmp_path, "after", later(film, 6), "-vf", "scale=256:144", codec=coder)
     assert find_seam(one, other).frames == 6
 
 
 @pytest.mark.parametrize(("length", "repeated"), [(2, 1), (5, 0), (12, 3), (12, 0), (12, 1)])
-def test_very_short_segments(tmp_path, length, repeated):
+def test_very_short_segments(shelf, tmp_path, length, repeated):
     film = footage("pan")[:60]
-    found = seam(tmp_path, film[20 - length : 20], film[20 - repeated : 26])
+    found = seam(shelf, tmp_path, film[20 - length : 20], film[20 - repeated : 26])
     assert found.frames in ({0, repeated} if length < 6 else {repeated})
 
 
@@ -244,16 +250,16 @@ def never_cut() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.mark.parametrize("name", list(never_cut()))
-def test_real_footage_is_never_cut(tmp_path, name):
+def test_real_footage_is_never_cut(shelf, tmp_path, name):
     before, after = never_cut()[name]
-    found = seam(tmp_path, before, after, "-crf", "24")
+    found = seam(shelf, tmp_path, before, after, "-crf", "24")
     assert found.frames == 0
     assert found.kind in {"tail", "unrelated"}
 
 
-def test_what_shows_something_else_is_unrelated(tmp_path):
+def test_what_shows_something_else_is_unrelated(shelf, tmp_path):
     before, after = never_cut()["a cut"]
-    assert seam(tmp_path, before, after).kind == "unrelated"
+    assert seam(shelf, tmp_path, before, after).kind == "unrelated"
 
 
 def test_what_cannot_be_read_is_an_error_of_ours(tmp_path):

@@ -60,7 +60,8 @@ def header(picture: Path) -> Header:
 def glance(picture: Path, begin: int, end: int, *, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Frames `begin` up to `end` of a prepared picture as n by height by width bytes; those that there are.
 
-    Frames before `begin` are decoded only as far as others are made from them. Raises MediaError.
+    Frames before `begin` are decoded only as far as others are made from them. Raises MediaError, also where there is
+    none.
     """
     shown: dict[int, NDArray[np.uint8]] = {}
     with _opened(picture) as opened:
@@ -80,6 +81,10 @@ def glance(picture: Path, begin: int, end: int, *, size: tuple[int, int]) -> NDA
                     shown[number] = np.asarray(small.to_ndarray(), np.uint8)
             if end - 1 in shown:
                 break
+    if not shown:
+        raise MediaError(
+            "there are no frames in this picture where they should be", where=str(picture), next_step=AGAIN
+        )
     return np.array([shown[number] for number in sorted(shown)], np.uint8).reshape(-1, size[1], size[0])
 
 

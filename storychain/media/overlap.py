@@ -1,0 +1,109 @@
+"""Whether a segment begins with the last frames of the one before it.
+
+What lives here: the evidence for more than one repeated frame. What may not: files, and what is made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from storychain.media.likeness import Floats, Views, along, moved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from storychain.media.meeting import Meeting
+
+_ALIKE = 0.5
+"""Part of the earlier segment's own distance over a shift that a matching pair may have."""
+
+_OFF = 0.35
+"""Part of a frame's movement that a match may be off."""
+
+_LIKELY = 0.5
+"""Part of the movement from frame to frame that matched frames may show."""
+
+_NOISY = 0.15
+"""Part of what differs in a repeated frame that shifts explain, at most: the rest is noise of coding."""
+
+_CLOSE = 8
+"""Frames of shift up to which slow movement may be less than the noise of coding."""
+
+
+def overlaps(pair: Meeting) -> float:
+    """How sure it is, from 0 (not at all) to 1, that the later begins with the earlier's last `shift` frames."""
+    if not _quiet(pair):
+        return 0.0
+    return max(_sure(pair, view, fit) for fit in _fits(pair) for view in pair.views)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How far the later's frames are from those they lie over, and from the earlier's last; and, as the measure of
+    both, how far the earlier is from itself so many frames before.
+    """
+
+    matches: Floats
+    last: Floats
+    own: float
+
+
+def _fits(pair: Meeting) -> Iterator[_Fit]:
+    """The pair at its best shift, by distance on both views; for small shifts by movement alone as well."""
+    later, earlier = pair.matched(pair.shift)
+    back, most = round(pair.shift), len(pair.earlier)
+    ends = [most - 1 - number for number in range(min(4, most - back))] or [most - 1]
+    starts = [max(0, end - back) for end in ends]
+    for view in pair.views:
+        yield _Fit(view.across[later, earlier], view.across[later, -1], float(view.earlier[ends, starts].mean()))
+    if back <= _CLOSE:
+        matches = moved(pair.earlier[earlier], pair.later[later])
+        last = moved(pair.earlier[-1:], pair.later[later])
+        yield _Fit(matches, last, float(moved(pair.earlier[starts], pair.earlier[ends]).mean()))
+
+
+def _sure(pair: Meeting, view: Views, fit: _Fit) -> float:
+    """How sure it is by one way of measuring, of place (`view`) and of distance (`fit`)."""
+    later, earlier = pair.matched(pair.shift)
+    back, most = round(pair.shift), len(pair.earlier)
+    cost = max(0.0, float(fit.matches.mean()))
+    if cost >= _ALIKE * fit.own or float((fit.matches < _ALIKE * fit.own).mean()) < 0.85:
+        return 0.0
+    # The head must be more than the last frame again: it has to have moved over a good part of the way.
+    if int((fit.last > 1.5 * cost).sum()) < ceil(len(later) / 3):
+        return 0.0
+    off = abs(_off(view, later, earlier))
+    gone = view.a[-1] - view.a[-1 - back if back < most else 0]
+    goes_on = [along(view.b[i] - view.a[j], gone) for i, j in zip(later[:4], earlier[:4], strict=True)]
+    null = abs(float(np.mean(goes_on)))
+    allowed = _OFF if pair.ratio == 1 else 2 * _OFF
+    if off > allowed or null > _OFF:
+        return 0.0
+    return float(1 - 0.5 * max(cost / fit.own / _ALIKE, off / allowed, null / _OFF))
+
+
+def _quiet(pair: Meeting) -> bool:
+    """Whether next to nothing has moved between the frames laid over each other, but for doubled ones among them."""
+    later, earlier = pair.matched(pair.shift)
+    one, other = pair.earlier[earlier], pair.later[later]
+    step = moved(one, other)
+    difference = other - one
+    whole = (difference**2).sum((1, 2)) - difference.sum((1, 2)) ** 2 / difference[0].size
+    at = len(pair.steps) + earlier
+    beside = np.array([np.percentile(pair.steps[max(0, n - 2) : n + 3], 75) for n in at])
+    return float(((step <= _LIKELY * beside) | (step <= _NOISY * whole)).mean()) >= 0.7
+
+
+def _off(view: Views, later: NDArray[np.intp], earlier: NDArray[np.intp]) -> float:
+    """By how many frames the matched ones are off, told by the movement around each."""
+    inner = (earlier <= -2) & (earlier - 1 >= -len(view.a))
+    if not inner.any():
+        return 0.0
+    ways = (view.a[earlier[inner] + 1] - view.a[earlier[inner] - 1]) * np.float32(0.5)
+    return along(view.b[later[inner]] - view.a[earlier[inner]], ways)

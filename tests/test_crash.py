@@ -11,7 +11,17 @@ from tests.stage import story_file
 
 PER_SCENE = ["jobs", "admit", "submit", "submitted", "job", "completed", "download", "stored"]
 ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]
+ACTS += [(act, occurrence) for act in ("seam", "remember_seam", "in_flight") for occurrence in (1, 2)]
 ACTS += [("quota", 1), ("remember_film", 1)]
+DEATHS = [(act, occurrence, after) for act, occurrence in ACTS for after in (False, True)]
+QUICK = {(act, 2, True) for act in PER_SCENE} | {("submit", 1, False), ("submitted", 3, False)}
+QUICK |= {("remember_seam", 1, False), ("remember_film", 1, True)}
+
+
+def death(act, occurrence, after):
+    """A death as a test; the telling ones are among the quick tests, the rest among the long ones."""
+    marks = [] if (act, occurrence, after) in QUICK else [pytest.mark.slow]
+    return pytest.param(act, occurrence, after, id=f"{act}-{occurrence}-{'after' if after else 'before'}", marks=marks)
 
 
 class Theatre:
@@ -70,8 +80,7 @@ def test_every_outside_act_is_on_the_list(theatre):
         assert theatre.acts[act] >= occurrence
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("act", "occurrence"), ACTS)
+@pytest.mark.parametrize(("act", "occurrence", "after"), [death(*one) for one in DEATHS])
 def test_killed_at_any_act_nothing_is_paid_twice_and_the_film_is_the_same(theatre, tmp_path, act, occurrence, after):
     paid = theatre.accepted()
     died = theatre.order(tmp_path, act=act, occurrence=occurrence, after=after)

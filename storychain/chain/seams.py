@@ -22,9 +22,9 @@ async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecor
         return known
     found = await run.room.seam(before, after)
     seconds = found.frames / after.probe.fps if found.frames else Fraction(0)
-    record = SeamRecord(
-        before.sha256, after.sha256, FINDER, found.kind, found.frames, seconds, round(found.confidence, 3)
-    )
+    # One frame of 24 a second is one or two of 30: what counts is how many different pictures they were.
+    frames = max(1, int(seconds * min(before.probe.fps, after.probe.fps))) if found.frames else 0
+    record = SeamRecord(before.sha256, after.sha256, FINDER, found.kind, frames, seconds, round(found.confidence, 3))
     await off_loop(run.ledger.remember_seam, record)
     return record
 

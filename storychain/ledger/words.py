@@ -45,8 +45,8 @@ FINDER = 1
 class SeamRecord:
     """How a segment begins against the one before it, both by what names their bytes.
 
-    `kind` is what the pictures showed, `frames` those at its head that show nothing new and `seconds` their time;
-    `confidence` is 0 to 1. `finder` counts up when seams are judged differently.
+    `kind` is what the pictures showed, `frames` those at its head that show nothing new, at the slower of the two
+    rates, and `seconds` their time; `confidence` is 0 to 1. `finder` counts up when seams are judged differently.
     """
 
     before: str

@@ -58,6 +58,9 @@ _EMPTY = 3.0
 _PLACE, _OCTAVES = 32, 4
 """Pixels of the squares in which detail is measured, and into how many octaves it is parted."""
 
+_SMALLEST = 240
+"""Pixels of the longest side below which there is too little detail in any picture to tell blur by."""
+
 _FEWEST, _LEAST_SEEN = 6, 0.1
 """Squares, and share of them, that must have something in them for sharpness to be told."""
 
@@ -165,6 +168,8 @@ def _detail_of(shown: NDArray[np.float32]) -> _Detail | None:
     rest together, and when it goes the picture is as sharp as before; and where the focus goes over to one thing in
     the view, that thing is sharp. None where too little of the picture has anything in it.
     """
+    if max(shown.shape) < _SMALLEST:
+        return None
     bands: list[NDArray[np.float32]] = []
     size = _PLACE
     while size >= 4 and min(shown.shape) >= size:

@@ -77,6 +77,7 @@ def test_books_that_differ_say_by_how_much(desk):
     assert "80 credits more than this ledger knows" in desk.run("credits").stdout
 
 
+@pytest.mark.slow
 def test_jobs_are_removed_only_when_their_bytes_are_safe(desk):
     path = story_file(desk.folder, 2)
     assert desk.run("run", path, "--yes").returncode == 0

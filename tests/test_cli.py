@@ -138,6 +138,7 @@ def in_doubt(desk):
     return next(job["id"] for job in jobs if job["body"]["prompt"] != STRANGERS["prompt"])
 
 
+@pytest.mark.slow
 def test_an_unresolved_scene_is_settled_by_adopting_its_job(desk):
     story_file(desk.folder, 2)
     ours = in_doubt(desk)

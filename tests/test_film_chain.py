@@ -56,7 +56,7 @@ def test_what_was_found_is_not_looked_for_again(tmp_path):
     assert len(said) == 1
 
 
-@pytest.mark.parametrize("lost", ["", "s2"])
+@pytest.mark.parametrize("lost", ["", pytest.param("s2", marks=pytest.mark.slow)])
 def test_a_film_is_made_anew_from_what_is_stored(desk, lost):
     path = story_file(desk.folder, 3)
     assert desk.run("run", path, "--yes").returncode == 0

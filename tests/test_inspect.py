@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from PIL import Image
 
 from tests.stage import story_file
@@ -38,6 +39,7 @@ def test_a_gate_fails_on_what_it_names_and_on_nothing_else(desk):
     assert lenient.returncode == 0
 
 
+@pytest.mark.slow
 def test_what_is_not_here_is_named(desk):
     path = story_file(desk.folder, 2)
     nothing = desk.run("inspect", path)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _STILL = 0.15
 """Part of the movement after it that a frozen stretch may show: coders let some of what comes shine through."""
 
+_FAINT = 0.05
+"""Part of the earlier's movement that the later must show to be moving again."""
+
 _SHORT = 5
 """Steps up to which standing still has to be complete to count: slow movement may nearly stand."""
 
@@ -76,7 +79,7 @@ class Meeting:
         lively = float(self.steps[-3:].max())
         for still in range(len(each) - 1, 0, -1):
             least = min(lively, float(each[still : still + 2].max()))
-            if highest[still - 1] <= (_STILL if still > _SHORT else _DOUBLE) * least:
+            if least >= _FAINT * lively and highest[still - 1] <= (_STILL if still > _SHORT else _DOUBLE) * least:
                 return still, True
         return (len(each), False) if highest[-1] <= _STILL * lively else (0, True)
 

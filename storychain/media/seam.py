@@ -91,7 +91,7 @@ def find_seam(before: Path, after: Path) -> Seam:
         if merged is not None:
             return merged
     pair = Meeting(earlier, later, ratio, whole=whole)
-    if pair.shift < _TWO and pair.standing == 1:
+    if pair.shift < _TWO and pair.standing <= _GLIMPSE // 2:
         return _judged(pair)
     later = glance(after, 0, _window(other) + _window(other) // 2, size=one.size)
     return _judged(Meeting(earlier, later, ratio, whole=whole))

@@ -21,7 +21,7 @@ ADMITTED = 300
 
 SENTENCES = {
     "written": "When a paid request leaves, exactly one attempt in the ledger is in doubt: its own.",
-    "once": "No key has more than one job that did not fail, unless a person said to buy it again.",
+    "once": "No key has more than one job that did not fail, unless a person or the story said to buy it again.",
     "tries": "No key has more jobs than its story's attempts, unless a person said to buy it again.",
     "owned": "Every accepted job belongs to an attempt, or a question names it, or its attempt is still in doubt.",
     "caps": "No cap (run, story, day, month) is passed by what the provider's books took for it.",
@@ -79,16 +79,25 @@ def ours(world):
 
 
 def _paid_once(world):
+    _note_rejected(world)
     by_prompt = {}
     for job in ours(world):
         by_prompt.setdefault(job.prompt, []).append(job)
     for prompt, jobs in by_prompt.items():
         again = world.bought_again.get(prompt, 0)
+        retaken = world.rejected[prompt]
         whole = [job for job in jobs if not job.fails]
-        if len(whole) > 1 + again:
+        if len(whole) > 1 + again + retaken:
             world.violated("once", f"{prompt!r} was paid {len(whole)} times: {[job.id for job in whole]}")
         if len(jobs) > world.cast.attempts[prompt] + again and not world.restored:
             world.violated("tries", f"{prompt!r} was tried {len(jobs)} times")
+
+
+def _note_rejected(world):
+    """Count what was given up for how it ends; a ledger that was put back has forgotten it, the world has not."""
+    query = "SELECT request, COUNT(*) AS times FROM attempts WHERE code = 'REJECTED' GROUP BY request"
+    for row in rows(world, query):
+        world.rejected[row["request"]] = max(world.rejected[row["request"]], row["times"])
 
 
 def _caps_of_runs(world, processes):
@@ -122,6 +131,8 @@ def _owned(world):
     for job in ours(world):
         if job.fails and world.restored:
             continue  # forgotten, and there is nothing of it to give back
+        if world.restored and world.rejected[job.prompt]:
+            continue  # the copy holds the take before it, and a scene needs no two
         in_question = [row for row in attempts if job.id in (row["message"] or "")]
         in_doubt = [
             row for row in attempts if row["state"] in ("intended", "unresolved") and row["request"] == job.prompt
@@ -214,7 +225,7 @@ def _stopped(world, history, outcome):
             failed = {prompt: sum(job.fails for job in ours(world) if job.prompt == prompt) for prompt in prompts}
             allowed = {scene.prompt: scene.attempts for scene in story.scenes}
             strangers = any(job.stranger and job.fails for job in world.account.jobs)
-            fair = strangers or any(failed[prompt] >= allowed[prompt] for prompt in prompts)
+            fair = strangers or any(failed[prompt] + world.rejected[prompt] >= allowed[prompt] for prompt in prompts)
         case CapReached():
             fair = _caps_are_reached(world, history, story)
         case AccountError():

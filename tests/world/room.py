@@ -60,7 +60,11 @@ class Room:
         return Seam("tail", 0, 1.0, 0.0)
 
     async def ending(self, segment):
-        return None
+        endings = self._process.world.endings
+        if endings is None:
+            return None
+        await self._process.reach("ending")
+        return "it ends in black" if endings.random() < 0.3 else None
 
     def heard(self, clips):
         return tuple(clip.prepared.sound for clip in clips)

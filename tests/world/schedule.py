@@ -7,6 +7,7 @@ a few runs every story has to be done or a person has to be needed for a reason 
 import asyncio
 import random
 import shutil
+from collections import Counter
 from contextvars import Context
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -63,7 +64,10 @@ class World:
         self.disk = Disk(self.workspace.root, self.rng)
         self.weather = weather(self.rng)
         self.account = Account(self.rng, self.weather)
-        self.cast = cast(self.rng, folder)
+        # Chance of its own for what came later, so that the schedules of odd seeds stay what they were.
+        self.endings = random.Random(f"endings {seed}") if seed % 2 == 0 else None
+        self.rejected = Counter()
+        self.cast = cast(self.rng, folder, self.endings)
         self.account.files |= self.cast.public
         self.epoch = 1_790_000_000 + self.rng.randrange(86400 * 3)
         self.ends_of_outages = 0.0

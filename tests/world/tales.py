@@ -27,8 +27,11 @@ class Cast:
         return [scene.prompt for scene in story.scenes]
 
 
-def cast(rng, folder):
-    """Write the stories of a schedule; their start files go into `folder`."""
+def cast(rng, folder, endings=None):
+    """Write the stories of a schedule; their start files go into `folder`.
+
+    With `endings`, some scenes are to be taken again where they end badly.
+    """
     made = Cast()
     model, seconds = rng.choice(MODELS)
     start = _start(rng, folder, made)
@@ -42,7 +45,9 @@ def cast(rng, folder):
                 continue
             join = rng.choice(("extend", "extend", "extend", "last_frame", "cut")) if place else "extend"
             prompt = f"Scene {place} of tale {number} by the sea"
-            scenes.append(Scene(f"s{place}", prompt, prompt, seconds, join, rng.choice((1, 1, 2, 3))))
+            handover = "retake" if endings and endings.random() < 0.4 else "report"
+            attempts = rng.choice((1, 1, 2, 3))
+            scenes.append(Scene(f"s{place}", prompt, prompt, seconds, join, attempts, handover=handover))
         opening = opening or scenes
         path = folder / f"tale{number}.yaml"
         budget = None

@@ -17,10 +17,13 @@ RUN     := $(VENV)/bin/storychain
 READY   := $(VENV)/.storychain-ready
 DEV     := $(VENV)/.storychain-dev-ready
 PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .constraints.txt
+# What is only measured against goes apart from what storychain needs, with whatever versions it wants
+APART   := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target
+BENCH_SLOW ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check soak fuzz bench stories clean
+.PHONY: help setup demo test test-all check soak fuzz bench bench-film stories clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +55,12 @@ fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples
 bench: $(DEV) ## measure what our own time goes into
 	$(VENV)/bin/python tests/bench_media.py
 	$(VENV)/bin/python tests/bench_run.py
+
+bench-film: $(DEV) ## hold joining against other ways of joining (BENCH_SLOW=0 leaves out MoviePy)
+	@test "$(BENCH_SLOW)" = 0 || test -d $(VENV)/moviepy/moviepy \
+	  || { echo "Installing MoviePy ..."; $(APART) $(VENV)/moviepy 'moviepy>=2,<3'; } \
+	  || echo "MoviePy could not be installed; it is left out."
+	@BENCH_SLOW=$(BENCH_SLOW) $(VENV)/bin/python tests/bench_film.py
 
 stories: $(FILMS) ## render every story (RENDER="--max-credits N" to spend)
 

@@ -21,18 +21,7 @@ from storychain.media.probe import probe
 from storychain.media.tool import find_ffmpeg
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests import clips
-
-SOUND = "anoisesrc=c=pink:a=0.1:d=8:r=48000:s={place},tremolo=f=0.5[n];sine=f={pitch}:r=48000:d=8[s];[n][s]amix"
-
-
-def segment(folder: Path, place: int) -> Path:
-    path = folder / f"segment {place}.mp4"
-    if not path.exists():
-        pictures = ["-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=24:d=8,hue=h={30 * place},noise=alls=6:allf=t"]
-        sound = ["-f", "lavfi", "-i", SOUND.format(place=place, pitch=110 * (place + 1))]
-        clips.ffmpeg(*pictures, *sound, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", str(path))
-    return path
+from tests.bench_inputs import segment
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storychain.studio.animatic.card import _fitted
 from storychain.lettering.lines import TEXT, Face, draw_line, drawable, length, wrap
+from storychain.studio.animatic.card import _fitted
 from storychain.studio.animatic.look import World, look_for
 from storychain.studio.animatic.render import render
 from storychain.studio.animatic.shot import Shot, Source, size_of

@@ -7,6 +7,7 @@ much like. What may not: files, and what is made of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,9 @@ _NOISY = 0.15
 _FLAT = 6.0
 """Deviation, in levels, of a picture that shows too little to be known again: black, white, fog."""
 
+_CUT = 4.0
+"""How many times wider than the next a step is that is no movement but a cut."""
+
 HOLD = 3
 """Frames that must stand still to be taken for a frozen stretch."""
 
@@ -53,7 +57,8 @@ def held(pair: Meeting) -> tuple[int, float]:
     head = pair.later[: min(pair.standing, 6)].mean(0, keepdims=True)
     last = pair.earlier[end - 1 : end]
     step = float(moved(last, head)[0])
-    beside = float(before.min()) if frames >= HOLD else float(min(before[-1], after[0]))
+    due = _expected(before[::-1])
+    beside = min(due, float(before.min())) if frames >= HOLD else min(due, _expected(after))
     if (frames >= HOLD and frames <= longest + 1) or beside <= 0 or not _real(pair, end, beside):
         return 0, 0.4
     part, noisy = step / beside, step <= _NOISY * float(((head - head.mean() - last + last.mean()) ** 2).sum())
@@ -65,6 +70,16 @@ def held(pair: Meeting) -> tuple[int, float]:
     if part <= _LIKELY and (even.goes_on <= _OFF if even.known else noisy):
         return frames, float(0.9 - 0.4 * part / _LIKELY)
     return 0, 0.5 if part <= 2 * _LIKELY else 0.1
+
+
+def _expected(each: Floats) -> float:
+    """What the step over the seam would move, told by those on one side, the nearest first: less where they slow."""
+    near = sqrt(max(0.0, float(each[0])))
+    beyond = sqrt(max(0.0, float(each[1]))) if len(each) > 1 else near
+    if beyond > _CUT * near:
+        return near * near  # a cut beside the nearest says nothing
+    slowed = max(0.0, min(near, 1.5 * near - 0.5 * beyond))
+    return slowed * slowed
 
 
 def _real(pair: Meeting, end: int, beside: float) -> bool:

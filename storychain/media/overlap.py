@@ -97,7 +97,8 @@ def _quiet(pair: Meeting) -> bool:
     whole = (difference**2).sum((1, 2)) - difference.sum((1, 2)) ** 2 / difference[0].size
     at = len(pair.steps) + earlier
     beside = np.array([np.percentile(pair.steps[max(0, n - 2) : n + 3], 75) for n in at])
-    return float(((step <= _LIKELY * beside) | (step <= _NOISY * whole)).mean()) >= 0.7
+    quiet = float(((step <= _LIKELY * beside) | (step <= _NOISY * whole)).mean())
+    return quiet >= (1.0 if round(pair.shift) == 2 else 0.4 if pair.shift < _CLOSE else 0.0)
 
 
 def _off(view: Views, later: NDArray[np.intp], earlier: NDArray[np.intp]) -> float:

@@ -32,18 +32,14 @@ def film(name: str, size: tuple[int, int] | None = None) -> np.ndarray:
 
 
 SHORT = [
-    ("bigbuckbunny", 64, 0, "crf 30"),
     ("bigbuckbunny", 64, 1, "crf 30"),
     ("bigbuckbunny", 80, 1, "scaled"),
-    ("bigbuckbunny", 80, 5, "clean"),
     ("bigbuckbunny", 95, 0, "brighter"),
     ("bigbuckbunny", 95, 48, "crf 30"),
     ("bikes", 85, 1, "brighter"),
     ("bikes", 135, 1, "crf 30"),
     ("bikes", 135, 0, "crf 30"),
     ("bikes", 175, 2, "crf 30"),
-    ("bikes", 200, 24, "scaled"),
-    ("bikes", 225, 1, "clean"),
 ]
 
 
@@ -72,7 +68,7 @@ def test_merged_real_footage(shelf, tmp_path, name, at):
     assert (found.kind, found.frames) == ("merged", at)
 
 
-@pytest.mark.parametrize("at", [57, 58, 82, 107])
+@pytest.mark.parametrize("at", [57, 107])
 def test_a_frame_that_a_film_doubles_now_and_then_is_kept(shelf, tmp_path, at):
     """Every 25th frame of this film is the one before it once more: it was made for 24 a second."""
     whole = film("bigbuckbunny")

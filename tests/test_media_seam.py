@@ -196,6 +196,15 @@ def test_rates_that_differ(shelf, tmp_path, fps, faster, repeated):
     assert found.kind == ("repeated" if repeated else "tail")
 
 
+@pytest.mark.parametrize("length", [32, 80])
+def test_a_merged_video_of_another_rate(shelf, tmp_path, length):
+    film = footage("pan")
+    other = segment(tmp_path, "after", film[: length + 40], "-vf", "fps=30")
+    found = find_seam(kept(shelf, film[:length]), other)
+    assert found.kind == "merged"
+    assert found.frames == pytest.approx(length * 30 / 24, abs=1)
+
+
 def test_hevc_of_another_size(shelf, tmp_path):
     film = footage("pan")
     one = kept(shelf, film[:80])

@@ -51,7 +51,7 @@ class Meeting:
 
     def _best_shift(self) -> float:
         most = len(self.earlier)
-        grid = np.arange(1, most + 1) if self.ratio == 1 else np.arange(0.75, most, 0.25)
+        grid = np.arange(1, most + 1) if self.ratio == 1 else np.arange(0.75, most + 0.5, 0.25)
         costs = np.zeros(len(grid))
         for view in self.views:
             cost = np.array([view.across[self.matched(float(shift))].mean() for shift in grid])

@@ -120,7 +120,8 @@ def _overlapping(pair: Meeting, sure: float) -> Seam:
     still, resumes = pair.run(frames - 1)
     if still >= HOLD and resumes and not pair.doubles[-1]:
         frames += still
-    return Seam("merged" if pair.whole and pair.shift == len(pair.earlier) else "repeated", frames, sure, distance)
+    all_of_it = pair.whole and pair.shift > len(pair.earlier) - (0.5 if pair.ratio == 1 else 1)
+    return Seam("merged" if all_of_it else "repeated", frames, sure, distance)
 
 
 def _plain(earlier: Grey | Floats, later: Grey | Floats) -> Kind:

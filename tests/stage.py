@@ -34,6 +34,9 @@ SCALE = 0.125
 RENDERS = Path(tempfile.gettempdir()) / f"storychain-renders-{os.environ.get('STORYCHAIN_TEST_RUN', os.getpid())}"
 """Renders that all tests of a run share: most of them ask for the same few scenes."""
 
+BARE = {"poster": False, "contact_sheet": False, "loudness": "off"}
+"""How most tests' films are finished: what is tested elsewhere is not made a hundred times."""
+
 PRICE = Decimal(40)
 """Credits of one scene of these stories: 4 s of veo3.1_fast."""
 
@@ -42,7 +45,7 @@ def story_file(folder: Path, scenes: int | list[dict[str, Any]] = 3, *, name: st
     """Write a story of short scenes and return its path."""
     if isinstance(scenes, int):
         scenes = [{"id": f"s{n}", "prompt": f"Scene number {n} of a tale by the sea."} for n in range(1, scenes + 1)]
-    told = {"title": "A Tale", "model": "veo3.1_fast", "aspect_ratio": "16:9", "duration": "4s", **top}
+    told = {"title": "A Tale", "model": "veo3.1_fast", "aspect_ratio": "16:9", "duration": "4s", "film": BARE, **top}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump({**told, "scenes": scenes}, sort_keys=False, allow_unicode=True), "utf-8")
     return path

@@ -50,6 +50,25 @@ def test_repeated_frames_are_shown_once(tmp_path):
     assert any("repeat what was shown" in words for words in said)
 
 
+def test_what_lies_beside_a_film_is_made_and_told(tmp_path):
+    async def play():
+        film = {"formats": ["1:1", "gif"], "fade_out": "0.5s", "title_card": {"text": "A Tale"}}
+        scenes = [{"id": "s1", "prompt": "Scene number 1 of a tale by the sea.", "caption": "Once"}]
+        async with stage(tmp_path) as at:
+            outcome = await at.render(story_file(tmp_path, scenes, film=film))
+            (beside,) = [event for event in at.told if isinstance(event, ev.Beside)]
+            return outcome, beside
+
+    outcome, beside = asyncio.run(play())
+    assert outcome.status == "done"
+    assert frames_of(outcome.film) == (SECONDS + 3) * RATE
+    names = ["srt", "vtt", "poster.jpg", "sheet.jpg", "1x1.mp4", "gif"]
+    assert [path.name for path in beside.paths] == [f"tale.{name}" for name in names]
+    assert all(path.stat().st_size > 100 or path.suffix in (".srt", ".vtt") for path in beside.paths)
+    lock = json.loads(outcome.film.with_suffix(".lock.json").read_text())
+    assert [(one["kind"], one["begin"], one["end"]) for one in lock["stretches"]] == [("card", 0, 3), ("scene", 3, 7)]
+
+
 def test_what_was_found_is_not_looked_for_again(tmp_path):
     _, seams, said = rendered(tmp_path, 2, times=2, faults={"media.repeat": "@2"})
     assert len(seams) == 1

@@ -14,6 +14,7 @@ import operator
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,13 +45,12 @@ NAMES = {
     "reencoded": "all re-encoded, x264 veryfast",
     "moviepy": "MoviePy 2, chain, veryfast",
 }
-ROUNDS = {
-    1: list(NAMES),
-    2: ["cat", "concat", "mkvmerge", "hand", "ours", "ours loud", "ours skipping", "ours odd", "odd alone"],
-    3: ["cat", "concat", "mkvmerge", "hand", "ours", "ours loud"],
-    4: ["hand", "ours"],
-    5: ["hand", "ours"],
-}
+OFTEN = ["hand", "ours"]
+"""Side by side in every turn: their ratio has the narrowest target."""
+
+THRICE = ["cat", "concat", "mkvmerge", *OFTEN, "ours loud"]
+TWICE = [*THRICE, "ours skipping", "ours odd", "odd alone"]
+ROUNDS = [list(NAMES), TWICE, THRICE, *[OFTEN] * 7]
 OURS = [way for way in NAMES if way.startswith("ours")]
 
 
@@ -297,4 +297,5 @@ def main(rounds: Sequence[list[str]]) -> None:
 
 
 if __name__ == "__main__":
-    main([ROUNDS[number] for number in sorted(ROUNDS)])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the folder goes with it
+    main(ROUNDS)

@@ -20,6 +20,8 @@ PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 # What is only measured against goes apart from what storychain needs, with whatever versions it wants
 APART   := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target
 BENCH_SLOW ?= 1
+# Tests wait for sockets and clocks: one process more than there are cores keeps all of them busy
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -35,10 +37,10 @@ demo: $(READY) ## render the lighthouse story with free stand-ins and say where 
 	@$(RUN) run stories/lighthouse.yaml --local
 
 test: $(DEV) ## run the quick tests
-	$(VENV)/bin/python -m pytest -n auto --dist worksteal
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-all: $(DEV) ## run every test, the long ones too
-	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m 'slow or not slow'
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m 'slow or not slow'
 
 check: $(DEV) ## lint, formatting, types, and the house's own rules
 	$(VENV)/bin/ruff check .

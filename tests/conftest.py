@@ -1,5 +1,6 @@
 """What holds for every test: nothing of the person's own settings reaches them, and renders are shared."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -26,12 +27,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(RENDERS, ignore_errors=True)
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk with a studio of its own."""
-    home, folder = tmp_path / "studio", tmp_path / "desk"
+@contextlib.contextmanager
+def opened_desk(within: Path) -> Iterator[Desk]:
+    home, folder = within / "studio", within / "desk"
     home.mkdir()
     folder.mkdir()
     studio = Studio(home)
     yield Desk(folder, studio)
     studio.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk with a studio of its own."""
+    with opened_desk(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk that the tests of a module share: for those that only look at what lies on it."""
+    with opened_desk(tmp_path_factory.mktemp("shared")) as desk:
+        yield desk

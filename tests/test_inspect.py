@@ -8,27 +8,33 @@ from PIL import Image
 from tests.stage import story_file
 
 
-def test_the_report_names_every_seam_and_draws_it(desk):
-    path = story_file(desk.folder, 3)
-    assert desk.run("run", path, "--yes").returncode == 0
-    told = desk.run("inspect", path)
+@pytest.fixture(scope="module")
+def rendered(shared_desk):
+    """A desk with a rendered story of three scenes on it, and the story's path."""
+    path = story_file(shared_desk.folder, 3)
+    assert shared_desk.run("run", path, "--yes").returncode == 0
+    return shared_desk, path
+
+
+def test_the_report_names_every_seam_and_draws_it(rendered):
+    desk, path = rendered
+    told = desk.run("inspect", path, "--out", "drawn")
     assert told.returncode == 0, told.stderr
     assert "3 segments, 2 seams" in told.stdout
     assert "s1 → s2" in told.stdout
-    folder = desk.folder / "films" / "tale.seams"
+    folder = desk.folder / "drawn" / "tale.seams"
     assert sorted(one.name for one in folder.iterdir()) == ["001-s1-s2.png", "002-s2-s3.png", "drift.png"]
     with Image.open(folder / "001-s1-s2.png") as picture:
         assert picture.width > 1000
 
 
-def test_a_gate_fails_on_what_it_names_and_on_nothing_else(desk):
-    path = story_file(desk.folder, 2)
-    assert desk.run("run", path, "--yes").returncode == 0
+def test_a_gate_fails_on_what_it_names_and_on_nothing_else(rendered):
+    desk, path = rendered
     strict = desk.run("inspect", path, "--json", "--no-pictures", "--fail-on", "motion=0,loudness")
     assert strict.returncode == 3
     assert "motion" in strict.stderr
     (story,) = json.loads(strict.stdout)["stories"]
-    (seam,) = story["seams"]
+    seam, _ = story["seams"]
     assert (seam["before"], seam["after"], seam["cut"]) == ("s1", "s2", False)
     assert seam["kind"] in ("tail", "repeated")
     assert [finding["name"] for finding in seam["findings"]] == ["motion"]
@@ -51,8 +57,9 @@ def test_what_is_not_here_is_named(desk):
     assert "not here yet: s3" in told.stdout
 
 
-def test_a_gate_that_names_nothing_known_is_refused(desk):
-    told = desk.run("inspect", story_file(desk.folder, 1), "--fail-on", "brigthness")
+def test_a_gate_that_names_nothing_known_is_refused(rendered):
+    desk, path = rendered
+    told = desk.run("inspect", path, "--fail-on", "brigthness")
     assert told.returncode == 2
     assert "brightness" in told.stderr
-    assert desk.run("inspect", story_file(desk.folder, 1), "--fail-on", "black=-1").returncode == 2
+    assert desk.run("inspect", path, "--fail-on", "black=-1").returncode == 2

@@ -23,6 +23,7 @@ from storychain.media.probe import probe
 from storychain.media.soundtrack import soundtrack, soundtrack_of
 from storychain.media.tool import Ffmpeg, find_ffmpeg
 from tests import clips
+from tests.telling import telling
 
 FFMPEG = find_ffmpeg(os.environ)
 FAST = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
@@ -147,7 +148,7 @@ MISFITS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", MISFITS)
+@pytest.mark.parametrize("name", telling(MISFITS, {"30 fps", "upright", "HEVC", "full range", "varying rate"}))
 def test_a_misfit_alone_is_reencoded(tmp_path, name):
     segments = series(tmp_path, {}, MISFITS[name] | {"seconds": 2}, {})
     facts = join(segments, tmp_path / "film.mp4")
@@ -162,7 +163,10 @@ def test_a_misfit_alone_is_reencoded(tmp_path, name):
         assert clips.numbers(tmp_path / "film.mp4")[24:72] == clips.numbers(segments[1])
 
 
-@pytest.mark.parametrize("name", ["30 fps", "larger", "upright", "4:4:4", "full range", "anamorphic"])
+FORMS = ["30 fps", "larger", "upright", "4:4:4", "full range", "anamorphic"]
+
+
+@pytest.mark.parametrize("name", telling(FORMS, {"30 fps", "anamorphic"}))
 def test_every_form_can_be_the_one_that_others_follow(tmp_path, name):
     segments = series(tmp_path, MISFITS[name], {}, MISFITS[name])
     facts = join(segments, tmp_path / "film.mp4")

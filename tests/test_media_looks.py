@@ -32,6 +32,7 @@ from storychain.media.looks.stretches import flicker_in
 from storychain.media.prepare import prepare
 from storychain.media.tool import find_ffmpeg
 from tests import clips
+from tests.telling import telling
 
 SIZE = (320, 180)
 FRAMES = 132
@@ -226,7 +227,7 @@ def test_what_is_no_picture_or_sound_is_refused(tmp_path, shelf):
 # --- seams ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", [20, 45, 64, 88, 110])
+@pytest.mark.parametrize("at", telling([20, 45, 64, 88, 110], {45, 88}))
 def test_footage_that_goes_on_has_no_finding_where_it_is_cut_in_two(shelf, at):
     seam = seam_of(Shown(shelf.picture(end=at), shelf.sound()), Shown(shelf.picture(begin=at), shelf.sound(seed=2)))
     assert told(seam) == ""
@@ -293,7 +294,7 @@ def test_loudness_is_of_the_stretch_that_is_shown(shelf, tmp_path):
 
 
 @pytest.mark.parametrize("crf", [18, 30])
-@pytest.mark.parametrize("repeated", [1, 2, 5, 24])
+@pytest.mark.parametrize("repeated", telling([1, 2, 5, 24], {1, 24}))
 def test_repeated_frames_are_counted(shelf, repeated, crf):
     worn = "lutyuv=y=val+3" if crf == 30 else "null"
     after = shelf.picture(worn, begin=40 - repeated, crf=crf)
@@ -467,13 +468,13 @@ def landscape(shelf):
     _PANORAMA.clear()
 
 
-@pytest.mark.parametrize("speed", [5, 20, 60, 110])
+@pytest.mark.parametrize("speed", telling([5, 20, 60, 110], {20, 110}))
 def test_fast_pans_are_no_cuts(tmp_path, shelf, speed):
     assert segment_of(drawn(tmp_path / "pan.mov", panned(speed)), shelf.sound()).cuts == ()
 
 
 @pytest.mark.parametrize("colour", ["white", "black"])
-@pytest.mark.parametrize("length", [1, 3, 8, 12])
+@pytest.mark.parametrize("length", telling([1, 3, 8, 12], {1, 12}))
 def test_flashes_are_no_cuts(shelf, length, colour):
     flash = f"drawbox=c={colour}@0.85:t=fill:enable='between(n,40,{40 + length - 1})'"
     assert segment_of(shelf.picture(flash, end=70), shelf.sound()).cuts == ()
@@ -529,7 +530,7 @@ def ending(picture: Path):
     return asyncio.run(ending_of(picture))
 
 
-@pytest.mark.parametrize("end", [12, 40, 66, 100, 132])
+@pytest.mark.parametrize("end", telling([12, 40, 66, 100, 132], {12, 100}))
 def test_ordinary_endings_are_good(shelf, end):
     assert ending(shelf.picture(end=end)).reason is None
 
@@ -597,7 +598,7 @@ def graded(picture: Path, shift, out: Path) -> Path:
         ("lutyuv=y=val*1.08-6:u=val+3:v=val-4", (None, 3, -4)),
     ],
 )
-@pytest.mark.parametrize("at", [22, 50])
+@pytest.mark.parametrize("at", telling([22, 50], {22}))
 def test_a_segment_is_made_to_meet_the_one_before(shelf, tmp_path, at, vf, moved):
     before, after = Shown(shelf.picture(end=at), shelf.sound()), shelf.picture(vf, begin=at)
     shift = shift_of(before, Shown(after, shelf.sound()))

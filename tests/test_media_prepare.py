@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import wave
 from collections.abc import Callable
 from fractions import Fraction
@@ -179,7 +180,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], Callable[[bytearray], bytes | bytearray
     "playlist": ((), lambda data: b"ffconcat version 1.0\nfile a.mp4.bak\n", "a playlist"),
     "HLS": ((), lambda data: b"#EXTM3U\n#EXTINF:1,\na.mp4.bak\n", "a playlist"),
     "empty": ((), lambda data: b"", "empty"),
-    "noise": ((), lambda data: os.urandom(5000), "not an MP4"),
+    "noise": ((), lambda data: random.Random(1).randbytes(5000), "not an MP4"),
     "text": ((), lambda data: b"Just ftypmoov text " * 40, "not an MP4"),
 }
 

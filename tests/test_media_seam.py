@@ -18,6 +18,7 @@ from storychain.media.prepare import prepare
 from storychain.media.seam import Seam, find_seam
 from storychain.media.tool import find_ffmpeg
 from tests import clips
+from tests.telling import telling
 
 FFMPEG = find_ffmpeg(os.environ)
 WIDTH, HEIGHT = 320, 180
@@ -146,7 +147,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "repeated", "damage"), CASES)
+@pytest.mark.parametrize(("kind", "repeated", "damage"), telling(CASES, CASES[::2]))
 def test_repeated_frames_are_counted(shelf, tmp_path, kind, repeated, damage):
     film = footage(kind)
     found = seam(shelf, tmp_path, film[:80], later(film, repeated), *DAMAGES[damage])
@@ -286,8 +287,11 @@ NEVER_CUT: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
 }
 """Pairs that go on, or show something else, however much they look like repeating."""
 
+TELLING = {"a cut", "a cut one frame before", "nothing moves", "a fade through black", "a loop", "a strobe"}
+TELLING |= {"a pan back", "frames in pairs", "a camera that comes to rest", "letterbox"}
 
-@pytest.mark.parametrize("name", NEVER_CUT)
+
+@pytest.mark.parametrize("name", telling(NEVER_CUT, TELLING))
 def test_footage_is_never_cut(shelf, tmp_path, name):
     before, after = NEVER_CUT[name]()
     found = seam(shelf, tmp_path, before, after, "-crf", "24")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from storychain.media.seam import find_seam
+from tests.telling import telling
 from tests.test_media_seam import DAMAGES, VARIABLE, kept, segment, shelf
 
 __all__ = ["shelf"]
@@ -43,7 +44,7 @@ SHORT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "at", "repeated", "damage"), SHORT)
+@pytest.mark.parametrize(("name", "at", "repeated", "damage"), telling(SHORT, SHORT[::2]))
 def test_repeated_frames_of_real_footage(shelf, tmp_path, name, at, repeated, damage):
     whole = film(name)
     one = kept(shelf, whole[at - 56 : at], "-crf", "18", fps="25")

@@ -52,6 +52,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.leaving = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Keep the clock of the Date header until the studio is closed, without a last tick's wait."""
+        ticks = 0
+        while not await self.on_tick(ticks % 864_000):
+            ticks += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.leaving.wait(), 0.1)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -146,6 +155,7 @@ async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
 
 async def _close(studio: Studio, server: _Server, serving: asyncio.Task[None], hooks: set[asyncio.Task[None]]) -> None:
     server.should_exit = True
+    server.leaving.set()
     await studio.floor.close()
     for hook in hooks:
         hook.cancel()

@@ -14,8 +14,8 @@ ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]
 ACTS += [(act, occurrence) for act in ("seam", "remember_seam", "in_flight") for occurrence in (1, 2)]
 ACTS += [("quota", 1), ("remember_film", 1)]
 DEATHS = [(act, occurrence, after) for act, occurrence in ACTS for after in (False, True)]
-QUICK = {(act, 2, True) for act in PER_SCENE if act not in ("jobs", "job")} | {("submit", 1, False)}
-QUICK |= {("remember_seam", 1, False), ("remember_film", 1, True)}
+QUICK = {(act, 2, True) for act in ("submit", "submitted", "completed", "stored")}
+QUICK |= {("submit", 1, False), ("remember_seam", 1, False)}
 
 
 def death(act, occurrence, after):

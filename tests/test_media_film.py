@@ -57,7 +57,7 @@ def sound_samples(film: Path) -> int:
         return int(track.duration * Fraction(track.time_base or 0) * 48_000)
 
 
-@pytest.mark.parametrize("fps", ["25", "24000/1001", "30000/1001", "60"])
+@pytest.mark.parametrize("fps", telling(["25", "24000/1001", "30000/1001", "60"], {"25", "30000/1001"}))
 def test_every_frame_is_there_bit_for_bit_and_the_sound_in_time(tmp_path, fps):
     segments = series(tmp_path, *[{"fps": fps, "seconds": seconds} for seconds in (1, 1.5, 1)])
     facts = join(segments, tmp_path / "film.mp4")
@@ -148,7 +148,7 @@ MISFITS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", telling(MISFITS, {"30 fps", "upright", "HEVC", "full range", "varying rate"}))
+@pytest.mark.parametrize("name", telling(MISFITS, {"30 fps", "upright", "varying rate"}))
 def test_a_misfit_alone_is_reencoded(tmp_path, name):
     segments = series(tmp_path, {}, MISFITS[name] | {"seconds": 2}, {})
     facts = join(segments, tmp_path / "film.mp4")

@@ -246,19 +246,19 @@ def test_stretches_are_measured_where_they_are_shown(shelf):
     assert seam_of(Shown(whole, sound, 3, 25), Shown(whole, sound, 45)).distance > 3 * seam.distance
 
 
-@pytest.mark.parametrize(
-    ("vf", "name", "sentence"),
-    [
-        ("lutyuv=y=val+12", "brightness", r"the picture gets 1[345] levels brighter"),
-        ("lutyuv=y=val-12", "brightness", r"the picture gets 1[345] levels darker"),
-        ("lutyuv=y=128+(val-128)*0.7", "contrast", r"1\.[345] times less contrast"),
-        ("lutyuv=u=val+12", "colour", r"the colours shift towards (blue|violet) \(by \d"),
-        ("lutyuv=u=val-12", "colour", r"the colours shift towards (yellow|orange|green)"),
-        ("gblur=sigma=2", "sharpness", r"the picture gets softer"),
-        ("unsharp=7:7:2.5", "sharpness", r"the picture gets sharper"),
-        ("scroll=h=0.15:enable='gte(n,0)'", "jump", r"the picture jumps"),
-    ],
-)
+STEPS = [
+    ("lutyuv=y=val+12", "brightness", r"the picture gets 1[345] levels brighter"),
+    ("lutyuv=y=val-12", "brightness", r"the picture gets 1[345] levels darker"),
+    ("lutyuv=y=128+(val-128)*0.7", "contrast", r"1\.[345] times less contrast"),
+    ("lutyuv=u=val+12", "colour", r"the colours shift towards (blue|violet) \(by \d"),
+    ("lutyuv=u=val-12", "colour", r"the colours shift towards (yellow|orange|green)"),
+    ("gblur=sigma=2", "sharpness", r"the picture gets softer"),
+    ("unsharp=7:7:2.5", "sharpness", r"the picture gets sharper"),
+    ("scroll=h=0.15:enable='gte(n,0)'", "jump", r"the picture jumps"),
+]
+
+
+@pytest.mark.parametrize(("vf", "name", "sentence"), telling(STEPS, STEPS[::2]))
 def test_a_step_in_the_picture_is_found_and_told(shelf, vf, name, sentence):
     vf = "crop=iw*0.8:ih:iw*0.2:0,scale=320:180" if name == "jump" else vf
     seam = seam_of(Shown(shelf.picture(end=64), shelf.sound()), Shown(shelf.picture(vf, begin=64), shelf.sound(seed=2)))
@@ -551,19 +551,19 @@ def test_each_bad_ending_is_told(shelf):
 TITLE = "split[a][b];[b]crop=320:30:0:140,drawgrid=w=6:h=6:t=2:c=white[t];[a][t]overlay=0:140:enable='lt(n,110)'"
 
 
-@pytest.mark.parametrize(
-    "vf",
-    [
-        "drawbox=c=black:t=fill:enable='gte(n,130)'",  # two black frames
-        "tpad=stop_mode=clone:stop=20,setpts=N/25/TB",  # a short hold
-        "gblur=sigma=1:enable='gte(n,110)'",  # a little softer
-        "gblur=sigma=5:enable='between(n,80,120)'",  # sharp again
-        "lutyuv=y=16+(val-16)*0.15",  # night
-        "loop=60:1:0,setpts=N/25/TB",  # nothing has moved before either
-        TITLE,  # which goes before the end
-        "split[a][b];[b]gblur=sigma=5[c];[a][c]blend=all_expr='if(gt(X,W*0.6),A,B)':enable='gte(n,110)'",  # focus
-    ],
-)
+WANTED = [
+    "drawbox=c=black:t=fill:enable='gte(n,130)'",  # two black frames
+    "tpad=stop_mode=clone:stop=20,setpts=N/25/TB",  # a short hold
+    "gblur=sigma=1:enable='gte(n,110)'",  # a little softer
+    "gblur=sigma=5:enable='between(n,80,120)'",  # sharp again
+    "lutyuv=y=16+(val-16)*0.15",  # night
+    "loop=60:1:0,setpts=N/25/TB",  # nothing has moved before either
+    TITLE,  # which goes before the end
+    "split[a][b];[b]gblur=sigma=5[c];[a][c]blend=all_expr='if(gt(X,W*0.6),A,B)':enable='gte(n,110)'",  # focus
+]
+
+
+@pytest.mark.parametrize("vf", telling(WANTED, WANTED[::2]))
 def test_what_somebody_may_want_is_no_bad_ending(shelf, vf):
     vf, end = (vf, 1) if vf.startswith("loop") else (vf, FRAMES)
     assert ending(shelf.picture(vf, end=end)).good

@@ -147,7 +147,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "repeated", "damage"), telling(CASES, CASES[::2]))
+@pytest.mark.parametrize(("kind", "repeated", "damage"), telling(CASES, CASES[::3]))
 def test_repeated_frames_are_counted(shelf, tmp_path, kind, repeated, damage):
     film = footage(kind)
     found = seam(shelf, tmp_path, film[:80], later(film, repeated), *DAMAGES[damage])
@@ -185,7 +185,7 @@ def test_footage_of_varying_rate(shelf, tmp_path, repeated):
     assert (found.kind, found.frames) == ("repeated" if repeated else "tail", repeated)
 
 
-@pytest.mark.parametrize("repeated", [0, 1, 40])
+@pytest.mark.parametrize("repeated", telling([0, 1, 40], {1}))
 @pytest.mark.parametrize(("fps", "faster"), [(("24", "30"), "fps=30"), (("30", "24"), "fps=24")])
 def test_rates_that_differ(shelf, tmp_path, fps, faster, repeated):
     film = footage("pan")
@@ -287,8 +287,7 @@ NEVER_CUT: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
 }
 """Pairs that go on, or show something else, however much they look like repeating."""
 
-TELLING = {"a cut", "a cut one frame before", "nothing moves", "a fade through black", "a loop", "a strobe"}
-TELLING |= {"a pan back", "frames in pairs", "a camera that comes to rest", "letterbox"}
+TELLING = {"a cut one frame before", "nothing moves", "a fade through black", "a loop", "a strobe", "a pan back"}
 
 
 @pytest.mark.parametrize("name", telling(NEVER_CUT, TELLING))

@@ -549,9 +549,12 @@ def test_each_bad_ending_is_told(shelf):
 
 
 TITLE = "split[a][b];[b]crop=320:30:0:140,drawgrid=w=6:h=6:t=2:c=white[t];[a][t]overlay=0:140:enable='lt(n,110)'"
+WORDS = "lutyuv=y=110+(val-110)*0.35,split[a][b];[b]crop=320:64:0:100,drawgrid=w=5:h=5:t=2:c=white[t];"
+WORDS += "[a][t]overlay=0:100:enable='lt(n,110)'"
 
 
 WANTED = [
+    WORDS,  # over much of a dim view, which stays as sharp as it was
     "drawbox=c=black:t=fill:enable='gte(n,130)'",  # two black frames
     "tpad=stop_mode=clone:stop=20,setpts=N/25/TB",  # a short hold
     "gblur=sigma=1:enable='gte(n,110)'",  # a little softer
@@ -563,7 +566,7 @@ WANTED = [
 ]
 
 
-@pytest.mark.parametrize("vf", telling(WANTED, WANTED[::2]))
+@pytest.mark.parametrize("vf", telling(WANTED, {WORDS, *WANTED[1::2]}))
 def test_what_somebody_may_want_is_no_bad_ending(shelf, vf):
     vf, end = (vf, 1) if vf.startswith("loop") else (vf, FRAMES)
     assert ending(shelf.picture(vf, end=end)).good

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from storychain.errors import MediaError
+from storychain.media.glance import glance, header, kept_beside
 from storychain.media.prepare import Prepared, last_frame, prepare
 from storychain.media.probe import probe
 from storychain.media.tool import find_ffmpeg
@@ -259,3 +261,33 @@ def test_the_last_frame_is_the_last(tmp_path, options):
         shown = next(opened.decode(video=0))
     assert (shown.width, shown.height) == (160, 90)
     assert clips.numbers(tmp_path / "last.png") == clips.numbers(segment)[-1:]
+
+
+@pytest.mark.parametrize(
+    ("video", "fps"),
+    [
+        ((), "24"),
+        (("-color_range", "pc"), "30"),
+        (("-vf", "select='mod(n+1,5)'", "-fps_mode", "vfr"), "24"),  # mended
+    ],
+)
+def test_what_is_kept_to_glance_at_is_what_decoding_shows(tmp_path, video, fps):
+    coding = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "12", "-pix_fmt", "yuv420p", *video)
+    segment = clips.make(tmp_path / "a.mp4", seconds=2, fps=fps, video=coding, size=(320, 180))
+    picture = ready(segment, tmp_path / "prepared").picture
+    facts = header(picture)
+    kept = glance(picture, 7, facts.frames + 9, size=facts.size)
+    assert kept_beside(picture).stat().st_size == facts.frames * kept[0].size
+    kept_beside(picture).unlink()
+    shown = glance(picture, 7, facts.frames + 9, size=facts.size)
+    assert kept.shape == shown.shape == (facts.frames - 7, facts.size[1], facts.size[0])
+    assert np.abs(kept.astype(int) - shown).mean() < 2
+    assert int(kept.max()) == pytest.approx(255, abs=4)  # white, whatever the file calls it
+
+
+def test_frames_kept_of_another_length_are_not_used(tmp_path):
+    picture = ready(clips.make(tmp_path / "a.mp4", seconds=1), tmp_path / "prepared").picture
+    whole = glance(picture, 20, 24, size=header(picture).size)
+    kept = kept_beside(picture)
+    kept.write_bytes(kept.read_bytes()[:-100])
+    assert np.abs(glance(picture, 20, 24, size=header(picture).size).astype(int) - whole).mean() < 2

@@ -1,29 +1,27 @@
 """A few frames of a prepared picture, small and grey: enough to tell what goes on where two segments meet.
 
-What lives here: decoding no more than is asked for, and shrinking. What may not: any judgement.
+A segment is decoded once, when it is checked and prepared: all its frames are then kept this small beside its picture
+(`kept_beside`). Of a picture that has none beside it, as many are decoded as are asked for.
+
+What lives here: how small they are, keeping and reading them. What may not: any judgement.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.error import FFmpegError
 
 from storychain.errors import MediaError
-from storychain.media.form import nearest_usual
-from storychain.media.probe import CONFINED
+from storychain.media.looks.frames import decoded, facts_of, grey
 from storychain.media.walk import AGAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from fractions import Fraction
     from pathlib import Path
 
-    from av.container import InputContainer
+    from ffmpeg.nodes import FilterableStream, OutputStream
     from numpy.typing import NDArray
 
 _AREA = 160 * 90
@@ -31,6 +29,9 @@ _AREA = 160 * 90
 
 _GRID = 8
 """Both sides are multiples of it: frames are halved twice, and cut into blocks."""
+
+_WIDENED = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
+"""Code values of the narrow range as grey from 0 (black) to 255 (white)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Header:
     fps: Fraction
     frames: int
     size: tuple[int, int]
+    full_range: bool
 
     @property
     def seconds(self) -> Fraction:
@@ -49,52 +51,53 @@ class Header:
 
 def header(picture: Path) -> Header:
     """Look at a prepared picture without decoding it. Raises MediaError."""
-    with _opened(picture) as opened:
-        stream = opened.streams.video[0]
-        aspect = stream.codec_context.width / stream.codec_context.height
-        width = max(2, round((_AREA * aspect) ** 0.5 / _GRID)) * _GRID
-        height = max(2, round((_AREA / aspect) ** 0.5 / _GRID)) * _GRID
-        return Header(nearest_usual(stream.average_rate or Fraction(24)), stream.frames, (width, height))
+    facts = facts_of(picture)
+    return Header(facts.fps, facts.frames, small_size(facts.width, facts.height), facts.coding.full_range)
+
+
+def small_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height in which pictures of this size are glanced at."""
+    sides = ((_AREA * width / height) ** 0.5, (_AREA * height / width) ** 0.5)
+    across, down = (max(2, round(side / _GRID)) * _GRID for side in sides)
+    return across, down
+
+
+def kept_beside(picture: Path) -> Path:
+    """Where all frames of a prepared picture lie small and grey: code values of the file's own range, row by row."""
+    return picture.with_suffix(".grey")
+
+
+def keeping(pictures: FilterableStream, size: tuple[int, int], picture: str, frames: int) -> OutputStream:
+    """The end of an ffmpeg graph that writes what lies beside `picture`: at most `frames` frames of these pictures."""
+    small = pictures.filter("scale", *size, flags="area").filter("format", "yuv420p|yuvj420p")
+    told = {"f": "rawvideo", "fps_mode": "passthrough", "frames:v": frames}
+    return small.filter("extractplanes", "y").output(picture.rpartition(".")[0] + ".grey", **told)
 
 
 def glance(picture: Path, begin: int, end: int, *, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Frames `begin` up to `end` of a prepared picture as n by height by width bytes; those that there are.
+    """Frames `begin` up to `end` of a prepared picture as n by height by width greys; those that there are.
 
-    Frames before `begin` are decoded only as far as others are made from them. Raises MediaError, also where there is
-    none.
+    Raises MediaError, also where there is none.
     """
-    shown: dict[int, NDArray[np.uint8]] = {}
-    with _opened(picture) as opened:
-        stream = opened.streams.video[0]
-        stream.thread_type = "AUTO"
-        fps, base = nearest_usual(stream.average_rate or Fraction(24)), stream.time_base or Fraction(1)
-        zero = stream.start_time or 0
-        first = zero + round(begin / fps / base)
-        opened.seek(max(zero, first), stream=stream, backward=True)
-        for packet in opened.demux(stream):
-            early = packet.pts is not None and packet.pts < first
-            stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
-            for frame in packet.decode():
-                number = round(((frame.pts or 0) - zero) * base * fps)
-                if begin <= number < end:
-                    small = frame.reformat(*size, "gray", interpolation="AREA")
-                    shown[number] = np.asarray(small.to_ndarray(), np.uint8)
-            if end - 1 in shown:
-                break
-    if not shown:
-        raise MediaError(
-            "there are no frames in this picture where they should be", where=str(picture), next_step=AGAIN
-        )
-    return np.array([shown[number] for number in sorted(shown)], np.uint8).reshape(-1, size[1], size[0])
+    facts = header(picture)
+    frames = _kept(picture, facts, begin, end) if size == facts.size else None
+    if frames is None:
+        shown = (grey(frame, size, full_range=facts.full_range) for _, frame in decoded(picture, begin, end))
+        frames = np.array(list(shown), np.uint8)
+    if not len(frames):
+        words = "there are no frames in this picture where they should be"
+        raise MediaError(words, where=str(picture), next_step=AGAIN)
+    return frames if facts.full_range else _WIDENED[frames]
 
 
-@contextmanager
-def _opened(picture: Path) -> Iterator[InputContainer]:
-    """The file, confined; whatever libav says about it becomes an error for a person."""
+def _kept(picture: Path, facts: Header, begin: int, end: int) -> NDArray[np.uint8] | None:
+    """What lies beside a picture, if it is all there."""
+    width, height = facts.size
+    path, pixels, last = kept_beside(picture), width * height, min(end, facts.frames)
     try:
-        with av.open(str(picture.absolute()), format="mov", options=CONFINED) as opened:
-            if not opened.streams.video:
-                raise MediaError("there is no picture in this file", where=str(picture), next_step=AGAIN)
-            yield opened
-    except (FFmpegError, OSError) as error:
-        raise MediaError("this picture cannot be read", where=str(picture), next_step=AGAIN) from error
+        if path.stat().st_size != facts.frames * pixels:
+            return None
+        count = max(0, last - begin) * pixels
+        return np.fromfile(path, np.uint8, count, offset=begin * pixels).reshape(-1, height, width)
+    except OSError:
+        return None

@@ -9,42 +9,44 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import wave
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ffmpeg as build
 
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
+from storychain.media.glance import keeping, kept_beside, small_size
 from storychain.media.probe import MOST_PIXELS, Probe, Sound, probe
 from storychain.media.recipes import PLAIN, SOUND_RATE, cut_sound, encoded, from_zero, patience, reshaped, samples_of
 from storychain.media.tool import FfmpegFailed, run_ffmpeg
 from storychain.media.walk import AGAIN
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ffmpeg.nodes import FilterableStream, OutputStream
 
     from storychain.media.form import Form
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 3
+_RECIPE = 4
 """Counts up when prepared files are made differently: those made before are then made anew."""
 
 _PICTURE, _SOUND, _RECORD = "picture.mov", "sound.wav", "prepared.json"
+_SMALL = kept_beside(Path(_PICTURE)).name
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A segment ready to be joined.
 
-    `picture` has the pictures alone (constant rate, upright, from zero), `sound` is a WAV of exactly that length
-    (48 kHz stereo, silent where there was none, its ends as they came: the soundtrack joins them). `probe` describes
-    `picture`, with the segment's own `audio`; `mended` says why the picture had to be re-encoded, or is None where it
-    was copied.
+    `picture` has the pictures alone (constant rate, upright, from zero; beside it lies what `glance` reads), `sound` is
+    a WAV of exactly that length (48 kHz stereo, silent where there was none, its ends as they came: the soundtrack
+    joins them). `probe` describes `picture`, with the segment's own `audio`; `mended` says why the picture had to be
+    re-encoded, or is None where it was copied.
     """
 
     folder: Path
@@ -71,7 +73,8 @@ async def prepare(
         return done
     facts = await asyncio.to_thread(probe, segment, matroska=matroska)
     with folder_aside(folder) as aside:
-        need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4)
+        small = _frames(facts) * math.prod(small_size(facts.width, facts.height))
+        need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4 + small)
         argv = _argv(segment, facts, strict=strict)
         try:
             await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
@@ -103,10 +106,12 @@ def _pictures(source: FilterableStream, facts: Probe) -> list[OutputStream]:
     stream = source[str(facts.picture_index)]
     if facts.flaw is None:
         # The packets are copied, but all of them are decoded as well: only that finds damage inside them.
-        return [stream.output("-", f="null"), stream.output(_PICTURE, **from_zero(facts.tag))]
-    target = _mended_form(facts)
-    frames = max(1, round(facts.seconds * facts.fps))
-    return [reshaped(stream, _upright(facts), target).output(_PICTURE, **encoded(target, frames))]
+        small = keeping(stream, small_size(facts.width, facts.height), _PICTURE, facts.frames)
+        return [small, stream.output(_PICTURE, **from_zero(facts.tag))]
+    target, frames = _mended_form(facts), _frames(facts)
+    shown = reshaped(stream, _upright(facts), target).split()
+    small = keeping(shown[0], small_size(target.width, target.height), _PICTURE, frames)
+    return [small, shown[1].output(_PICTURE, **encoded(target, frames))]
 
 
 def _sound(source: FilterableStream, facts: Probe) -> OutputStream:
@@ -120,7 +125,11 @@ def _sound(source: FilterableStream, facts: Probe) -> OutputStream:
 
 def _seconds(facts: Probe) -> Fraction:
     """Length of the picture once it is prepared."""
-    return facts.seconds if facts.flaw is None else max(1, round(facts.seconds * facts.fps)) / facts.fps
+    return facts.seconds if facts.flaw is None else _frames(facts) / facts.fps
+
+
+def _frames(facts: Probe) -> int:
+    return facts.frames if facts.flaw is None else max(1, round(facts.seconds * facts.fps))
 
 
 def _upright(facts: Probe) -> Form:
@@ -156,11 +165,11 @@ def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int]) -> Pr
         what = f"only {float(made.seconds):.3f} s of {float(expected):.3f} s could be read"
         raise MediaError(what, where=str(folder), next_step="Download the segment again.")
     sound = None if facts.audio is None else asdict(facts.audio) | {"seconds": str(facts.audio.seconds)}
-    bytes_ = {name: _sha256(aside / name) for name in (_PICTURE, _SOUND)}
+    bytes_ = {name: _sha256(aside / name) for name in (_PICTURE, _SOUND, _SMALL)}
     record = {"source": source, "sha256": bytes_, "tick": str(made.tick), "sound": sound, "mended": facts.flaw}
     (aside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (folder / _RECORD).unlink(missing_ok=True)
-    for name in (_PICTURE, _SOUND, _RECORD):
+    for name in (*bytes_, _RECORD):
         give_name(aside / name, folder / name)
     return _prepared(folder, replace(made, audio=facts.audio), facts.flaw, bytes_[_PICTURE])
 

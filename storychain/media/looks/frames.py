@@ -99,9 +99,12 @@ def facts_of(picture: Path) -> Facts:
         return Facts(code.width, code.height, fps, stream.frames, Coding(bits, full, matrix))
 
 
-def decoded(picture: Path, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, VideoFrame]]:
+def decoded(
+    picture: Path, begin: int = 0, end: int | None = None, *, loosely: int = 0
+) -> Iterator[tuple[int, VideoFrame]]:
     """Frames `begin` up to `end` of a prepared picture with their numbers, decoded from the key frame before on.
 
+    Frames before `begin` are decoded, and those before number `loosely` come, only as far as others are made from them.
     Raises MediaError where the file cannot be read, or has none of them.
     """
     with _opened(picture) as opened:
@@ -110,10 +113,11 @@ def decoded(picture: Path, begin: int = 0, end: int | None = None) -> Iterator[t
         fps = _rate_of(stream)
         base, zero = stream.time_base, stream.start_time or 0
         assert base is not None
+        first = zero + int(begin / fps / base)
         if begin:
-            opened.seek(zero + int(begin / fps / base), stream=stream, backward=True)
+            opened.seek(first, stream=stream, backward=True)
         found = False
-        for frame in opened.decode(stream):
+        for frame in _from(opened, stream, zero + int(max(begin, loosely) / fps / base)):
             number = round((frame.pts - zero) * base * fps) if frame.pts is not None else 0
             if number < begin:
                 continue
@@ -123,6 +127,14 @@ def decoded(picture: Path, begin: int = 0, end: int | None = None) -> Iterator[t
             yield number, frame
     if not found:
         raise MediaError(f"there is no frame {begin} in this picture", where=str(picture), next_step=AGAIN)
+
+
+def _from(opened: InputContainer, stream: VideoStream, first: int) -> Iterator[VideoFrame]:
+    """Decoded frames; of those shown before `first` only some."""
+    for packet in opened.demux(stream):
+        early = packet.pts is not None and packet.pts < first
+        stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
+        yield from packet.decode()
 
 
 def _rate_of(stream: VideoStream) -> Fraction:
@@ -156,9 +168,14 @@ def luma(frame: VideoFrame, longest: int, *, full_range: bool) -> NDArray[np.flo
     """The luma of a frame in levels, no side longer than `longest` pixels; for what only fine detail tells."""
     scale = min(1.0, longest / max(frame.width, frame.height))
     width, height = (max(16, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
+    return levels(grey(frame, (width, height), full_range=full_range), full_range=full_range)
+
+
+def grey(frame: VideoFrame, size: tuple[int, int], *, full_range: bool) -> NDArray[np.uint8]:
+    """Luma of a frame averaged down to `size` (width, height, both even): 8 bit code values of the file's own range."""
     told = "JPEG" if full_range else "MPEG"
-    planes = frame.reformat(width, height, "yuv420p", interpolation="AREA", src_color_range=told, dst_color_range=told)
-    return levels(np.asarray(planes.to_ndarray(), np.uint8)[:height], full_range=full_range)
+    planes = frame.reformat(*size, "yuv420p", interpolation="AREA", src_color_range=told, dst_color_range=told)
+    return np.asarray(planes.to_ndarray(), np.uint8)[: size[1]]
 
 
 def levels(codes: NDArray[np.uint8], *, full_range: bool) -> NDArray[np.float32]:

@@ -69,6 +69,26 @@ def test_what_lies_beside_a_film_is_made_and_told(tmp_path):
     assert [(one["kind"], one["begin"], one["end"]) for one in lock["stretches"]] == [("card", 0, 3), ("scene", 3, 7)]
 
 
+@pytest.mark.parametrize("lost", ["tale.1x1.mp4", "tale.poster.jpg", "tale.lock.json"])
+def test_what_is_missing_beside_a_film_is_made_again_for_nothing(tmp_path, lost):
+    async def play():
+        path = story_file(tmp_path, 1, film={"formats": ["1:1"], "loudness": "off"})
+        async with stage(tmp_path) as at:
+            film = (await at.render(path)).film
+            data = film.read_bytes()
+            written = [event.seconds for event in at.told if isinstance(event, ev.Copying)]
+            assert written == sorted(written)
+            assert written[-1] == pytest.approx(SECONDS, abs=0.1)
+            before = dict(at.counts)
+            film.with_name(lost).unlink()
+            assert (await at.render(path)).status == "done"
+            assert film.with_name(lost).exists()
+            assert film.read_bytes() == data
+            assert dict(at.counts) == before
+
+    asyncio.run(play())
+
+
 def test_what_was_found_is_not_looked_for_again(tmp_path):
     _, seams, said = rendered(tmp_path, 2, times=2, faults={"media.repeat": "@2"})
     assert len(seams) == 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.events import Beside
+from storychain.chain.events import Beside, Copying
+from storychain.export.lock import lock_path, read_lock
+from storychain.media.outputs.names import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
     from pathlib import Path
 
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
     from storychain.media.dressing import Dress
     from storychain.media.edit import Edit
     from storychain.story.model import Story
+
+
+def all_there(story: Story, film: Path, recipe: str) -> bool:
+    """Whether all that belongs beside a film of this recipe lies there. Its lock file is written last, so it tells."""
+    lock = read_lock(lock_path(film))
+    return lock is not None and lock.recipe == recipe and all(path.exists() for path in _wanted(story, film))
+
+
+def _wanted(story: Story, film: Path) -> list[Path]:
+    """What a story asks for beside its film."""
+    told = story.film
+    captioned = told.subtitles != "off" and any(scene.caption for scene in story.scenes)
+    stills = [kind for kind, wanted in (("poster", told.poster), ("sheet", told.contact_sheet)) if wanted]
+    kinds = [*(("srt", "vtt") if captioned else ()), *stills, *(master.kind for master in told.formats)]
+    return [beside(film, kind) for kind in kinds]
 
 
 async def make_beside(
@@ -35,9 +52,13 @@ async def make_beside(
     if wanted.contact_sheet:
         made.append(await room.sheet(story.title, scenes))
     for master in wanted.formats:
-        made.append(await room.master(master.kind, master.fit, scenes))
+        made.append(await room.master(master.kind, master.fit, scenes, _telling(run, story, master.kind)))
     if made:
         run.tell(Beside(story.name, tuple(made)))
+
+
+def _telling(run: Run, story: Story, kind: str) -> Callable[[float], None]:
+    return lambda seconds: run.tell(Copying(story.name, kind, seconds))
 
 
 def _cards(edit: Edit, scenes: Sequence[tuple[str, Fraction, Fraction]]) -> list[tuple[Fraction, Fraction]]:

@@ -156,6 +156,15 @@ class Joining:
 
 
 @dataclass(frozen=True, slots=True)
+class Copying:
+    """The finished film is being written in another format, such as 9:16; `seconds` of it are there."""
+
+    story: str
+    kind: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class FilmReady:
     """The film is in place; `made` is False where it already was."""
 
@@ -206,6 +215,7 @@ Event = (
     | StoodIn
     | Noticed
     | Joining
+    | Copying
     | FilmReady
     | Beside
     | StoryStopped

@@ -83,8 +83,9 @@ class FilmInTheMaking:
         await off_loop(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)
-        await off_loop(lock_film, run, story, told, edit, path, sha256=sha256, recipe=recipe)
         await make_beside(run, story, path, dress, edit, chapters_of(edit, self._steps, scenes))
+        # Last, since it says that all the rest is there.
+        await off_loop(lock_film, run, story, told, edit, path, sha256=sha256, recipe=recipe)
 
     async def _stretches(self, clips: Sequence[Clip]) -> list[Stretch]:
         """What each clip of the film came from."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.account import Balance, balance, compare_books
+from storychain.chain.beside import all_there
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
@@ -107,8 +108,10 @@ async def _summed_up(
 
 async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...], *, anew: bool) -> Path:
     path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
-    there = None if anew else film_in_place(run.ledger, path, recipe_of(story, facts, steps))
-    if there and all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
+    recipe = recipe_of(story, facts, steps)
+    there = None if anew else film_in_place(run.ledger, path, recipe)
+    rendered = all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps)
+    if there and rendered and all_there(story, path, recipe):
         for step in steps:
             if step.action is Action.PLACEHOLDER:
                 run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))

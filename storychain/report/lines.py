@@ -55,6 +55,8 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
             return message
         case ev.Joining(share=share):
             return f"joining, {share:.0%}"
+        case ev.Copying(kind=kind, seconds=seconds):
+            return f"writing it as {kind}, {seconds:.1f} s so far"
         case ev.FilmReady(path=path, seconds=seconds, made=made):
             return f"film {'ready' if made else 'already there'}, {seconds:.2f} s: {path}"
         case ev.Beside(paths=paths):
@@ -81,7 +83,10 @@ def place(event: ev.Event) -> str:
     return f"{event.story}/{scene}" if scene else event.story
 
 
-_CHATTER = (ev.Looked, ev.Downloading, ev.Joining, ev.Followed)
+_BEATING = (ev.Looked, ev.Joining, ev.Copying)
+"""Told all the same where nothing else has been for a while."""
+
+_CHATTER = (*_BEATING, ev.Downloading, ev.Followed)
 _ALARMS = (ev.StoryStopped, ev.SceneFailed, ev.StoodIn, ev.BooksDiffer)
 
 
@@ -106,7 +111,7 @@ class Lines:
         if self._level < 0 and not isinstance(event, _ALARMS):
             return
         quiet = time.monotonic() - self._spoke < HEARTBEAT
-        if self._level < 1 and isinstance(event, _CHATTER) and (quiet or not isinstance(event, ev.Looked | ev.Joining)):
+        if self._level < 1 and isinstance(event, _CHATTER) and (quiet or not isinstance(event, _BEATING)):
             return
         self._spoke = time.monotonic()
         print(f"{time.strftime('%H:%M:%S')} {line(event)}", file=self._stream, flush=True)

@@ -62,6 +62,7 @@ class LiveView:
         # The stream itself: what is drawn needs the very signs that words are kept from.
         self._console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self._boards: dict[str, _Board] = {}
+        self._copies: dict[str, ev.Copying] = {}
         self._live = Live(
             console=self._console, get_renderable=self._picture, refresh_per_second=8, transient=True, screen=False
         )
@@ -83,9 +84,12 @@ class LiveView:
                 self._boards[story] = _Board(visible(title), rows)
             case ev.Joining(story=story, share=share):
                 self._boards[story].joining = share
+            case ev.Copying(story=story):
+                self._copies[story] = event
             case ev.FilmReady() | ev.StoryStopped():
                 self._finish(event)
-            case ev.Beside():
+            case ev.Beside(story=story):
+                self._copies.pop(story, None)
                 self._console.print(Text(line(event), style="dim"), soft_wrap=True)
             case ev.BooksDiffer():
                 self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
@@ -94,6 +98,7 @@ class LiveView:
 
     def _finish(self, event: ev.FilmReady | ev.StoryStopped) -> None:
         board = self._boards.pop(event.story, None)
+        self._copies.pop(event.story, None)
         if board:
             self._console.print(_story(board, time.monotonic(), len(board.rows)))
         style = "red" if isinstance(event, ev.StoryStopped) else "green"
@@ -111,8 +116,13 @@ class LiveView:
             board.spent += event.credits
 
     def _picture(self) -> RenderableType:
+        """What is being rendered, and below it what is made of finished films."""
+        copies = [Text(line(event), style="magenta") for event in self._copies.values()]
+        return Group(self._rendering(len(copies)), *copies)
+
+    def _rendering(self, below: int) -> RenderableType:
         """Every scene where they fit; else a line a story; else as many of those as fit."""
-        now, room = time.monotonic(), max(4, self._console.size.height - _MARGIN)
+        now, room = time.monotonic(), max(4, self._console.size.height - _MARGIN - below)
         boards = list(self._boards.values())
         if len(boards) == 1:
             return _story(boards[0], now, room - 2)

@@ -34,7 +34,7 @@ def cut(sources, look=None, **options):
     edit = edit_of(edited, drawn=look is not None)
     grades = tuple((n, one.grade) for n, one in enumerate(edited) if one.grade)
     look = look or Look(edit.frames, grades=grades)
-    pieces = pieces_of(edit.shots, [Source(one.probe.frames, one.probe.keys) for one in sources], look.touched)
+    pieces = pieces_of(edit.shots, [Source(one.probe.keys, one.probe.stops) for one in sources], look.touched)
 
     async def all_made():
         return [await make(FFMPEG, piece, sources, edit.form, look) for piece in pieces]
@@ -63,7 +63,8 @@ def test_a_transition_draws_only_the_groups_around_the_seam(three):
     edit, pieces, made = cut(three, blend=[zero, half, half])
     assert edit.frames == 3 * 48 - 2 * 8
     assert [type(piece).__name__ for piece in pieces] == ["Copied", "Drawn", "Copied", "Drawn", "Copied"]
-    assert sum(piece.frames for piece in pieces if isinstance(piece, Drawn)) == 2 * (12 + 12 - 8)
+    # Eight frames that are blended, and four to the next key.
+    assert sum(piece.frames for piece in pieces if isinstance(piece, Drawn)) == 2 * (8 + 4)
     seen = numbers(made)
     assert len(seen) == edit.frames
     assert seen[:40] == list(range(40))

@@ -122,7 +122,7 @@ async def _pieces(
     """The film's pieces as files; and of the clips that had to be drawn at places, how many frames were."""
     grades = tuple((number, clip.grade) for number, clip in enumerate(clips) if clip.grade)
     seen = Look(edit.frames, grades=grades) if look is None else look
-    sources = [Source(one.probe.frames, one.probe.keys) for one in alike]
+    sources = [Source(one.probe.keys, one.probe.stops) for one in alike]
     pieces = pieces_of(edit.shots, sources, seen.touched)
     whole = sum(piece.frames for piece in pieces if isinstance(piece, Drawn))
     made: list[Made] = []

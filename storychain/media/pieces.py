@@ -1,4 +1,4 @@
-"""Making a film's pieces: runs of whole groups of pictures copied out of a source, and what has to be drawn anew.
+"""Making a film's pieces: runs of pictures copied out of a source, and what has to be drawn anew.
 
 Which they are is decided in `timeline`. Pieces are kept beside what they were made of, under a name that says how, so
 that a film that is made again with other music draws nothing again.
@@ -164,7 +164,9 @@ def _graph(piece: Drawn, sources: Sequence[Prepared], target: Form, look: Look) 
 def _stretch(shot: Shot, source: Prepared, target: Form, grade: Sequence[Filter]) -> FilterableStream:
     """A shot's own frames from zero, decoded from the last key frame before them on."""
     key = max((key for key in source.probe.keys if key <= shot.begin), default=0)
-    where: dict[str, Any] = {"ss": f"{float((key - Fraction(1, 2)) / target.fps):.6f}"} if key else {}
+    # Without exactness it begins with the key frame before; with it, the one before that would be decoded as well.
+    at = f"{float((key + Fraction(1, 2)) / target.fps):.6f}"
+    where: dict[str, Any] = {"noaccurate_seek": None, "ss": at} if key else {}
     stream = build.input(str(source.picture.absolute()), f="mov", **where)["v:0"]
     stream = stream.filter("trim", start_frame=shot.begin - key, end_frame=shot.end - key)
     stream = stream.filter("setpts", f"N/({target.fps}*TB)").filter("fps", fps=str(target.fps), start_time=0)

@@ -56,9 +56,9 @@ class Probe:
 
     `seconds` is the length of the picture; `frames` are those shown, and `hidden` those that an edit list hides.
     `start` is how many seconds after the file's beginning the picture begins. `reorder` is by how many frames
-    decoding runs ahead of showing. `keys` are the numbers of the frames at which decoding can begin. `rotation`
-    is in degrees, counter-clockwise. `tick` is the time base in seconds, to which times are rounded. `demuxer` is
-    libav's name of the container.
+    decoding runs ahead of showing. `keys` are the numbers of the frames at which decoding can begin, `stops` those
+    before which a copy of the packets can end (the last is its length). `rotation` is in degrees, counter-clockwise.
+    `tick` is the time base in seconds, to which times are rounded. `demuxer` is libav's name of the container.
     """
 
     demuxer: str
@@ -82,6 +82,7 @@ class Probe:
     hidden: int
     reorder: int
     keys: tuple[int, ...]
+    stops: tuple[int, ...]
     fragmented: bool
     begins_clean: bool
     keys_clean: bool
@@ -171,6 +172,7 @@ def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.O
         hidden=walked.hidden,
         reorder=walked.reorder,
         keys=walked.keys,
+        stops=walked.stops,
         fragmented=outer.fragmented,
         begins_clean=walked.begins_clean,
         keys_clean=walked.keys_clean,

@@ -1,8 +1,8 @@
 """Which frames a film shows, and which of them have to be drawn anew: pure decisions over frame numbers.
 
 Everything here counts frames at the film's one rate. What can be copied is copied; what a transition, a layer, a fade
-or a cut off the key frames touches is drawn, from the last key frame before it to the first after it and no further.
-No file is opened here.
+or a cut off the key frames touches is drawn, from the last frame before it that a copy can end with to the first key
+frame after it and no further. No file is opened here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A video that shots are taken from: how many frames it has, and at which of them decoding can begin."""
+    """A video that shots are taken from: at which of its frames a copy can begin, and before which it can end."""
 
-    frames: int
     keys: tuple[int, ...]
+    stops: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A piece of the film whose packets are copied: from one key frame of a source up to another, or to its end."""
+    """A piece of the film whose packets are copied: from a key frame of a source up to where a copy of it can end."""
 
     source: int
     begin: int
@@ -164,7 +164,7 @@ def _untouched(span: Span, touched: Sequence[Span]) -> Iterator[Span]:
 
 
 def _copyable(number: int, span: Span, source: Source) -> Copied | None:
-    """The longest run of whole groups of pictures within a span, or None."""
+    """The longest run within a span that can be copied, or None."""
     first = next((key for key in source.keys if key >= span.begin), None)
-    ends = [key for key in (*source.keys, source.frames) if key <= span.end]
-    return Copied(number, first, ends[-1]) if first is not None and ends and ends[-1] > first else None
+    last = max((stop for stop in source.stops if stop <= span.end), default=0)
+    return Copied(number, first, last) if first is not None and last > first else None

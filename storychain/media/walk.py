@@ -18,6 +18,7 @@ from storychain.media.container import is_clean_key
 from storychain.media.form import nearest_usual
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from av.audio.stream import AudioStream
@@ -43,6 +44,7 @@ class Walk:
     hidden: int
     reorder: int
     keys: tuple[int, ...]
+    stops: tuple[int, ...]
     begins_clean: bool
     keys_clean: bool
     sound_seconds: Fraction
@@ -117,10 +119,23 @@ def _measure(packets: list[_Seen], base: Fraction, clean: list[bool], heard: Fra
         hidden=len(packets) - len(shown),
         reorder=max(0, *(index - place[mark] for index, mark in enumerate(marks))) if len(marks) > 1 else 0,
         keys=tuple(number[packet.mark] for packet in packets if packet.clean and not packet.hidden),
+        stops=tuple(_stops([place[mark] for mark in marks])) if len(marks) == len(shown) else (),
         begins_clean=bool(clean) and clean[0],
         keys_clean=all(clean),
         sound_seconds=heard,
     )
+
+
+def _stops(places: list[int]) -> Iterator[int]:
+    """Frames before which a copy can end; `places` has frames in decoding order by when they are shown.
+
+    All frames shown before must have come by then, and no others: what is copied needs nothing of what is not.
+    """
+    latest = -1
+    for count, place in enumerate(places, 1):
+        latest = max(latest, place)
+        if latest == count - 1:
+            yield count
 
 
 def length_of(walked: Walk, rate: Fraction | None, picture: VideoStream) -> tuple[Fraction, Fraction]:

@@ -20,6 +20,8 @@ STORY = Path(__file__).parent.parent / "stories" / "lighthouse.yaml"
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "storychain", "studio", "--home", f"{folder}/studio"]
+        # A provider takes longer over a scene than it takes here to make the one before ready, as this one does.
+        command += ["--latency", "4"]
         studio = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             assert studio.stdout is not None

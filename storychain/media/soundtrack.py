@@ -103,13 +103,24 @@ class SoundtrackInTheMaking:
     async def finished(self) -> Soundtrack:
         """Close the file. Raises MediaError."""
         heard = tuple(self._heard)
+        if self._gain is None or not heard:
+            await self._closed()
+        else:
+            # What is measured of the stretches as they came need not wait for their encoding.
+            measuring = asyncio.create_task(loudness_heard(self._ffmpeg, heard))
+            try:
+                fed, loudness = await self._closed(), await measuring
+            finally:
+                measuring.cancel()
+                await asyncio.gather(measuring, return_exceptions=True)
+            await _corrected(self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed)
+        return Soundtrack(self._path, tuple(one.sound for one in heard), heard, self._gain)
+
+    async def _closed(self) -> _Fed:
         await _feed(self._feed, self._joiner.end())
         fed = _Fed(self._joiner.written, self._joiner.peak)
         await self._feed.finish(fed.patience)
-        if self._gain is not None and heard:
-            loudness = await loudness_heard(self._ffmpeg, heard)
-            await _corrected(self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed)
-        return Soundtrack(self._path, tuple(one.sound for one in heard), heard, self._gain)
+        return fed
 
     def _whole(self, segment: Prepared) -> Heard:
         begin = samples_of(self._seconds)

@@ -20,6 +20,8 @@ PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 # What is only measured against goes apart from what storychain needs, with whatever versions it wants
 APART   := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target
 BENCH_SLOW ?= 1
+# As storychain itself has it: threads that wait for each other busily would take the other core from the tests
+export OPENBLAS_NUM_THREADS ?= 1
 # Tests wait for sockets and clocks: one process more than there are cores keeps all of them busy
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 

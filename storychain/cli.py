@@ -41,6 +41,8 @@ def _make_harmless() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    # Read when numpy is imported. Our arrays are small: its threads would mostly wait for each other, and do so busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = parser().parse_args(argv)
     arguments.argv = list(argv)
     room, function = arguments.command

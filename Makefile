@@ -27,7 +27,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check soak fuzz bench bench-film stories clean
+.PHONY: help setup demo test test-rest test-all check soak fuzz bench bench-film stories clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ demo: $(READY) ## render the lighthouse story with free stand-ins and say where 
 
 test: $(DEV) ## run the quick tests
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-rest: $(DEV) ## run the cases of long lists that the quick tests leave out
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m rest
 
 test-all: $(DEV) ## run every test, the long ones too
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m 'slow or not slow'

@@ -1,4 +1,4 @@
-"""Which cases of a long list are tested each time: those that tell most; the rest are among the long tests."""
+"""Which cases of a long list are tested each time: those that tell most. The rest are run by `make test-rest`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+REST = (pytest.mark.slow, pytest.mark.rest)
+"""Marks of a case that tells less than those among the quick tests."""
+
 
 def telling(cases: Iterable[Any], quick: Collection[Any]) -> list[Any]:
-    """All cases as parameters, those that are not in `quick` marked as slow."""
-    return [case if case in quick else pytest.param(*_values(case), marks=pytest.mark.slow) for case in cases]
+    """All cases as parameters, those that are not in `quick` marked as the rest."""
+    return [case if case in quick else pytest.param(*_values(case), marks=REST) for case in cases]
 
 
 def _values(case: Any) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.desk import Studio
 from tests.stage import story_file
+from tests.telling import REST
 
 PER_SCENE = ["jobs", "admit", "submit", "submitted", "job", "completed", "download", "stored"]
 ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]
@@ -19,8 +20,8 @@ QUICK |= {("submit", 1, False), ("remember_seam", 1, False)}
 
 
 def death(act, occurrence, after):
-    """A death as a test; the telling ones are among the quick tests, the rest among the long ones."""
-    marks = [] if (act, occurrence, after) in QUICK else [pytest.mark.slow]
+    """A death as a test; the telling ones are among the quick tests."""
+    marks = () if (act, occurrence, after) in QUICK else REST
     return pytest.param(act, occurrence, after, id=f"{act}-{occurrence}-{'after' if after else 'before'}", marks=marks)
 
 

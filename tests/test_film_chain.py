@@ -89,6 +89,27 @@ def test_what_is_missing_beside_a_film_is_made_again_for_nothing(tmp_path, lost)
     asyncio.run(play())
 
 
+def test_a_lock_file_never_speaks_of_a_film_that_is_gone(tmp_path):
+    async def play():
+        async with stage(tmp_path) as at:
+            film = (await at.render(story_file(tmp_path, 1))).film
+            lock = film.with_suffix(".lock.json")
+            before = lock.read_text()
+            in_the_way = film.with_name("tale.1x1.mp4")
+            in_the_way.mkdir()
+            (in_the_way / "kept").touch()
+            asked = story_file(tmp_path, 1, title="Another Tale", film={"formats": ["1:1"], "loudness": "off"})
+            assert (await at.render(asked)).status == "stopped"
+            assert not lock.exists()
+            (in_the_way / "kept").unlink()
+            in_the_way.rmdir()
+            assert (await at.render(asked)).status == "done"
+            assert lock.read_text() != before
+            assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
+
+
 def test_what_was_found_is_not_looked_for_again(tmp_path):
     _, seams, said = rendered(tmp_path, 2, times=2, faults={"media.repeat": "@2"})
     assert len(seams) == 1

@@ -22,16 +22,15 @@ if TYPE_CHECKING:
 def all_there(story: Story, film: Path, recipe: str) -> bool:
     """Whether all that belongs beside a film of this recipe lies there. Its lock file is written last, so it tells."""
     lock = read_lock(lock_path(film))
-    return lock is not None and lock.recipe == recipe and all(path.exists() for path in _wanted(story, film))
+    return lock is not None and lock.recipe == recipe and all(beside(film, kind).exists() for kind in _kinds(story))
 
 
-def _wanted(story: Story, film: Path) -> list[Path]:
+def _kinds(story: Story) -> list[str]:
     """What a story asks for beside its film."""
     told = story.film
     captioned = told.subtitles != "off" and any(scene.caption for scene in story.scenes)
-    stills = [kind for kind, wanted in (("poster", told.poster), ("sheet", told.contact_sheet)) if wanted]
-    kinds = [*(("srt", "vtt") if captioned else ()), *stills, *(master.kind for master in told.formats)]
-    return [beside(film, kind) for kind in kinds]
+    asked = {"srt": captioned, "vtt": captioned, "poster": told.poster, "sheet": told.contact_sheet}
+    return [*(kind for kind, wanted in asked.items() if wanted), *(master.kind for master in told.formats)]
 
 
 async def make_beside(
@@ -43,15 +42,15 @@ async def make_beside(
     scenes: Sequence[tuple[str, Fraction, Fraction]],
 ) -> None:
     """Make what the story asks for beside its film. Raises MediaError; the film is there all the same."""
-    wanted, room = story.film, run.room.beside(film)
+    kinds, room = _kinds(story), run.room.beside(film)
     made: list[Path] = []
-    if dress.captions and dress.subtitles != "off":
+    if "srt" in kinds:
         made += await room.subtitles(dress, edit)
-    if wanted.poster:
+    if "poster" in kinds:
         made.append(await room.poster(_cards(edit, scenes)))
-    if wanted.contact_sheet:
+    if "sheet" in kinds:
         made.append(await room.sheet(story.title, scenes))
-    for master in wanted.formats:
+    for master in story.film.formats:
         made.append(await room.master(master.kind, master.fit, scenes, _telling(run, story, master.kind)))
     if made:
         run.tell(Beside(story.name, tuple(made)))

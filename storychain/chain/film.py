@@ -16,6 +16,7 @@ from storychain.chain.locking import card_stretch, lock_film, opening_stretch, s
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop
+from storychain.export.lock import lock_path
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
 from storychain.plan import Action
@@ -77,6 +78,8 @@ class FilmInTheMaking:
             sound=await self._sound if self._sound else None,
             on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
+        # It spoke of the film that was here; until the copies are made there is none for this one.
+        await off_loop(lambda: lock_path(path).unlink(missing_ok=True))
         await seal(run, story, self._steps, path)
         recipe, sha256 = recipe_of(story, self._facts, self._steps), await off_loop(sha256_of, path)
         record = FilmRecord(str(path), recipe, run.provider.free, path.stat().st_size, float(made.seconds))

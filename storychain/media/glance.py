@@ -67,11 +67,11 @@ def kept_beside(picture: Path) -> Path:
     return picture.with_suffix(".grey")
 
 
-def keeping(pictures: FilterableStream, size: tuple[int, int], picture: str, frames: int) -> OutputStream:
-    """The end of an ffmpeg graph that writes what lies beside `picture`: at most `frames` frames of these pictures."""
+def keeping(pictures: FilterableStream, size: tuple[int, int], name: str, frames: int) -> OutputStream:
+    """The end of an ffmpeg graph that writes what is kept: at most `frames` of these pictures, into the file `name`."""
     small = pictures.filter("scale", *size, flags="area").filter("format", "yuv420p|yuvj420p")
     told = {"f": "rawvideo", "fps_mode": "passthrough", "frames:v": frames}
-    return small.filter("extractplanes", "y").output(picture.rpartition(".")[0] + ".grey", **told)
+    return small.filter("extractplanes", "y").output(name, **told)
 
 
 def glance(picture: Path, begin: int, end: int, *, size: tuple[int, int]) -> NDArray[np.uint8]:

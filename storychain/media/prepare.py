@@ -106,11 +106,11 @@ def _pictures(source: FilterableStream, facts: Probe) -> list[OutputStream]:
     stream = source[str(facts.picture_index)]
     if facts.flaw is None:
         # The packets are copied, but all of them are decoded as well: only that finds damage inside them.
-        small = keeping(stream, small_size(facts.width, facts.height), _PICTURE, facts.frames)
+        small = keeping(stream, small_size(facts.width, facts.height), _SMALL, facts.frames)
         return [small, stream.output(_PICTURE, **from_zero(facts.tag))]
     target, frames = _mended_form(facts), _frames(facts)
     shown = reshaped(stream, _upright(facts), target).split()
-    small = keeping(shown[0], small_size(target.width, target.height), _PICTURE, frames)
+    small = keeping(shown[0], small_size(target.width, target.height), _SMALL, frames)
     return [small, shown[1].output(_PICTURE, **encoded(target, frames))]
 
 

@@ -77,6 +77,26 @@ def test_a_frame_that_a_film_doubles_now_and_then_is_kept(shelf, tmp_path, at):
     assert find_seam(one, segment(tmp_path, "after", whole[at : at + 20], "-crf", "24", fps="25")).frames == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "repeated"),
+    # Frames are left out in other places of the two; and a film's own beat of doubles is there beside that of evening.
+    [("bikes", 110, 4), ("bigbuckbunny", 80, 1)],
+)
+def test_repeated_frames_of_real_footage_of_varying_rate(shelf, tmp_path, name, at, repeated):
+    whole = film(name)
+    one = kept(shelf, whole[at - 56 : at], "-crf", "18", *VARIABLE, fps="25")
+    after = whole[at - repeated : at + 20]
+    found = find_seam(one, segment(tmp_path, "after", after, *VARIABLE, *DAMAGES["crf 30"], fps="25"))
+    assert (found.kind, found.frames) == ("repeated", repeated)
+
+
+def test_a_long_repetition_that_begins_like_the_earlier_segment_is_none_of_all_of_it(shelf, tmp_path):
+    whole = film("bigbuckbunny")
+    one = kept(shelf, whole[8:64], "-crf", "18", fps="24")
+    found = find_seam(one, segment(tmp_path, "after", whole[16:84], *DAMAGES["clean"], fps="24"))
+    assert (found.kind, found.frames) == ("repeated", 48)
+
+
 PLACES = [(name, at) for name, end in (("bigbuckbunny", 126), ("bikes", 244)) for at in range(54, end)]
 
 

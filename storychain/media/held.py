@@ -144,6 +144,7 @@ def _longest(still: NDArray[np.bool_]) -> int:
 def _due(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> int:
     """1 where footage that doubles frames in a regular beat, on both sides, doubles one at the seam, else 0."""
     back = [False, *reversed(before.tolist())]  # back[n] is the step n before the seam
-    beats = [n for n in range(1, (len(back) + 1) // 2) if back[n] and back[2 * n]]
-    unseen = bool(beats) and beats[0] > len(after)
-    return int(unseen or any(after[beat - 1] for beat in beats if beat <= len(after)))
+    beat = back.index(True) if True in back else len(back)  # the nearest: two beats at once would make up others
+    if 2 * beat >= len(back) or not back[2 * beat]:
+        return 0
+    return int(beat > len(after) or after[beat - 1])

@@ -45,6 +45,7 @@ class Meeting:
         self.steps = steps(self.earlier)
         self.usual = max(0.0, float(np.percentile(self.steps[-8:], 75)))
         self.doubles = doubled(self.steps, self.usual)
+        self._fresh = _fresh(self.doubles), _fresh(doubled(steps(self.later), self.usual))
         self.shift = self._best_shift()
         still, self.resumes = self.run(0)
         self.standing = 1 + still
@@ -59,11 +60,19 @@ class Meeting:
         return float(grid[int(costs.argmin())])
 
     def matched(self, shift: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Frames of the later and of the earlier (counted from its end, -1 the last) that lie over each other."""
+        """Frames of the later and of the earlier (counted from its end, -1 the last) that lie over each other.
+
+        A frame that is the one before it once more stands where another was left out, perhaps on one side only: it
+        says nothing, as long as others do.
+        """
         later = np.arange(len(self.later))
         earlier = np.floor(later * self.ratio - shift + 0.5).astype(int)
         within = (earlier <= -1) & (earlier >= -len(self.earlier))
-        return later[within], earlier[within]
+        later, earlier = later[within], earlier[within]
+        own, other = self._fresh
+        telling = own[earlier] & other[later]
+        enough = 2 * int(telling.sum()) >= len(telling)
+        return (later[telling], earlier[telling]) if enough else (later, earlier)
 
     def frames(self, shift: float) -> int:
         """How many frames of the later lie over the earlier."""
@@ -82,6 +91,11 @@ class Meeting:
             if least >= _FAINT * lively and highest[still - 1] <= (_STILL if still > _SHORT else _DOUBLE) * least:
                 return still, True
         return (len(each), False) if highest[-1] <= _STILL * lively else (0, True)
+
+
+def _fresh(doubles: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which frames are not the one before them once more."""
+    return np.concatenate([[True], ~doubles])
 
 
 def doubled(each: Floats, usual: float) -> NDArray[np.bool_]:

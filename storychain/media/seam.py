@@ -150,6 +150,9 @@ def _merged(before: Path, after: Path, earlier: Grey, later: Grey) -> Seam | Non
     sure = overlaps(pair)
     if sure > 0 and abs(first + pair.frames(pair.shift) - due) <= other.fps / 2:
         found = _overlapping(pair, sure)
+        # Footage that comes back to where it began makes a long repetition begin like all of it.
+        if first + found.frames < due - other.fps / 8:
+            return None
         return Seam("merged", first + found.frames, sure, found.distance)
     # An end that stands still cannot be told by its pictures; then the length says where it is.
     meets = [apart(earlier[-1], frame) for frame in there[max(0, due - first - 3) : due - first]]

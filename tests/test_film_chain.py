@@ -6,7 +6,7 @@ import json
 import pytest
 
 from storychain.chain import events as ev
-from tests.stage import frames_of, stage, story_file
+from tests.stage import BARE, frames_of, stage, story_file
 
 SECONDS, RATE = 4, 24
 NOWHERE = "http://127.0.0.1:9/pictoryapis"
@@ -106,6 +106,34 @@ def test_a_lock_file_never_speaks_of_a_film_that_is_gone(tmp_path):
             assert (await at.render(asked)).status == "done"
             assert lock.read_text() != before
             assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
+
+
+def test_what_is_drawn_anew_is_drawn_while_later_scenes_are_made(tmp_path):
+    """And the film is the same as if it had been drawn at the end."""
+
+    async def play():
+        async with stage(tmp_path, latency=2.0) as at:
+            dressed = {"transition": "fade", "title_card": {"text": "Hi"}, "fade_out": "1s"}
+            path = story_file(tmp_path, 3, film={**BARE, **dressed})
+            ahead = set()
+
+            def tell(event):
+                if isinstance(event, ev.Stored) and event.scene == "s3":
+                    ahead.update(at.workspace.root.rglob("piece-*.mov"))
+
+            film = (await at.render(path, tell=tell)).film
+            before = film.read_bytes()
+            film.unlink()
+            for one in at.workspace.root.rglob("piece-*.mov"):
+                one.unlink()
+            again = (await at.render(path)).film
+            assert again.read_bytes() == before
+            # All of it was of use, and the rest belongs to the end.
+            assert ahead
+            assert ahead < set(at.workspace.root.rglob("piece-*.mov"))
+            assert at.counts["accepted"] == 3
 
     asyncio.run(play())
 

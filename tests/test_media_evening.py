@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
+from storychain.media.dressing import PLAIN, Dress
 from storychain.media.edit import Clip
 from storychain.media.evening import same_colours, same_loudness
 from storychain.media.film import assemble
+from storychain.media.outputs.cueing import Caption
 from storychain.media.prepare import prepare
 from storychain.media.tool import find_ffmpeg
 from tests import clips
@@ -29,8 +32,8 @@ def scene(folder, name, *, begin, light=0, blue=0, volume=0.3):
     return asyncio.run(prepare(FFMPEG, path, folder / name))
 
 
-def film(made, out):
-    asyncio.run(assemble(FFMPEG, made, out, title="", note=""))
+def film(made, out, dress=PLAIN):
+    asyncio.run(assemble(FFMPEG, made, out, title="", note="", dress=dress))
     with av.open(str(out)) as opened:
         frames = [frame.reformat(80, 46, "yuv420p").to_ndarray().astype(float) for frame in opened.decode(video=0)]
     return np.array([[frame[:46].mean(), frame[46:57].mean()] for frame in frames])
@@ -45,6 +48,9 @@ def test_colours_meet_at_the_seam(tmp_path):
     assert abs((after[48] - after[47])[0]) < 0.7
     assert abs((after[48] - after[47])[1]) < abs((before[48] - before[47])[1]) - 2
     assert not graded[0].grade
+    captioned = Dress(captions=(Caption(Fraction(3), Fraction(4), "Home"),), subtitles="burned")
+    both = film(graded, tmp_path / "both.mp4", captioned)
+    assert both[48:60] == pytest.approx(after[48:60], abs=1.0)
 
 
 def test_a_scene_that_is_meant_to_differ_is_left_alone(tmp_path):

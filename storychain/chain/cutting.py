@@ -65,6 +65,10 @@ class Cutting:
                 found.append((place + first, await self._clip(place)))
         return found
 
+    async def beginning(self) -> list[Clip]:
+        """Those of them that nothing is missing before."""
+        return [clip for number, (place, clip) in enumerate(await self.present()) if number == place]
+
     async def clips(self) -> list[Clip]:
         """All of them, in the film's order."""
         opening = [] if self.opening is None else [await self._opening_clip()]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from storychain.chain.ahead import DrawingAhead
 from storychain.chain.beside import make_beside
 from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
@@ -38,7 +39,10 @@ NOTE = "The pictures of this film are AI-generated."
 
 
 class FilmInTheMaking:
-    """Takes a story's segments as they arrive. When only one is missing, the sound of the others is encoded."""
+    """Takes a story's segments as they arrive.
+
+    While others are missing, what is drawn anew is drawn; when it is only one, the sound of the others is encoded.
+    """
 
     def __init__(self, run: Run, story: Story, facts: Facts, steps: Sequence[Step], folder: Path) -> None:
         self._run = run
@@ -48,17 +52,21 @@ class FilmInTheMaking:
         self._folder = folder
         self._cutting = Cutting(run, story, facts, steps)
         self._sound: asyncio.Task[Soundtrack] | None = None
+        self._ahead = DrawingAhead(run, story, self._cutting)
 
     def arrived(self, place: int, segment: Prepared) -> None:
         """Take the segment of the scene at `place`."""
         missing = self._cutting.arrived(place, segment)
         if missing <= 1 and self._sound is None and sounds_alone(self._story):
             self._sound = asyncio.create_task(self._early_sound())
+        if missing:
+            self._ahead.more()
 
     async def finished(self, path: Path) -> None:
         """Join everything into the film at `path` and put it on record."""
         run, story = self._run, self._story
         await self._stand_ins()
+        await self._ahead.left_off()
         clips = await self._cutting.clips()
         if story.film.match_color or story.film.match_loudness:
             film = story.film
@@ -121,7 +129,7 @@ class FilmInTheMaking:
         room = self._run.room
         present = await self._cutting.present()
         gain = await room.gain([clip for _, clip in present], self._story.film.loudness)
-        first = [clip for number, (place, clip) in enumerate(present) if number == place]
+        first = await self._cutting.beginning()
         async with room.soundtrack(self._folder, gain) as making:
             for heard in room.heard(first):
                 await making.add(heard)
@@ -134,6 +142,7 @@ class FilmInTheMaking:
         if self._sound is not None:
             self._sound.cancel()
             await asyncio.gather(self._sound, return_exceptions=True)
+        await self._ahead.given_up()
         await self._cutting.given_up()
 
 

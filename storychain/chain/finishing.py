@@ -30,17 +30,17 @@ _BREATH = Fraction(3, 10)
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 
 
-async def with_cards(run: Run, story: Story, clips: Sequence[Clip]) -> tuple[list[Clip], int]:
-    """The clips with the story's cards before and after them, and how many come before."""
+async def with_cards(run: Run, story: Story, clips: Sequence[Clip], *, ended: bool = True) -> tuple[list[Clip], int]:
+    """The clips with the story's cards before them and, where they are `ended`, after; and how many come before."""
     film, made = story.film, list(clips)
     transition = film.transition
-    if film.end_card is not None:
+    if film.end_card is not None and ended:
         card = await _card(run, film.end_card, "end", clips)
         made.append(_blended(card, story) if transition else card)
     if film.title_card is not None:
         made[0] = _blended(made[0], story) if transition else made[0]
         made.insert(0, await _card(run, film.title_card, "title", clips))
-    return made, len(made) - len(clips) - (film.end_card is not None)
+    return made, int(film.title_card is not None)
 
 
 def _blended(clip: Clip, story: Story) -> Clip:
@@ -103,8 +103,8 @@ def draws(story: Story) -> bool:
 
 
 def captions_of(story: Story, edit: Edit, first: int) -> list[Caption]:
-    """The scenes' captions, each while its scene is seen."""
-    scenes = enumerate(story.scenes, start=first)
+    """The captions of the scenes that are in the edit, each while its scene is seen."""
+    scenes = list(enumerate(story.scenes, start=first))[: len(edit.shots) - first]
     return [Caption(edit.at(place), edit.at(place + 1), scene.caption) for place, scene in scenes if scene.caption]
 
 

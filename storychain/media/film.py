@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from storychain.media.outputs.subtitles import SoftTrack, soft_track
 from storychain.media.pieces import Look, Made, make
 from storychain.media.probe import probe
 from storychain.media.recipes import SOUND_RATE, on_grid, patience
-from storychain.media.timeline import Drawn, Source, pieces_of
+from storychain.media.timeline import Drawn, Piece, Source, pieces_of
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -102,6 +102,26 @@ async def assemble(
     return FilmFacts(edit, len(clips) - len(anew), len(anew), sum(drawn.values()), out.stat().st_size)
 
 
+async def draw_ahead(ffmpeg: Ffmpeg, clips: Sequence[Clip], dress: Dress, wanted: Callable[[], bool]) -> None:
+    """Make what a film that begins with `clips` has to draw, as far as more clips leave it as it is.
+
+    Nothing is returned: `assemble` finds the pieces where it would put them. Where the rest turns out different (the
+    last clips decide the form), they are made in vain. Stops between two when they are not `wanted` any more. Raises
+    MediaError.
+    """
+    edit = edit_of(clips, drawn=dress.draws)
+    alike: list[Prepared] = []
+    for clip in clips:
+        if not wanted():
+            return
+        alike.append(await conform(ffmpeg, clip.prepared, edit.form))
+    with tempfile.TemporaryDirectory(prefix="storychain-") as layers:
+        seen = _graded(await look_of(replace(dress, fade_out=Fraction(0)), edit, Path(layers)), edit, clips)
+        for piece in _split(edit, alike, seen)[:-1]:
+            if wanted():
+                await make(ffmpeg, piece, alike, edit.form, seen)
+
+
 async def _track(dress: Dress, edit: Edit, folder: Path) -> SoftTrack | None:
     text = track_of(dress, edit)
     return soft_track(await written(text, folder / "captions.srt"), _INPUTS, dress.language) if text else None
@@ -120,10 +140,8 @@ async def _pieces(
     on_progress: Callable[[float], None] | None,
 ) -> tuple[list[Made], dict[int, int]]:
     """The film's pieces as files; and of the clips that had to be drawn at places, how many frames were."""
-    grades = tuple((number, clip.grade) for number, clip in enumerate(clips) if clip.grade)
-    seen = Look(edit.frames, grades=grades) if look is None else look
-    sources = [Source(one.probe.keys, one.probe.stops) for one in alike]
-    pieces = pieces_of(edit.shots, sources, seen.touched)
+    seen = _graded(look, edit, clips)
+    pieces = _split(edit, alike, seen)
     whole = sum(piece.frames for piece in pieces if isinstance(piece, Drawn))
     made: list[Made] = []
     drawn: dict[int, int] = {}
@@ -136,6 +154,16 @@ async def _pieces(
             for shot in piece.shots:
                 drawn[shot.source] = drawn.get(shot.source, 0) + shot.frames - shot.blend
     return made, drawn
+
+
+def _graded(look: Look | None, edit: Edit, clips: Sequence[Clip]) -> Look:
+    """The look, or a plain one, with the clips' grades."""
+    grades = tuple((number, clip.grade) for number, clip in enumerate(clips) if clip.grade)
+    return replace(look or Look(edit.frames), grades=grades)
+
+
+def _split(edit: Edit, alike: Sequence[Prepared], look: Look) -> tuple[Piece, ...]:
+    return pieces_of(edit.shots, [Source(one.probe.keys, one.probe.stops) for one in alike], look.touched)
 
 
 def _drawing(

@@ -128,7 +128,11 @@ async def _drawn(
 
 def _within(look: Look, span: Span) -> Look:
     """As much of a look as concerns a span; the rest must not count in the piece's name."""
-    layers = tuple(one for one in look.layers if one.span.begin < span.end and one.span.end > span.begin)
+    layers = tuple(
+        Layer(one.picture, Span(max(one.span.begin, span.begin), min(one.span.end, span.end)))
+        for one in look.layers
+        if one.span.begin < span.end and one.span.end > span.begin
+    )
     fade_in = look.fade_in if span.begin < look.fade_in else 0
     fade_out = look.fade_out if span.end > look.frames - look.fade_out else 0
     return replace(

@@ -99,6 +99,9 @@ class CuttingRoom(Protocol):
     def edit(self, clips: Sequence[Clip], *, drawn: bool) -> Edit:
         """Which stretches of the clips a film of them shows, and when."""
 
+    async def draw_ahead(self, clips: Sequence[Clip], dress: Dress, wanted: Callable[[], bool]) -> None:
+        """Draw what a film that begins with the clips will need, as long as it is wanted."""
+
     async def assemble(
         self,
         clips: Sequence[Clip],
@@ -190,6 +193,10 @@ class FfmpegRoom:
     def edit(self, clips: Sequence[Clip], *, drawn: bool) -> Edit:
         """See `edit.edit_of`."""
         return edit_of(clips, drawn=drawn)
+
+    async def draw_ahead(self, clips: Sequence[Clip], dress: Dress, wanted: Callable[[], bool]) -> None:
+        """See `film.draw_ahead`."""
+        await film.draw_ahead(self.ffmpeg, clips, dress, wanted)
 
     async def assemble(
         self,

@@ -83,6 +83,9 @@ class Room:
         shots = tuple(Shot(number, 0, int(clip.prepared.probe.seconds * 25)) for number, clip in enumerate(clips))
         return Edit(FORM, shots, tuple(begins(shots)))
 
+    async def draw_ahead(self, clips, dress, wanted):
+        await self._process.reach("draw ahead")
+
     async def assemble(self, clips, out, *, title, note, dress, sound, on_progress):
         await self._process.reach("assemble")
         self._process.world.disk_trouble(MediaError("cannot be written: No space left on device", where=str(out)))

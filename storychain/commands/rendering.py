@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
+from storychain.chain.batch import render_all
 from storychain.chain.run import Run
-from storychain.chain.story import Outcome, outcome_of, render_all
+from storychain.chain.slots import Slots
+from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.consent import can_ask, cap_agreed_to
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
@@ -108,7 +110,7 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         tell=tell,
         catalogue=settings.catalogue,
         jobs=settings.jobs,
-        slots=asyncio.Semaphore(settings.jobs),
+        slots=Slots(settings.jobs),
         paint=painter(ffmpeg.path),
         certificate=_certificate(settings),
     )

@@ -115,7 +115,10 @@ def _command(commands: _Commands, name: str, room: str, function: str, says: str
 
 
 def _stories(command: argparse.ArgumentParser, *, many: str = "+") -> None:
-    command.add_argument("stories", nargs=many, metavar="STORY", help="a story file (YAML)")
+    says = "a story file (YAML), a folder of them, or - for a list of files on stdin"
+    command.add_argument("stories", nargs=many, metavar="STORY", help=says)
+    says = "make a film of each row of this table; its columns set the story's vars"
+    command.add_argument("--matrix", metavar="CSV", help=says)
 
 
 def _workspace(command: argparse.ArgumentParser) -> None:
@@ -148,12 +151,23 @@ def _run(commands: _Commands) -> None:
     run.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
     run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    _which(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
     run.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
     run.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     run.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(run)
     _rehearsal(run)
+
+
+def _which(run: argparse.ArgumentParser) -> None:
+    says = "only stories of which a scene was given up, that are begun, or of which nothing is bought"
+    run.add_argument("--only", choices=("failed", "unfinished", "new"), help=says)
+    says = "buy only this: STORY, STORY:SCENE, with what follows SCENE+, with what comes before +SCENE; may be repeated"
+    run.add_argument("--select", action="append", default=[], metavar="STORY[:SCENE]", help=says)
+    says = "buy nothing and wait for nothing after this: 06:00, 2026-11-26T06:00 or 90m"
+    run.add_argument("--deadline", metavar="WHEN", help=says)
+    run.add_argument("--resume-only", action="store_true", help="spend nothing: finish what is already paid")
 
 
 def _assemble(commands: _Commands) -> None:

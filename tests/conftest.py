@@ -49,3 +49,13 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk that the tests of a module share: for those that only look at what lies on it."""
     with opened_desk(tmp_path_factory.mktemp("shared")) as desk:
         yield desk
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk for commands that ask nobody: its API is at an address where nobody listens."""
+
+    class Nowhere:
+        base_url = "http://127.0.0.1:9"
+
+    return Desk(tmp_path_factory.mktemp("plain"), Nowhere())

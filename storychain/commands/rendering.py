@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,22 +19,26 @@ from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.consent import can_ask, cap_agreed_to
+from storychain.commands.deadline import deadline_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
-from storychain.errors import AccountError, Interrupted, StorychainError, UsageError
+from storychain.commands.selection import check_reach, choice_of, is_in_state
+from storychain.errors import AccountError, Interrupted, InvalidStory, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
 from storychain.plan import Action, Step, quote
 from storychain.report import documents
 from storychain.report.lines import Lines
+from storychain.report.text import summary_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from storychain.chain.choice import Choice
     from storychain.chain.events import Event
     from storychain.media.tool import Ffmpeg
     from storychain.provider import Provider
@@ -45,23 +50,65 @@ def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
     os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
-    stories = at.stories(arguments.stories)
+    deadline = deadline_of(arguments.deadline, time.time()) if arguments.deadline else None
+    found = at.find(arguments.stories, arguments.matrix)
+    if not found.stories:
+        found.all()
     with at.ledger() as ledger:
-        cap = _agree(at, ledger, stories, arguments)
-        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap))
-    _print(outcomes, at, as_json=arguments.json)
+        stories, choice = _chosen(at, ledger, found.stories, arguments)
+        for error in found.unreadable.values():
+            print(f"storychain: {error}\n", file=sys.stderr)
+        cap = _agree(at, ledger, stories, arguments, choice)
+        limits = Limits(cap, choice, deadline)
+        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, limits))
+    _print(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
+    if len(outcomes) + len(found.unreadable) > 1 and arguments.verbose >= arguments.quiet:
+        print(f"\n{summary_text(outcomes, found.unreadable)}", file=sys.stderr)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
-    return exit_code(outcomes)
+    return exit_code(outcomes, found.unreadable.values())
 
 
-def _agree(at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace) -> Decimal | None:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may do: credits agreed to (None: any), what it may buy, and until when (seconds of the epoch)."""
+
+    cap: Decimal | None
+    choice: Choice
+    deadline: float | None
+
+
+def _chosen(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
+) -> tuple[tuple[Story, ...], Choice]:
+    """The stories that are meant, and what of them may be bought."""
+    choice = choice_of(arguments.select, stories, resume_only=arguments.resume_only)
+    if choice.scenes is not None:
+        stories = tuple(story for story in stories if story.name in choice.scenes)
+        for story in stories:
+            check_reach(story, at.plan(story, ledger, free=arguments.local), choice)
+    if arguments.only:
+        plans = ((story, at.plan(story, ledger, free=arguments.local)) for story in stories)
+        stories = tuple(story for story, plan in plans if is_in_state(plan, arguments.only))
+        if not stories:
+            print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
+    return stories, choice
+
+
+def _agree(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, choice: Choice
+) -> Decimal | None:
     if arguments.local:
         return None
-    plans = [at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed) for story in stories]
+    plans = [
+        choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
+        for story in stories
+    ]
     # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
     payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
+    if arguments.resume_only:
+        payable = []
     keyless = not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
     cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
     if keyless:
@@ -81,11 +128,11 @@ def _blocks(step: Step) -> bool:
 
 
 async def _render(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, limits: Limits
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
-    caps = Caps(run=cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
+    caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
     async with provider(at, arguments, ffmpeg.path) as opened:
         with _listener(arguments) as tell:
             run = replace(
@@ -93,6 +140,8 @@ async def _render(
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,
+                choice=limits.choice,
+                deadline=limits.deadline,
             )
             return await _until_interrupted(run, stories, render_all(run, stories))
 
@@ -128,7 +177,7 @@ def _certificate(settings: Settings) -> tuple[Path, Path] | None:
 def assemble(arguments: argparse.Namespace) -> int:
     """Make films anew from stored segments, without a network. Prints like `run`."""
     at = desk(arguments)
-    stories = at.stories(arguments.stories)
+    stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger() as ledger:
         outcomes, interrupted = asyncio.run(_assemble(at, ledger, stories, arguments))
     _print(outcomes, at, as_json=arguments.json)
@@ -173,9 +222,11 @@ def _listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]
         yield lines
 
 
-def _print(outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool) -> None:
+def _print(
+    outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, InvalidStory] | None = None
+) -> None:
     if as_json:
-        print(documents.dumped(documents.run_document(outcomes, at.workspace)))
+        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable or {})))
         return
     for outcome in outcomes:
         if outcome.film:
@@ -195,7 +246,8 @@ _WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4)
 """Of several stories' troubles the one a person should hear of first decides the exit code."""
 
 
-def exit_code(outcomes: tuple[Outcome, ...]) -> int:
-    """0 if every story is done, else the code of the gravest trouble."""
-    codes = {outcome.error.exit_code for outcome in outcomes if isinstance(outcome.error, StorychainError)}
+def exit_code(outcomes: tuple[Outcome, ...], others: Iterable[StorychainError] = ()) -> int:
+    """0 if every story is done as far as was asked, else the code of the gravest trouble, `others` included."""
+    errors = [*(outcome.error for outcome in outcomes if outcome.error is not None), *others]
+    codes = {error.exit_code for error in errors if error.exit_code}
     return min(codes, key=_WORST_FIRST.index) if codes else 0

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storychain.chain.narration import narration_warnings
 from storychain.plan import Action, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from storychain.chain.story import Outcome
+    from storychain.errors import InvalidStory
     from storychain.plan import Step
     from storychain.story.model import Story
     from storychain.workspace import Workspace
@@ -71,8 +72,10 @@ def _planned(step: Step, prompts: bool) -> dict[str, Any]:
     return planned
 
 
-def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str, Any]:
-    """The document of `run --json`."""
+def run_document(
+    outcomes: Sequence[Outcome], workspace: Workspace, unreadable: Mapping[str, InvalidStory]
+) -> dict[str, Any]:
+    """The document of `run --json`; files that hold no valid story are in it as stopped."""
     return {
         "stories": [
             {
@@ -85,6 +88,18 @@ def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str,
                 "warnings": list(outcome.warnings),
             }
             for outcome in outcomes
+        ]
+        + [
+            {
+                "story": Path(path).stem,
+                "status": "stopped",
+                "film": None,
+                "credits": {"planned": None, "spent": 0},
+                "segments": [],
+                "error": str(error),
+                "warnings": [],
+            }
+            for path, error in unreadable.items()
         ]
     }
 

@@ -153,7 +153,17 @@ def _run(commands: _Commands) -> None:
     run.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     run.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(run)
+    _unattended(run)
     _rehearsal(run)
+
+
+def _unattended(run: argparse.ArgumentParser) -> None:
+    told = run.add_argument_group("unattended", "who else is told; with --local only what is named here")
+    told.add_argument("--log-file", metavar="FILE", help="append every event to FILE, a line of JSON each")
+    told.add_argument("--ping-url", metavar="URL", help="ping a monitor's check (Healthchecks) at begin and end")
+    told.add_argument("--metrics-file", metavar="FILE", help="write FILE.prom for node_exporter at the end")
+    says = "when the services of the setting `notify` are told (default: failure)"
+    told.add_argument("--notify-on", choices=("failure", "always"), help=says)
 
 
 def _assemble(commands: _Commands) -> None:

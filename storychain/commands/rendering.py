@@ -20,6 +20,7 @@ from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
+from storychain.commands.watching import watched
 from storychain.errors import AccountError, Interrupted, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
@@ -37,16 +38,23 @@ if TYPE_CHECKING:
     from storychain.provider import Provider
     from storychain.settings import Settings
     from storychain.story.model import Story
+    from storychain.unattended.watch import Watch
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
     os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
+    with watched(at, arguments) as watch:
+        return _run(at, arguments, watch)
+
+
+def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
     stories = at.stories(arguments.stories)
     with at.ledger() as ledger:
         cap = _agree(at, ledger, stories, arguments)
-        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap))
+        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap, watch))
+    watch.ended(outcomes, Interrupted.exit_code if interrupted else exit_code(outcomes))
     _print(outcomes, at, as_json=arguments.json)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
@@ -79,7 +87,12 @@ def _blocks(step: Step) -> bool:
 
 
 async def _render(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
+    at: Desk,
+    ledger: Ledger,
+    stories: tuple[Story, ...],
+    arguments: argparse.Namespace,
+    cap: Decimal | None,
+    watch: Watch,
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
@@ -87,7 +100,8 @@ async def _render(
     async with provider(at, arguments, ffmpeg.path) as opened:
         with _listener(arguments) as tell:
             run = replace(
-                a_run(at, ledger, opened, ffmpeg, tell),
+                a_run(at, ledger, opened, ffmpeg, watch.listening(tell)),
+                id=watch.run_id,
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,

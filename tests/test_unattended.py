@@ -223,6 +223,22 @@ def test_a_free_preview_tells_only_whom_the_command_line_names(desk):
     assert samples(desk.folder / "n.prom")["run_credits_spent", ""] == 0
 
 
+def test_the_doctor_says_who_is_told_and_what_is_set_wrongly(desk):
+    assert "told        nobody besides who runs it\n" in desk.run("doctor").stdout
+    told = {
+        "STORYCHAIN_LOG_FILE": "log.jsonl",
+        "STORYCHAIN_METRICS_FILE": "m.prom",
+        "STORYCHAIN_PING_URL": "https://hc-ping.com/s3cret",
+        "STORYCHAIN_NOTIFY": "json://me:s3cret@x",
+    }
+    done = desk.run("doctor", **told)
+    assert "log log.jsonl; the monitor at hc-ping.com; 1 service, after failures; metrics m.prom\n" in done.stdout
+    assert "s3cret" not in done.stdout
+    assert done.returncode == 0
+    wrong = desk.run("doctor", **{**told, "STORYCHAIN_METRICS_FILE": "nowhere/m.prom"})
+    assert (wrong.returncode, "its folder is not there" in wrong.stdout) == (2, True)
+
+
 # The log file
 
 
@@ -258,6 +274,11 @@ def test_every_kind_of_event_becomes_one_harmless_line(kind):
     assert (written["event"], written["time"]) == (kind.__name__, "1970-01-01T00:00:00.000Z")
     own = {field.name for field in dataclasses.fields(kind)} - {"message"}
     assert own <= set(written)
+
+
+def test_what_no_event_holds_yet_is_written_all_the_same():
+    odd = dataclasses.replace(ev.Stored("tale", "s1", Path("a.mp4"), float("inf")), path={1, 2})
+    assert json.loads(dumped_line(entry_of(odd, 0.0, "a-run")), parse_constant=pytest.fail)["path"] == "{1, 2}"
 
 
 _WRITER = """

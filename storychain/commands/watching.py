@@ -7,13 +7,17 @@ import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from storychain.commands.desk import FREE, PAID
 from storychain.unattended.ended import Standing
+from storychain.unattended.metrics import check_metrics_file
+from storychain.unattended.notices import Notices
 from storychain.unattended.watch import Told, Watch
 
 if TYPE_CHECKING:
     from storychain.commands.desk import Desk
+    from storychain.settings import Settings
 
 _LEAST_SECRET = 8
 """Shorter keys would be found in words that have nothing to do with them."""
@@ -43,6 +47,21 @@ def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
         secrets=tuple(shy),
     )
     return Watch(told, lambda run: _standing(at, run, free=local), _warn)
+
+
+def told_line(settings: Settings) -> str:
+    """Who is told of unattended runs, in words without secrets. Raises UsageError for what is set wrongly."""
+    told = [f"log {settings.log_file}"] if settings.log_file else []
+    if settings.ping_url:
+        told.append(f"the monitor at {urlsplit(settings.ping_url).hostname}")
+    if settings.notify:
+        Notices(settings.notify, _warn)
+        often = "each time" if settings.notify_on == "always" else "after failures"
+        told.append(f"{len(settings.notify)} service{'s' * (len(settings.notify) > 1)}, {often}")
+    if settings.metrics_file:
+        check_metrics_file(settings.metrics_file)
+        told.append(f"metrics {settings.metrics_file}")
+    return "; ".join(told) or "nobody besides who runs it"
 
 
 def _standing(at: Desk, run: str, *, free: bool) -> Standing:

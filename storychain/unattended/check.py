@@ -86,7 +86,7 @@ class Check:
                 ) as response,
             ):
                 status = response.status_code
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             return printable(f"{type(error).__name__}: {error}".replace(self._url, "…"), 200), True
         if 200 <= status < 300:
             return "", False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ def _level(event: ev.Event) -> str:
     return "warning" if isinstance(event, _WARNING) else "debug" if isinstance(event, _DEBUG) else "info"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: C901 - one case a type
     """What JSON can hold of a value, without anything a stranger could pay or steer with."""
     match value:
         case dict():
@@ -112,4 +113,9 @@ def _plain(value: Any) -> Any:
             return {"kind": type(value).__name__}
         case str():
             return without_secrets(value)
-    return value
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+    # Whatever an event may come to hold one day: a line of the log is no reason to fail a run.
+    return without_secrets(str(value))

@@ -78,5 +78,5 @@ class LogFile:
 
 def _why(error: OSError) -> str:
     if error.errno == errno.ENXIO:
-        return "it is a pipe that nobody reads"
+        return "it is a pipe that nobody reads, or a socket"
     return error.strerror or str(error)

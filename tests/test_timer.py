@@ -94,8 +94,10 @@ def command_line(said):
     words = []
     for quoted, plain in re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', shown):
         word = re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
-        words.append(word.replace("$$", "$"))
-    return words
+        words.append(word)
+    # In the program's own path systemd looks for no variables; in its words a lone $ would begin one.
+    assert not any("$" in word.replace("$$", "") for word in words[1:])
+    return [words[0], *(word.replace("$$", "$") for word in words[1:])]
 
 
 @needs_systemd

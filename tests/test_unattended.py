@@ -1,7 +1,9 @@
 """Runs that nobody watches: the log file, the monitor's check, notifications and metrics, and what may never happen."""
 
 import dataclasses
+import io
 import json
+import logging
 import os
 import re
 import resource
@@ -29,6 +31,7 @@ from storychain.unattended.check import BODY_BYTES, address, last_bytes
 from storychain.unattended.ended import Standing
 from storychain.unattended.entries import entry_of
 from storychain.unattended.log_file import LogFile
+from storychain.unattended.notices import Notices
 from storychain.unattended.watch import Told, Watch
 from storychain.workspace import Workspace
 from tests.desk import KEY, until
@@ -281,6 +284,31 @@ def test_what_no_event_holds_yet_is_written_all_the_same():
     assert json.loads(dumped_line(entry_of(odd, 0.0, "a-run")), parse_constant=pytest.fail)["path"] == "{1, 2}"
 
 
+def test_what_counts_up_many_times_a_second_is_logged_once_a_second_of_each_scene(tmp_path):
+    watch, _ = watched(None, log_file=tmp_path / "log.jsonl")
+    with watch:
+        tell = watch.listening(lambda event: None)
+        for size in range(500):
+            for scene in ("s1", "s2"):
+                tell(ev.Downloading("tale", scene, size, 500))
+        tell(ev.Stored("tale", "s1", Path("a.mp4"), 4.0))
+    logged = [(one["event"], one["scene"]) for one in entries(tmp_path / "log.jsonl")]
+    assert 2 <= logged.count(("Downloading", "s1")) + logged.count(("Downloading", "s2")) < 20
+    assert ("Downloading", "s2") in logged
+    assert logged[-2:] == [("Stored", "s1"), ("RunEnded", None)]
+
+
+def test_runs_at_once_share_a_log(desk):
+    names = ("one", "two")
+    runs = [desk.start("run", story_file(desk.folder, 1, name=name), *PAY, "--log-file", "log.jsonl") for name in names]
+    assert [run.communicate(timeout=60)[1] for run in runs] == ["", ""]
+    log = entries(desk.folder / "log.jsonl")
+    ended = [one for one in log if one["event"] == "RunEnded"]
+    assert sorted(one["stories"][0]["story"] for one in ended) == ["one", "two"]
+    assert {one["run"] for one in ended} == {one["run"] for one in log}
+    assert len(ended) == 2
+
+
 _WRITER = """
 import sys
 from pathlib import Path
@@ -492,6 +520,24 @@ def test_a_service_that_fails_is_one_warning_and_the_others_are_told(desk):
     assert done.stderr == "storychain: service 1 of `notify` (json) could not be notified; the run is not affected\n"
     assert (len(broken.heard), len(well.heard)) == (1, 1)
     assert well.heard[0].json["type"] == "success"
+
+
+def test_what_apprise_logs_of_addresses_goes_nowhere():
+    warned, shown = [], io.StringIO()
+    handler = logging.StreamHandler(shown)
+    logging.getLogger().addHandler(handler)
+    try:
+        with monitor(500) as broken:
+            service = f"{broken.origin.replace('http', 'json')}/t0ken"
+            for thread in Notices([service], warned.append).send("title", "body", well=False):
+                thread.join(10)
+        with pytest.raises(UsageError):
+            Notices(["jsom://x/t0ken"], warned.append)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert len(warned) == 1
+    assert "t0ken" not in warned[0]
+    assert shown.getvalue() == ""
 
 
 # Metrics

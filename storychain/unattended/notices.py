@@ -54,10 +54,8 @@ def _library() -> Any:
             "notifications cannot be sent without apprise",
             next_step="pip install 'storychain[notify]', or take `notify` out of the settings. Nothing was bought.",
         ) from error
-    # It tells of what it could not send by logging addresses, which would end on stderr.
-    logger = logging.getLogger("apprise")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    # It logs addresses it cannot use; whatever else logs here is not to show them.
+    logging.getLogger("apprise").propagate = False
     return apprise
 
 

@@ -162,7 +162,7 @@ class Watch:
         try:
             return self._look(self.run_id)
         except (StorychainError, OSError) as trouble:
-            self._warn(f"the ledger could not be read for the metrics: {trouble}")
+            self._warn(f"the ledger could not be read to tell what was spent: {trouble}")
             return None
 
     def _send(self, ended: Ended) -> list[threading.Thread]:

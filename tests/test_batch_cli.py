@@ -32,7 +32,9 @@ def test_a_folder_is_rendered_and_a_broken_story_in_it_stops_no_other(desk):
     assert "did you mean 'prompt'" in told["broken"]["error"]
     assert "2 of 3 stories done, 120 credits spent" in done.stderr
     assert desk.studio.counts()["accepted"] == 3  # the opening they share is paid once
-    again = desk.run("run", folder, "-q", PICTORY_API_BASE_URL=NOWHERE)
+    metrics = desk.folder / "night.prom"
+    again = desk.run("run", folder, "-q", "--metrics-file", metrics, PICTORY_API_BASE_URL=NOWHERE)
+    assert 'storychain_run_stories{name="night",status="stopped"} 1' in metrics.read_text()
     assert again.returncode == 2
     assert "2 of 3" not in again.stderr
 

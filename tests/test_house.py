@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "export": {"errors", "media"},
     "chain": WORDS | {"plan", "story", "ledger", "media", "export", "locks", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
+    "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
         "plan",
@@ -52,6 +53,7 @@ MAY_IMPORT = {
         "chain",
         "export",
         "report",
+        "unattended",
         "cli",
     },
     "cli": {"errors", "printable"},
@@ -62,7 +64,7 @@ MAY_IMPORT = {
 
 DOORS = {
     "yaml": {"story"},
-    "httpx": {"pictory", "studio"},
+    "httpx": {"pictory", "studio", "unattended"},
     "tenacity": {"pictory"},
     "sqlite3": {"ledger"},
     "av": {"media", "studio"},
@@ -80,8 +82,10 @@ DOORS = {
     "opentimelineio": {"export"},
     "c2pa": {"export"},
     "cryptography": {"export"},
+    "apprise": {"unattended"},
 }
-"""Each outside thing, and the rooms that have a door to it. The studio is the other side of the wire, with its own."""
+"""Each outside thing, and the rooms that have a door to it. The studio is the other side of the wire, with its own.
+So are monitors: what is said to them goes nowhere near the API's key and its law of what may be sent twice."""
 
 
 def room(path: Path) -> str:

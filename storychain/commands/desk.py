@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PAID = "pictory"
 FREE = "studio"
 
-_FLAGS = ("workspace", "out", "poll", "jobs")
+_FLAGS = ("workspace", "out", "poll", "jobs", "log_file", "metrics_file", "ping_url", "notify_on")
 
 
 @dataclass(frozen=True, slots=True)

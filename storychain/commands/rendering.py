@@ -6,11 +6,9 @@ import argparse
 import asyncio
 import os
 import sys
-import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
@@ -18,18 +16,16 @@ from storychain.chain.batch import render_all
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
-from storychain.commands.consent import can_ask, cap_agreed_to
-from storychain.commands.deadline import deadline_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
+from storychain.commands.limits import Limits, limits_of
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
-from storychain.commands.selection import check_reach, choice_of, is_in_state
-from storychain.errors import AccountError, Interrupted, InvalidStory, StorychainError, UsageError
+from storychain.commands.watching import watched
+from storychain.errors import Interrupted, InvalidStory, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
-from storychain.plan import Action, Step, quote
 from storychain.report import documents
 from storychain.report.lines import Lines
 from storychain.report.text import summary_text
@@ -38,97 +34,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from storychain.chain.choice import Choice
     from storychain.chain.events import Event
     from storychain.media.tool import Ffmpeg
     from storychain.provider import Provider
     from storychain.settings import Settings
     from storychain.story.model import Story
+    from storychain.unattended.watch import Watch
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
     os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
-    deadline = deadline_of(arguments.deadline, time.time()) if arguments.deadline else None
+    with watched(at, arguments) as watch:
+        return _run(at, arguments, watch)
+
+
+def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
     found = at.find(arguments.stories, arguments.matrix)
     if not found.stories:
         found.all()
+    for error in found.unreadable.values():
+        print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
-        stories, choice = _chosen(at, ledger, found.stories, arguments)
-        for error in found.unreadable.values():
-            print(f"storychain: {error}\n", file=sys.stderr)
-        cap = _agree(at, ledger, stories, arguments, choice)
-        limits = Limits(cap, choice, deadline)
-        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, limits))
+        stories, limits = limits_of(at, ledger, found.stories, arguments)
+        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, limits, watch))
+    code = Interrupted.exit_code if interrupted else exit_code(outcomes, found.unreadable.values())
+    watch.ended(outcomes, code, found.unreadable)
     _print(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
     if len(outcomes) + len(found.unreadable) > 1 and arguments.verbose >= arguments.quiet:
         print(f"\n{summary_text(outcomes, found.unreadable)}", file=sys.stderr)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
-    return exit_code(outcomes, found.unreadable.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one run may do: credits agreed to (None: any), what it may buy, and until when (seconds of the epoch)."""
-
-    cap: Decimal | None
-    choice: Choice
-    deadline: float | None
-
-
-def _chosen(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
-) -> tuple[tuple[Story, ...], Choice]:
-    """The stories that are meant, and what of them may be bought."""
-    choice = choice_of(arguments.select, stories, resume_only=arguments.resume_only)
-    if choice.scenes is not None:
-        stories = tuple(story for story in stories if story.name in choice.scenes)
-        for story in stories:
-            check_reach(story, at.plan(story, ledger, free=arguments.local), choice)
-    if arguments.only:
-        plans = ((story, at.plan(story, ledger, free=arguments.local)) for story in stories)
-        stories = tuple(story for story, plan in plans if is_in_state(plan, arguments.only))
-        if not stories:
-            print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
-    return stories, choice
-
-
-def _agree(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, choice: Choice
-) -> Decimal | None:
-    if arguments.local:
-        return None
-    plans = [
-        choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
-        for story in stories
-    ]
-    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
-    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
-    if arguments.resume_only:
-        payable = []
-    keyless = not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
-    cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
-    if keyless:
-        raise AccountError(
-            "there is no API key",
-            next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
-        )
-    return cap
-
-
-def _asks_the_api(step: Step) -> bool:
-    return step.action in (Action.SUBMIT, Action.RESUME)
-
-
-def _blocks(step: Step) -> bool:
-    return step.action in (Action.FAILED, Action.UNRESOLVED)
+    return code
 
 
 async def _render(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, limits: Limits
+    at: Desk,
+    ledger: Ledger,
+    stories: tuple[Story, ...],
+    arguments: argparse.Namespace,
+    limits: Limits,
+    watch: Watch,
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
@@ -136,7 +84,8 @@ async def _render(
     async with provider(at, arguments, ffmpeg.path) as opened:
         with _listener(arguments) as tell:
             run = replace(
-                a_run(at, ledger, opened, ffmpeg, tell),
+                a_run(at, ledger, opened, ffmpeg, watch.listening(tell)),
+                id=watch.run_id,
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,

@@ -83,6 +83,12 @@ class Ledger:
         """Attempts whose job is not known to have ended, newest first."""
         return self._in_state(provider, "submitted")
 
+    def states(self, provider: str) -> dict[str, int]:
+        """How many attempts are in each state."""
+        query = "SELECT state, COUNT(*) AS attempts FROM attempts WHERE provider = ? GROUP BY state"
+        with self._database.reading() as rows:
+            return {row["state"]: row["attempts"] for row in rows.execute(query, [provider])}
+
     def newest_jobs(self, provider: str, count: int) -> tuple[str, ...]:
         """Ids of the jobs known last, newest first."""
         query = "SELECT job_id FROM attempts WHERE provider = ? AND job_id IS NOT NULL ORDER BY id DESC LIMIT ?"

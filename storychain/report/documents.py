@@ -37,6 +37,12 @@ def dumped(document: Any) -> str:
     return _STEERING.sub(_escaped, json.dumps(document, ensure_ascii=False, indent=2))
 
 
+def dumped_line(document: Any) -> str:
+    """One JSON document on one line, its end included."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return f"{_STEERING.sub(_escaped, text)}\n"
+
+
 def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 

@@ -14,6 +14,7 @@ from storychain.chain.account import Purse
 from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.choice import Choice
 from storychain.chain.events import Event
+from storychain.chain.lookout import Lookout
 from storychain.chain.slots import Slots
 from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
@@ -38,8 +39,9 @@ class Pace:
 class Run:
     """One run over any number of stories.
 
-    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way, and
-    `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing and waits for nothing.
+    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
+    `lookout` looks at them, and `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing
+    and waits for nothing.
     `certificate` are the PEM files, chain and key, that films are signed with.
     """
 
@@ -55,6 +57,7 @@ class Run:
     pace: Pace = field(default_factory=Pace)
     jobs: int = 4
     purse: Purse = field(default_factory=Purse)
+    lookout: Lookout = field(default_factory=Lookout)
     slots: Slots = field(default_factory=lambda: Slots(4))
     choice: Choice = field(default_factory=Choice)
     deadline: float | None = None

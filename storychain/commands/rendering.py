@@ -175,7 +175,7 @@ def _print(
     outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, InvalidStory] | None = None
 ) -> None:
     if as_json:
-        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable or {})))
+        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable)))
         return
     for outcome in outcomes:
         if outcome.film:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from storychain.provider import Job
 
 
+_WAITS = 40
+"""Jobs by which it is told how long their like takes: the last ones, since providers change."""
+
+
 class Ledger:
     """Every attempt ever made in a workspace."""
 
@@ -159,6 +163,19 @@ class Ledger:
             took = sorted(row["took"] for row in rows.execute(query, [provider, model, seconds]))
         return float(took[len(took) // 2]) if took else None
 
+    def waits(self, provider: str, model: str, seconds: int) -> list[tuple[float, float]]:
+        """How long the last such jobs took: seconds after which each was seen under way for the last time, and ended.
+
+        Of jobs that nobody looked at in between, the first is 0.
+        """
+        query = (
+            "SELECT seen_at - submitted_at AS low, completed_at - submitted_at AS high FROM attempts "
+            "WHERE provider = ? AND model = ? AND seconds = ? AND completed_at >= submitted_at ORDER BY id DESC LIMIT ?"
+        )
+        with self._database.reading() as rows:
+            found = rows.execute(query, [provider, model, seconds, _WAITS]).fetchall()
+        return [(min(max(0.0, row["low"]), row["high"]), row["high"]) for row in found]
+
     # An attempt's life
 
     def admit(self, purchase: Purchase, caps: Caps, jobs_at_once: int) -> Admitted | Full:
@@ -185,7 +202,8 @@ class Ledger:
     def submitted(self, attempt: int, job_id: str) -> None:
         """The provider took the request under this job id."""
         now = self._now()
-        self._move(attempt, ("intended", "unresolved"), "submitted", job_id=job_id, submitted_at=now, message=None)
+        values = {"job_id": job_id, "submitted_at": now, "seen_at": now, "message": None}
+        self._move(attempt, ("intended", "unresolved"), "submitted", **values)
 
     def refused(self, attempt: int, message: str, objected: bool = False) -> None:
         """The provider never took the request: nothing was bought. `objected` says that it was for its words."""
@@ -196,13 +214,17 @@ class Ledger:
         with self._database.transaction() as rows:
             rows.execute("UPDATE attempts SET seen_at = ? WHERE id = ?", [self._now(), attempt])
 
-    def completed(self, attempt: int, job: Job) -> None:
-        """The job has ended well; its address is good for a while. Also records a fresh address for a later look."""
+    def completed(self, attempt: int, job: Job, under_way_at: float | None = None) -> None:
+        """The job has ended well; its address is good for a while. Also records a fresh address for a later look.
+
+        `under_way_at` is when it was last seen under way, in seconds of the epoch.
+        """
         now = self._now()
         with self._database.transaction() as rows:
             moved = rows.execute(
                 "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
-                "completed_at = COALESCE(completed_at, ?), seen_at = ?, message = NULL, "
+                "completed_at = COALESCE(completed_at, ?), seen_at = COALESCE(?, submitted_at, seen_at), "
+                "message = NULL, "
                 "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
                 "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
                 [
@@ -210,7 +232,7 @@ class Ledger:
                     job.last_frame_url,
                     None if job.credits is None else thousandths(job.credits),
                     now,
-                    now,
+                    under_way_at,
                     attempt,
                 ],
             ).rowcount
@@ -266,8 +288,7 @@ class Ledger:
         self._move(attempt, live, "abandoned", ended_at=self._now())
 
     def _move(self, attempt: int, from_states: Sequence[str], state: str, **values: object) -> None:
-        now = self._now()
-        columns = {"state": state, "seen_at": now, **values}
+        columns = {"state": state, **values}
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         allowed = ", ".join(f"'{name}'" for name in from_states)
         with one_owner(values.get("job_id")), self._database.transaction() as rows:

@@ -67,6 +67,7 @@ class Lookout:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
+        self._hinted: set[str] = set()
         self._next_list = float("-inf")
 
     async def look(self, provider: Provider, watched: Watched, *, until: float | None = None) -> Job | None:
@@ -75,6 +76,8 @@ class Lookout:
         Raises what reading a job raises.
         """
         watched.turn = asyncio.get_running_loop().create_future()
+        watched.hinted = watched.id in self._hinted
+        self._hinted.discard(watched.id)
         self._jobs[watched.id] = watched
         self._changed.set()
         if self._task is None or self._task.done():
@@ -91,9 +94,11 @@ class Lookout:
     def hint(self, job_id: str) -> None:
         """Somebody says that a job has ended: look soon. Nothing is believed, and saying it twice changes nothing."""
         watched = self._jobs.get(job_id)
-        if watched is not None:
-            watched.hinted = True
-            self._changed.set()
+        if watched is None:
+            self._hinted.add(job_id)  # its follower is about to look again
+            return
+        watched.hinted = True
+        self._changed.set()
 
     async def _watch(self, provider: Provider) -> None:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ its job has ended, so that the next one is generated while its own bytes are sti
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -260,7 +261,10 @@ class Rendering:
         assert record.job_id is not None
         run.tell(Followed(story, step.scene.id, record.job_id))
         spans = await off_loop(run.ledger.waits, run.provider.name, self._story.model, step.scene.seconds)
-        job, under_way_at = await ended(run, story, step, record, schedule(spans, run.pace.poll))
+        plan = schedule(spans, run.pace.poll)
+        called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
+        with called or nullcontext():
+            job, under_way_at = await ended(run, story, step, record, plan)
         if run.provider.free:
             job = replace(job, credits=Decimal(0))
         if job.state == "failed":

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
@@ -21,6 +21,9 @@ from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
 from storychain.workspace import Workspace
+
+if TYPE_CHECKING:
+    from storychain.hooks import Hooks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,7 +44,7 @@ class Run:
 
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
     `lookout` looks at them, and `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing
-    and waits for nothing.
+    and waits for nothing. `hooks` has the addresses at which the provider calls when jobs end.
     `certificate` are the PEM files, chain and key, that films are signed with.
     """
 
@@ -59,6 +62,7 @@ class Run:
     purse: Purse = field(default_factory=Purse)
     lookout: Lookout = field(default_factory=Lookout)
     slots: Slots = field(default_factory=lambda: Slots(4))
+    hooks: Hooks | None = None
     choice: Choice = field(default_factory=Choice)
     deadline: float | None = None
     retry_failed: bool = False

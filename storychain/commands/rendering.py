@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +16,7 @@ from storychain.chain.batch import render_all
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
+from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.limits import Limits, limits_of
@@ -81,16 +82,18 @@ async def _render(
     """Render, and say whether somebody interrupted it."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
     caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
-    async with provider(at, arguments, ffmpeg.path) as opened:
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
         with _listener(arguments) as tell:
+            plain = a_run(at, ledger, opened, ffmpeg, watch.listening(tell))
             run = replace(
-                a_run(at, ledger, opened, ffmpeg, watch.listening(tell)),
+                plain,
                 id=watch.run_id,
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,
                 choice=limits.choice,
                 deadline=limits.deadline,
+                hooks=None if arguments.local else await hooks.enter_async_context(hooks_of(at, plain.lookout)),
             )
             return await _until_interrupted(run, stories, render_all(run, stories))
 

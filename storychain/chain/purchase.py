@@ -73,6 +73,8 @@ async def _try_once(
     run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[tuple[str, ...]], Purchase]
 ) -> Accepted | TurnedAway | Full:
     """Send one request at most, and find out its fate if its answer is lost."""
+    if (closed := run.purse.closed) is not None:
+        raise AccountError(closed.what, next_step=closed.next_step)
     await settle_open_questions(run)
     if (under_way := await off_loop(run.ledger.under_way, run.provider.name)) >= run.jobs:
         return Full(under_way)
@@ -104,6 +106,8 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
     except (RequestRefused, AccountError) as error:
         objected = isinstance(error, RequestRefused) and error.about_words
         await off_loop(run.ledger.refused, admitted.attempt, error.what, objected)
+        if isinstance(error, AccountError):
+            run.purse.closed = error
         raise
     match outcome:
         case Accepted(job_id):

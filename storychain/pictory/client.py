@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from storychain.pictory.gate import Gate
+
 _CHUNK = 1 << 20
 
 _EMPTY_PAGES = 50
@@ -53,7 +55,7 @@ class Pictory:
     """The API at `base_url`, spoken to with `key`. An async context manager; leaving it closes its connections.
 
     `largest` is the most bytes a downloaded file may have. Requests travel over `transport` where one is given, else
-    over the network.
+    over the network; `gate` says when each request to the API may be sent.
     """
 
     def __init__(
@@ -66,12 +68,13 @@ class Pictory:
         patience: Patience | None = None,
         largest: int = LARGEST,
         transport: httpx.AsyncBaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.name = name
         self._largest = largest
         self.free = free
         self._patience = patience or Patience()
-        self._api = Wire(base_url, key, self._patience, transport)
+        self._api = Wire(base_url, key, self._patience, transport, gate)
         self._files = file_client(self._patience, transport)
 
     async def __aenter__(self) -> Self:

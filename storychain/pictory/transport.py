@@ -18,6 +18,7 @@ from tenacity.wait import wait_random_exponential
 from storychain import __version__
 from storychain.errors import UsageError
 from storychain.pictory.answers import json_of
+from storychain.pictory.gate import Gate
 from storychain.pictory.refusals import Passing, read_error, retry_after
 from storychain.printable import printable
 
@@ -92,9 +93,15 @@ class Wire:
     """The API itself. It follows no redirect: a redirected POST would be another POST."""
 
     def __init__(
-        self, base_url: str, key: str, patience: Patience, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        base_url: str,
+        key: str,
+        patience: Patience,
+        transport: httpx.AsyncBaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._patience = patience
+        self._gate = gate or Gate()
         self._key = key.encode("utf-8", "replace")
         try:
             self._client = httpx.AsyncClient(
@@ -112,7 +119,16 @@ class Wire:
         await self._client.aclose()
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """Send one request, once, and read its answer to the end. Raises TROUBLE."""
+        """Send one request, once, when its turn has come, and read its answer to the end. Raises TROUBLE."""
+        await self._gate.passed()
+        answer = await self._asked(method, path, **options)
+        if answer.status == 429:
+            await self._gate.slow_down(answer.wait)
+        elif answer.is_success:
+            await self._gate.went_well()
+        return answer
+
+    async def _asked(self, method: str, path: str, **options: Any) -> Answer:
         async with asyncio.timeout(self._patience.whole), self._client.stream(method, path, **options) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():

@@ -74,6 +74,10 @@ class ProviderUnreachable(OutOfTime):
     """The API could not be reached, or kept failing, for as long as we were willing to try."""
 
 
+class LedgerUnreachable(OutOfTime):
+    """The database that holds the ledger could not be reached for as long as we were willing to try."""
+
+
 class ConsentNeeded(StorychainError):
     """Credits would be spent and nobody has agreed to it."""
 

@@ -32,6 +32,7 @@ class Settings:
     out: Path
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)
     poll: float = 10.0
     jobs: int = 4
     job_timeout: float = 3600.0
@@ -48,6 +49,7 @@ _ENVIRONMENT = {
     "out": "STORYCHAIN_OUT",
     "base_url": "PICTORY_API_BASE_URL",
     "api_key": "PICTORY_API_KEY",
+    "url": "STORYCHAIN_URL",
     "poll": "STORYCHAIN_POLL",
     "jobs": "STORYCHAIN_JOBS",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
@@ -142,7 +144,7 @@ _MOST = 10**9
 _LEAST = {"poll": 0.01, "jobs": 1, "job_timeout": 1, "settle": 0, "max_credits_per_day": 0, "max_credits_per_month": 0}
 
 
-_TEXTS = ("workspace", "out", "base_url", "api_key", "c2pa_cert", "c2pa_key")
+_TEXTS = ("workspace", "out", "base_url", "api_key", "url", "c2pa_cert", "c2pa_key")
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
@@ -171,6 +173,8 @@ def _parse_text(name: str, value: object, origin: str) -> Any:
             return _base_url(str(value), origin)
         case "api_key":
             return _api_key(str(value), origin)
+        case "url":
+            return _database(str(value), origin)
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
@@ -191,6 +195,24 @@ def _base_url(value: str, origin: str) -> str:
             next_step="The key goes into PICTORY_API_KEY; a password in the address would be sent in its place.",
         )
     return value.rstrip("/")
+
+
+def _database(value: str, origin: str) -> str:
+    """The address as it is; nothing of it is repeated in messages, for a mistyped one has its password anywhere."""
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("postgresql", "postgres") and parts.path.strip("/") and parts.port != 0
+        # A password with such a character unescaped would be read as another part, and be told as one.
+        known = known and value.count("@") <= 1 and "@" not in parts.path + parts.query and not parts.fragment
+    except ValueError:
+        known = False
+    if not known:
+        raise UsageError(
+            f"{origin} is not the address of a PostgreSQL database",
+            next_step="It is to look like postgresql://user:password@host:5432/database, special characters as %40. "
+            "Without it the ledger is a file in the workspace.",
+        )
+    return value
 
 
 def _api_key(value: str, origin: str) -> str:

@@ -65,6 +65,7 @@ DOORS = {
     "httpx": {"pictory", "studio"},
     "tenacity": {"pictory"},
     "sqlite3": {"ledger"},
+    "psycopg": {"ledger"},
     "av": {"media", "studio"},
     "ffmpeg": {"media", "studio"},
     "imageio_ffmpeg": {"media"},

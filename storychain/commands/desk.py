@@ -35,10 +35,10 @@ class Desk:
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
-        """The workspace's ledger, made if there is none."""
+        """The workspace's ledger, or the one several machines share; made if there is none."""
         from storychain.ledger import Ledger  # noqa: PLC0415 - not every command has one
 
-        ledger = Ledger(self.workspace.ledger)
+        ledger = Ledger(self.workspace.ledger, url=self.settings.url)
         try:
             yield ledger
         finally:
@@ -47,7 +47,7 @@ class Desk:
     @contextmanager
     def ledger_if_any(self) -> Iterator[Ledger | None]:
         """The ledger for those who only look: looking makes no files."""
-        if not self.workspace.ledger.exists():
+        if self.settings.url is None and not self.workspace.ledger.exists():
             yield None
             return
         with self.ledger() as ledger:

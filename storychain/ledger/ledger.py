@@ -24,15 +24,17 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
+    from storychain.ledger.backend import Backend, Rows, Values
     from storychain.provider import Job
 
 
 class Ledger:
     """Every attempt ever made in a workspace."""
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self._database = Database(path)
-        self._mark = Mark(path.with_suffix(".mark"))
+    def __init__(self, path: Path, now: Callable[[], float] = time.time, url: str | None = None) -> None:
+        """Open the SQLite file at `path`, or the PostgreSQL database at `url`; the mark lies where `path` is."""
+        self._database = Database(path) if url is None else _cluster(url)
+        self._mark = Mark(path.with_name(self._database.mark_name))
         self._now = now
 
     def close(self) -> None:
@@ -122,7 +124,7 @@ class Ledger:
     def spent(self, provider: str, *, story: str | None = None, run: str | None = None) -> Decimal:
         """Credits committed, by a story or all, ever or in one run: what the provider took, else what was quoted."""
         query = (
-            "SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts "
+            "SELECT CAST(COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) AS BIGINT) FROM attempts "
             "WHERE provider = ? AND state != 'refused' AND story = COALESCE(?, story) AND run = COALESCE(?, run)"
         )
         with self._database.reading() as rows:
@@ -150,23 +152,19 @@ class Ledger:
     def admit(self, purchase: Purchase, caps: Caps, jobs_at_once: int) -> Admitted | Full:
         """Record the intention to buy, if caps and the number of jobs at once allow it. Raises CapReached."""
         now = self._now()
-        with self._database.transaction() as rows:
+        about = {"provider": purchase.provider, "story": purchase.story, "run": purchase.run}
+
+        def admit(rows: Rows) -> Admitted | Full:
             check_free(rows, purchase)
             if (others := under_way(rows, purchase.provider, now)) >= jobs_at_once:
                 return Full(others)
-            check_caps(
-                rows,
-                caps,
-                provider=purchase.provider,
-                story=purchase.story,
-                run=purchase.run,
-                price=purchase.price,
-                now=now,
-            )
-            attempt = insert(rows, purchase, now)
-        if purchase.price != 0:
-            self._mark.rise(attempt)
-        return Admitted(attempt)
+            check_caps(rows, caps, **about, price=purchase.price, now=now)
+            return Admitted(insert(rows, purchase, now))
+
+        admission = self._database.write(admit)
+        if isinstance(admission, Admitted) and purchase.price != 0:
+            self._mark.rise(admission.attempt)
+        return admission
 
     def submitted(self, attempt: int, job_id: str) -> None:
         """The provider took the request under this job id."""
@@ -179,27 +177,25 @@ class Ledger:
 
     def seen(self, attempt: int) -> None:
         """Somebody is still looking at this attempt."""
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE attempts SET seen_at = ? WHERE id = ?", [self._now(), attempt])
+        self._put("UPDATE attempts SET seen_at = ? WHERE id = ?", [self._now(), attempt])
 
     def completed(self, attempt: int, job: Job) -> None:
         """The job has ended well; its address is good for a while. Also records a fresh address for a later look."""
         now = self._now()
-        with self._database.transaction() as rows:
-            moved = rows.execute(
-                "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
-                "completed_at = COALESCE(completed_at, ?), seen_at = ?, message = NULL, "
-                "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
-                "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
-                [
-                    job.url,
-                    job.last_frame_url,
-                    None if job.credits is None else thousandths(job.credits),
-                    now,
-                    now,
-                    attempt,
-                ],
-            ).rowcount
+        moved = self._put(
+            "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
+            "completed_at = COALESCE(completed_at, ?), seen_at = ?, message = NULL, "
+            "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
+            "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
+            [
+                job.url,
+                job.last_frame_url,
+                None if job.credits is None else thousandths(job.credits),
+                now,
+                now,
+                attempt,
+            ],
+        )
         if not moved:
             raise moved_on(attempt, "completed")
 
@@ -236,15 +232,18 @@ class Ledger:
     def take_over(self, purchase: Purchase, job_id: str) -> None:
         """A person says which job made a scene that this ledger knows no attempt of."""
         now = self._now()
-        with one_owner(job_id), self._database.transaction() as rows:
+
+        def take(rows: Rows) -> None:
             check_free(rows, purchase)
             values = [job_id, now, insert(rows, purchase, now)]
             rows.execute("UPDATE attempts SET state = 'submitted', job_id = ?, submitted_at = ? WHERE id = ?", values)
 
+        with one_owner(job_id):
+            self._database.write(take)
+
     def cleaned(self, attempt: int) -> None:
         """The job's files are removed at the provider; our copy is the only one."""
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE attempts SET cleaned_at = ? WHERE id = ?", [self._now(), attempt])
+        self._put("UPDATE attempts SET cleaned_at = ? WHERE id = ?", [self._now(), attempt])
 
     def abandon(self, attempt: int) -> None:
         """A person says to buy this attempt's segment again, knowing that it may cost twice."""
@@ -256,13 +255,17 @@ class Ledger:
         columns = {"state": state, "seen_at": now, **values}
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         allowed = ", ".join(f"'{name}'" for name in from_states)
-        with one_owner(values.get("job_id")), self._database.transaction() as rows:
-            moved = rows.execute(
+        with one_owner(values.get("job_id")):
+            moved = self._put(
                 f"UPDATE attempts SET {assignments} WHERE id = :id AND state IN ({allowed})",  # noqa: S608
                 {**columns, "id": attempt},
-            ).rowcount
+            )
         if not moved:
             raise moved_on(attempt, state)
+
+    def _put(self, query: str, values: Values) -> int:
+        """One statement as a transaction; how many rows it changed."""
+        return self._database.write(lambda rows: rows.execute(query, values).rowcount)
 
     # Uploads and films
 
@@ -275,11 +278,10 @@ class Ledger:
 
     def remember_upload(self, provider: str, sha256: str, url: str) -> None:
         """Keep the public address of uploaded bytes."""
-        with self._database.transaction() as rows:
-            rows.execute(
-                "INSERT INTO uploads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET url = excluded.url",
-                [provider, sha256, url, self._now()],
-            )
+        self._put(
+            "INSERT INTO uploads VALUES (?, ?, ?, ?) ON CONFLICT (provider, sha256) DO UPDATE SET url = excluded.url",
+            [provider, sha256, url, self._now()],
+        )
 
     def seam(self, before: str, after: str) -> SeamRecord | None:
         """What was found of the seam between two segments."""
@@ -294,8 +296,9 @@ class Ledger:
     def remember_seam(self, seam: SeamRecord) -> None:
         """Keep what was found of a seam."""
         values = [seam.before, seam.after, seam.finder, seam.kind, seam.frames, str(seam.seconds), seam.confidence]
-        with self._database.transaction() as rows:
-            rows.execute("INSERT OR REPLACE INTO seams VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [*values, self._now()])
+        query = "INSERT INTO seams VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (before, after) "
+        names = ("finder", "kind", "frames", "seconds", "confidence", "found_at")
+        self._put(query + _replacing(names), [*values, self._now()])
 
     def film(self, path: Path) -> FilmRecord | None:
         """The record of the film at `path`."""
@@ -307,8 +310,17 @@ class Ledger:
 
     def remember_film(self, film: FilmRecord, story: str, sha256: str) -> None:
         """Keep what a film was made of."""
-        with self._database.transaction() as rows:
-            rows.execute(
-                "INSERT OR REPLACE INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [film.path, story, film.recipe, film.free, sha256, film.size, film.seconds, self._now()],
-            )
+        values = [film.path, story, film.recipe, int(film.free), sha256, film.size, film.seconds, self._now()]
+        query = "INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) "
+        names = ("story", "recipe", "free", "sha256", "size", "seconds", "made_at")
+        self._put(query + _replacing(names), values)
+
+
+def _replacing(columns: Sequence[str]) -> str:
+    return "DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in columns)
+
+
+def _cluster(url: str) -> Backend:
+    from storychain.ledger.postgres import PostgresDatabase  # noqa: PLC0415 - only where it is installed
+
+    return PostgresDatabase(url)

@@ -1,7 +1,8 @@
 """The high-water mark: a file beside the ledger that remembers how far it had come.
 
 A ledger put back from yesterday's copy does not know what was paid since. The mark does: it is written after each
-intention and before its request leaves, and is not part of the database.
+intention and before its request leaves, and is not part of the database. Where several machines share a ledger each
+has a mark of what it bought itself, so each can only tell of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
+from storychain.ledger.folder import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +41,7 @@ class Mark:
         """Set the mark, whole and synced."""
         aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
         try:
+            make_folder(self._path.parent)
             with aside.open("w", encoding="ascii") as file:
                 file.write(f"{attempt}\n")
                 file.flush()

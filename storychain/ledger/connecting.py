@@ -1,0 +1,117 @@
+"""Connections to PostgreSQL: opened so that a commit is on disk, and told of without their passwords."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from storychain.errors import LedgerUnreachable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import psycopg as _psycopg
+
+    Connection: TypeAlias = "_psycopg.Connection[Row]"
+
+SHARED = 0x53544F52
+"""First half of the names of our advisory locks, so that other programs in the same database have others."""
+
+_CONNECT_SECONDS = 10
+_BUSY_SECONDS = 30
+"""How long a writer waits for another one's transaction; ours take milliseconds."""
+
+_IDLE_SECONDS = 10
+"""After which the server ends a transaction whose process says nothing: it may have been stopped, and all wait."""
+
+_SETTINGS = f"""
+    SET search_path = storychain;
+    SET client_min_messages = warning;
+    SET default_transaction_isolation = 'read committed';
+    SET lock_timeout = '{_BUSY_SECONDS}s';
+    SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+"""
+"""What guards money is on disk when a commit returns, however the server is set; stricter settings stay."""
+
+
+class Row:
+    """A row whose columns are had by name or by place."""
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, names: dict[str, int], values: Sequence[Any]) -> None:
+        self._names = names
+        self._values = values
+
+    def __getitem__(self, column: str | int) -> Any:
+        return self._values[self._names[column] if isinstance(column, str) else column]
+
+
+def psycopg() -> Any:
+    """The driver. Raises UsageError where it is not installed."""
+    try:
+        return importlib.import_module("psycopg")
+    except ImportError as error:
+        raise UsageError(
+            "a ledger in PostgreSQL needs its driver", next_step="Install it: pip install 'storychain[cluster]'"
+        ) from error
+
+
+def connected(url: str, name: str) -> Connection:
+    """A connection that calls itself storychain-`name`. Raises UsageError or LedgerUnreachable."""
+    driver = psycopg()
+    try:
+        connection = driver.connect(
+            url,
+            autocommit=True,
+            row_factory=_rows,
+            # Statements prepared at the server are lost where a pooler hands us another session.
+            prepare_threshold=None,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name=f"storychain-{name}",
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
+    except driver.ProgrammingError as error:
+        # Its words would repeat parts of the address, and a mistyped one has its password anywhere.
+        raise UsageError(
+            "the ledger's address is none that PostgreSQL understands",
+            next_step="It is to look like postgresql://user:password@host:5432/database, special characters as %40.",
+        ) from error
+    except driver.Error as error:
+        raise LedgerUnreachable(
+            f"the ledger cannot be reached: {' '.join(str(error).split())}",
+            where=shown(url),
+            next_step="Is the server up, and do its database and user exist? Nothing was sent; run again then.",
+        ) from error
+    try:
+        connection.execute(_SETTINGS)
+    except driver.Error as error:
+        connection.close()
+        raise LedgerUnreachable(f"the ledger's server went away: {error}", where=shown(url)) from error
+    return cast("Connection", connection)
+
+
+def _rows(cursor: Any) -> Callable[[Sequence[Any]], Row]:
+    names = {column.name: place for place, column in enumerate(cursor.description or ())}
+    return lambda values: Row(names, values)
+
+
+def ended_elsewhere(connection: Connection, pid: int, name: str) -> None:
+    """End the session that was ours before this one, if its server has not noticed that it is gone."""
+    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND application_name = %s"
+    connection.execute(query, [pid, f"storychain-{name}"])
+
+
+def shown(url: str) -> str:
+    """The address for a person's eyes: no password, and nothing after the database's name."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "PostgreSQL"
+    user = f"{parts.username}@" if parts.username else ""
+    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"

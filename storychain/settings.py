@@ -37,6 +37,7 @@ class Settings:
     jobs: int = 4
     job_timeout: float = 3600.0
     settle: float = 30.0
+    lease: float = 30.0
     max_credits_per_day: Decimal | None = None
     max_credits_per_month: Decimal | None = None
     c2pa_cert: Path | None = None
@@ -54,6 +55,7 @@ _ENVIRONMENT = {
     "jobs": "STORYCHAIN_JOBS",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
     "settle": "STORYCHAIN_SETTLE",
+    "lease": "STORYCHAIN_LEASE",
     "max_credits_per_day": "STORYCHAIN_MAX_CREDITS_PER_DAY",
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
     "c2pa_cert": "STORYCHAIN_C2PA_CERT",
@@ -141,7 +143,15 @@ def _models(tables: Any) -> dict[str, Model]:
 _MOST = 10**9
 """Of any number here; more is a slip, and more than a clock or the ledger can count."""
 
-_LEAST = {"poll": 0.01, "jobs": 1, "job_timeout": 1, "settle": 0, "max_credits_per_day": 0, "max_credits_per_month": 0}
+_LEAST = {
+    "poll": 0.01,
+    "jobs": 1,
+    "job_timeout": 1,
+    "settle": 0,
+    "lease": 1,
+    "max_credits_per_day": 0,
+    "max_credits_per_month": 0,
+}
 
 
 _TEXTS = ("workspace", "out", "base_url", "api_key", "url", "c2pa_cert", "c2pa_key")

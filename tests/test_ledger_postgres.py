@@ -233,9 +233,9 @@ def test_a_server_that_stays_away_ends_the_wait_with_words(own_cluster, path, tm
     url = own_cluster.database()
     program = (
         "import sys, pathlib\n"
-        "from storychain.ledger import Ledger, postgres\n"
+        "from storychain.ledger import Ledger, connecting\n"
         "from storychain.errors import LedgerUnreachable\n"
-        "postgres.PATIENCE = 1.0\n"
+        "connecting.PATIENCE = 1.0\n"
         "ledger = Ledger(pathlib.Path(sys.argv[1]), url=sys.argv[2])\n"
         "print('open', flush=True)\n"
         "sys.stdin.readline()\n"

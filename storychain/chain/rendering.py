@@ -21,7 +21,7 @@ from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import with_presence
 from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Unresolved
 from storychain.ledger import Purchase
-from storychain.locks import Held, lock, lock_now
+from storychain.locks import Held
 from storychain.media.prepare import Prepared
 from storychain.plan import Action, decide, next_prompt, trouble
 from storychain.provider import Job, RequestRefused, SegmentRequest
@@ -142,11 +142,11 @@ class Rendering:
         """Hold the scene's key meanwhile, against other stories and other runs that share the segment."""
         path = self._run.workspace.key_lock(step.key)
         try:
-            with lock_now(path):
+            async with self._run.locks.now(path):
                 return await self._obtain(step, before)
         except Held:
             self._run.tell(SceneQueued(self._story.name, step.scene.id, "its segment is being made elsewhere"))
-        async with lock(path):
+        async with self._run.locks.wait(path):
             return await self._obtain(step, before)
 
     async def _obtain(self, step: Step, before: Link | None) -> Prepared:
@@ -242,7 +242,7 @@ class Rendering:
         return step.scene.handover == "retake" and self._is_continued(step)
 
     async def _settle(self) -> None:
-        async with lock(self._run.workspace.account_lock(self._run.provider.name)):
+        async with self._run.locks.wait(self._run.workspace.account_lock(self._run.provider.name)):
             await settle_open_questions(self._run)
 
     async def _follow(self, step: Step, record: Record) -> None:

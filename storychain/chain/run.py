@@ -13,6 +13,7 @@ from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
 from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.events import Event
+from storychain.chain.holding import FileLocks, Locks
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
@@ -24,11 +25,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle."""
+    """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle.
+
+    `send_within` is how old an intention may be when its request leaves. Where the ledger is shared, others give an
+    intention of a worker that is gone that time as well before they look what became of it.
+    """
 
     poll: float = 10.0
     job_timeout: float = 3600.0
     settle: float = 30.0
+    send_within: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class Run:
     jobs: int = 4
     purse: Purse = field(default_factory=Purse)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    locks: Locks = field(default_factory=FileLocks)
     retry_failed: bool = False
     paint: Painter = nobody_paints
     certificate: tuple[Path, Path] | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.errors import InvalidStory, UsageError
+from storychain.locks import Held, lock_now
 from storychain.settings import Settings, read_settings
 from storychain.workspace import Workspace
 
@@ -38,7 +39,7 @@ class Desk:
         """The workspace's ledger, or the one several machines share; made if there is none."""
         from storychain.ledger import Ledger  # noqa: PLC0415 - not every command has one
 
-        ledger = Ledger(self.workspace.ledger, url=self.settings.url)
+        ledger = Ledger(self.workspace.ledger, url=self.settings.url, lease=self.settings.lease)
         try:
             yield ledger
         finally:
@@ -52,6 +53,25 @@ class Desk:
             return
         with self.ledger() as ledger:
             yield ledger
+
+    @contextmanager
+    def key_held(self, ledger: Ledger, key: str) -> Iterator[None]:
+        """Hold a segment against every run, or raise Held."""
+        from storychain.ledger import relying_on  # noqa: PLC0415
+
+        path = self.workspace.key_lock(key)
+        with lock_now(path):
+            if ledger.claims is None:
+                yield
+                return
+            claim = ledger.claims.take(path.name)
+            if claim is None:
+                raise Held
+            try:
+                with relying_on(claim):
+                    yield
+            finally:
+                ledger.claims.release(claim)
 
     def facts(self, story: Story, ledger: Ledger | None, *, free: bool, retry_failed: bool = False) -> Facts:
         """All the plan may know about a story."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
+from storychain.chain.holding import locks_of
 from storychain.chain.run import Run
 from storychain.chain.story import Outcome, outcome_of, render_all
 from storychain.commands.consent import can_ask, cap_agreed_to
@@ -109,6 +110,7 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         catalogue=settings.catalogue,
         jobs=settings.jobs,
         slots=asyncio.Semaphore(settings.jobs),
+        locks=locks_of(ledger),
         paint=painter(ffmpeg.path),
         certificate=_certificate(settings),
     )

@@ -1,10 +1,27 @@
-"""The ledger, the one door to SQL: `database` (file and schema), `caps` (admission), `mark` (how far it had
-come), `books` (what was spent), `ledger` (what is recorded).
+"""The ledger, the one door to SQL: `database` and `postgres` (the tables), `caps` (admission), `mark` (how far it
+had come), `claims` (who may write), `books` (what was spent), `ledger` (what is recorded).
 """
 
 from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
+from storychain.ledger.claims import LEASE, Claim, Claims, regardless, relying_on
 from storychain.ledger.ledger import Ledger
 from storychain.ledger.words import FINDER, Admitted, FilmRecord, Full, Purchase, SeamRecord
 
-__all__ = ["FINDER", "Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase", "SeamRecord"]
+__all__ = [
+    "FINDER",
+    "LEASE",
+    "Admitted",
+    "By",
+    "Caps",
+    "Claim",
+    "Claims",
+    "Entry",
+    "FilmRecord",
+    "Full",
+    "Ledger",
+    "Purchase",
+    "SeamRecord",
+    "regardless",
+    "relying_on",
+]

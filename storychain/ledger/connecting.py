@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 
 SHARED = 0x53544F52
 """First half of the names of our advisory locks, so that other programs in the same database have others."""
+
+SERIAL = f"SELECT pg_advisory_xact_lock({SHARED}, 0)"
+"""Held to the end of each transaction that writes; its end is seen by whoever gets it next."""
+
+PATIENCE = 60.0
+"""Seconds a server that went away is waited for: a restart takes a few, a failover less than this."""
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 
 _CONNECT_SECONDS = 10
 _BUSY_SECONDS = 30
@@ -98,6 +108,24 @@ def connected(url: str, name: str) -> Connection:
 def _rows(cursor: Any) -> Callable[[Sequence[Any]], Row]:
     names = {column.name: place for place, column in enumerate(cursor.description or ())}
     return lambda values: Row(names, values)
+
+
+def patiently(
+    connect: Callable[[], Connection], error: Exception, given_up: threading.Event | None = None
+) -> Connection:
+    """Connect again and again after `error`, until the server is back. Raises LedgerUnreachable."""
+    stop = given_up or threading.Event()
+    ends, wait = time.monotonic() + PATIENCE, _FIRST_WAIT
+    while True:
+        try:
+            return connect()
+        except LedgerUnreachable as trouble:
+            if stop.wait(wait) or time.monotonic() > ends:
+                raise LedgerUnreachable(
+                    f"the ledger's server went away and did not come back within {PATIENCE:.0f} s: {trouble.what}",
+                    next_step="What is paid is on record, or is found in the account's job list: run again to go on.",
+                ) from error
+            wait = min(_LONGEST_WAIT, 2 * wait)
 
 
 def ended_elsewhere(connection: Connection, pid: int, name: str) -> None:

@@ -10,8 +10,11 @@ import time
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from storychain.errors import Unresolved
+from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.books import By, Entry, entries
 from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, thousandths
+from storychain.ledger.claims import LEASE, Claims
 from storychain.ledger.database import Database
 from storychain.ledger.mark import Mark
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
@@ -31,14 +34,30 @@ if TYPE_CHECKING:
 class Ledger:
     """Every attempt ever made in a workspace."""
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.time, url: str | None = None) -> None:
-        """Open the SQLite file at `path`, or the PostgreSQL database at `url`; the mark lies where `path` is."""
+    def __init__(
+        self, path: Path, now: Callable[[], float] = time.time, url: str | None = None, lease: float = LEASE
+    ) -> None:
+        """Open the SQLite file at `path`, or the PostgreSQL database at `url`; the mark lies where `path` is.
+
+        `lease` is how many seconds a process that shares the ledger keeps its claims without a sign of life.
+        """
         self._database = Database(path) if url is None else _cluster(url)
         self._mark = Mark(path.with_name(self._database.mark_name))
         self._now = now
+        self._claiming: Callable[[], Claims] | None = None if url is None else lambda: Claims(url, lease)
+        self._claims: Claims | None = None
+
+    @property
+    def claims(self) -> Claims | None:
+        """What this process holds against other machines; None where there are none to hold it against."""
+        if self._claims is None and self._claiming is not None:
+            self._claims = self._claiming()
+        return self._claims
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and let go of what is claimed."""
+        if self._claims is not None:
+            self._claims.close()
         self._database.close()
 
     # Reading
@@ -170,6 +189,30 @@ class Ledger:
         """The provider took the request under this job id."""
         now = self._now()
         self._move(attempt, ("intended", "unresolved"), "submitted", job_id=job_id, submitted_at=now, message=None)
+
+    def arrived_after_all(self, attempt: int, job_id: str) -> None:
+        """A request that others took for lost was taken on late: its attempt is good again.
+
+        Raises Unresolved where the segment has been bought again meanwhile: the job is then paid for nothing.
+        """
+        now = self._now()
+
+        def record(rows: Rows) -> bool:
+            if rows.execute("SELECT 1 FROM attempts WHERE job_id = ?", [job_id]).fetchone():
+                return True  # whoever looked for it has found it
+            changes = "state = 'submitted', job_id = ?, submitted_at = ?, seen_at = ?, ended_at = NULL, message = NULL"
+            query = f"UPDATE attempts SET {changes} WHERE id = ? AND state = 'refused'"  # noqa: S608 - from above
+            return rows.execute(query, [job_id, now, now, attempt]).rowcount > 0
+
+        try:
+            known = self._database.write(record)
+        except PromiseBroken:
+            known = False
+        if not known:
+            raise Unresolved(
+                f"job {job_id} belongs to no scene: its request arrived so late that the segment was bought again",
+                next_step="It may have been paid in vain; ask for its credits back, or remove it at the provider.",
+            )
 
     def refused(self, attempt: int, message: str, objected: bool = False) -> None:
         """The provider never took the request: nothing was bought. `objected` says that it was for its words."""

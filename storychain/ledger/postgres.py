@@ -11,15 +11,14 @@ from __future__ import annotations
 import functools
 import re
 import threading
-import time
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from storychain.errors import LedgerUnreachable, StorychainError
 from storychain.ledger.backend import PromiseBroken
-from storychain.ledger.connecting import SHARED, connected, ended_elsewhere, psycopg, shown
+from storychain.ledger.claims import check_claims
+from storychain.ledger.connecting import SERIAL, connected, ended_elsewhere, patiently, psycopg, shown
 from storychain.ledger.schema import MIGRATIONS, SHARED_MIGRATIONS
 
 if TYPE_CHECKING:
@@ -30,26 +29,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
-"""Seconds a server that went away is waited for: a restart takes a few, a failover less than this."""
-
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
-
-_SERIAL = f"SELECT pg_advisory_xact_lock({SHARED}, 0)"
-"""Held to the end of each transaction that writes; its end is seen by whoever gets it next."""
-
 _KEEP_IT = (
     "Run again once the server is well; the ledger knows what was paid, so restore it from a copy rather than begin "
     "a new one."
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Lost(Exception, Generic[T]):
+class _Lost(Exception):
     """The connection broke; if COMMIT was on its way it may have been carried out, and `value` is what came of it."""
 
-    committing: bool
-    value: T | None
+    def __init__(self, value: object, *, committing: bool) -> None:
+        super().__init__()
+        self.value = value
+        self.committing = committing
 
 
 class PostgresDatabase:
@@ -117,8 +109,10 @@ class PostgresDatabase:
                 # Each statement is to see what was committed before it: a snapshot taken with the first one would
                 # date from before the lock was had.
                 self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                self._connection.execute(_SERIAL)
-                value = work(_Writing(self._connection))
+                self._connection.execute(SERIAL)
+                rows = _Writing(self._connection)
+                check_claims(rows)
+                value = work(rows)
                 self._connection.execute(
                     "INSERT INTO writers VALUES (%s, %s, now()) ON CONFLICT (writer) DO UPDATE "
                     "SET number = excluded.number, at = excluded.at",
@@ -134,7 +128,7 @@ class PostgresDatabase:
             if not self._connection.closed:
                 raise self._unusable("written", error) from error
             self._reconnect(error)
-            raise _Lost(committing, value) from error
+            raise _Lost(value, committing=committing) from error
         return value
 
     @contextmanager
@@ -147,7 +141,7 @@ class PostgresDatabase:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _is_done(self, lost: _Lost[Any]) -> bool:
+    def _is_done(self, lost: _Lost) -> bool:
         """Whether a transaction whose COMMIT was not answered was carried out.
 
         Asked under the lock that the transaction itself held, so it has ended either way.
@@ -159,7 +153,7 @@ class PostgresDatabase:
             try:
                 with self._rolled_back():
                     self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                    self._connection.execute(_SERIAL)
+                    self._connection.execute(SERIAL)
                     found = self._connection.execute(query, [self._writer, self._number]).fetchone()
                     self._connection.execute("COMMIT")
                 return found is not None
@@ -172,25 +166,18 @@ class PostgresDatabase:
         """A new connection; the old one's transaction, should its server not know yet, is ended there."""
         gone = self._session
         self._connection.close()
-        ends, wait = time.monotonic() + PATIENCE, _FIRST_WAIT
-        while True:
-            try:
-                self._connection = connected(self._url, self._writer)
-                self._session = self._connection.info.backend_pid
-                ended_elsewhere(self._connection, gone, self._writer)
-            except (LedgerUnreachable, psycopg().Error) as trouble:
-                if time.monotonic() > ends:
-                    raise self._gone(trouble) from error
-                time.sleep(wait)
-                wait = min(_LONGEST_WAIT, 2 * wait)
-            else:
-                return
 
-    def _gone(self, error: Exception) -> LedgerUnreachable:
-        return LedgerUnreachable(
-            f"the ledger's server went away and did not come back within {PATIENCE:.0f} s: {error}",
-            next_step="What is paid is on record, or is found in the account's job list: run again to go on.",
-        )
+        def connect() -> Connection:
+            connection = connected(self._url, self._writer)
+            try:
+                ended_elsewhere(connection, gone, self._writer)
+            except psycopg().Error as trouble:
+                connection.close()
+                raise LedgerUnreachable(f"the ledger's server went away: {trouble}") from trouble
+            return connection
+
+        self._connection = patiently(connect, error)
+        self._session = self._connection.info.backend_pid
 
     def _unusable(self, done: str, error: Exception) -> StorychainError:
         words = " ".join(str(error).split())
@@ -239,7 +226,7 @@ def _with_its_placeholders(query: str) -> Any:
 def _prepared(connection: Connection) -> str:
     """Make the tables or bring them up to date, one process after the other; the ledger's id."""
     with connection.transaction():
-        connection.execute(_SERIAL)
+        connection.execute(SERIAL)
         connection.execute("CREATE SCHEMA IF NOT EXISTS storychain")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL, version INTEGER NOT NULL, shared INTEGER NOT NULL)"

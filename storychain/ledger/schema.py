@@ -98,5 +98,14 @@ SHARED_MIGRATIONS = (
         at     TIMESTAMPTZ NOT NULL
     );
     """,
+    """
+    -- What may be held by one worker at a time: how often it was claimed, and by whom it is held ('' where let go).
+    CREATE TABLE claims (
+        name   TEXT PRIMARY KEY,
+        epoch  BIGINT NOT NULL,
+        holder TEXT NOT NULL,
+        at     TIMESTAMPTZ NOT NULL
+    );
+    """,
 )
 """The same for tables that only a ledger shared by several machines has; in PostgreSQL's words."""

@@ -64,6 +64,10 @@ class DiskTrouble(StorychainError):
         )
 
 
+class StoreTrouble(StorychainError):
+    """The shared place cannot be read or written."""
+
+
 class OutOfTime(StorychainError):
     """Time was up before the work was done; running again goes on."""
 

@@ -33,6 +33,7 @@ class Settings:
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
     url: str | None = field(default=None, repr=False)
+    store: str | None = field(default=None, repr=False)
     poll: float = 10.0
     jobs: int = 4
     job_timeout: float = 3600.0
@@ -51,6 +52,7 @@ _ENVIRONMENT = {
     "base_url": "PICTORY_API_BASE_URL",
     "api_key": "PICTORY_API_KEY",
     "url": "STORYCHAIN_URL",
+    "store": "STORYCHAIN_STORE",
     "poll": "STORYCHAIN_POLL",
     "jobs": "STORYCHAIN_JOBS",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
@@ -154,7 +156,7 @@ _LEAST = {
 }
 
 
-_TEXTS = ("workspace", "out", "base_url", "api_key", "url", "c2pa_cert", "c2pa_key")
+_TEXTS = ("workspace", "out", "base_url", "api_key", "url", "store", "c2pa_cert", "c2pa_key")
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
@@ -185,6 +187,8 @@ def _parse_text(name: str, value: object, origin: str) -> Any:
             return _api_key(str(value), origin)
         case "url":
             return _database(str(value), origin)
+        case "store":
+            return _store(str(value), origin)
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
@@ -221,6 +225,15 @@ def _database(value: str, origin: str) -> str:
             f"{origin} is not the address of a PostgreSQL database",
             next_step="It is to look like postgresql://user:password@host:5432/database, special characters as %40. "
             "Without it the ledger is a file in the workspace.",
+        )
+    return value
+
+
+def _store(value: str, origin: str) -> str:
+    if "://" not in value or (value.startswith("file:") and not value.startswith("file:///")):
+        raise UsageError(
+            f"{origin} is not the address of a shared place",
+            next_step="It is to look like file:///mnt/stories (a folder all machines have) or s3://bucket/prefix.",
         )
     return value
 

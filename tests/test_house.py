@@ -36,7 +36,9 @@ MAY_IMPORT = {
     "pictory": {"errors", "printable", "provider"},
     "studio": {"errors", "catalogue", "lettering", "locks"},
     "export": {"errors", "media"},
-    "chain": WORDS | {"plan", "story", "ledger", "media", "export", "locks", "workspace"},
+    "workers": {"errors", "ledger"},
+    "store": {"errors", "printable"},
+    "chain": WORDS | {"plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
     "commands": WORDS
     | {
@@ -51,6 +53,8 @@ MAY_IMPORT = {
         "studio",
         "chain",
         "export",
+        "workers",
+        "store",
         "report",
         "cli",
     },
@@ -66,6 +70,8 @@ DOORS = {
     "tenacity": {"pictory"},
     "sqlite3": {"ledger"},
     "psycopg": {"ledger"},
+    "pgqueuer": {"workers"},
+    "fsspec": {"store"},
     "av": {"media", "studio"},
     "ffmpeg": {"media", "studio"},
     "imageio_ffmpeg": {"media"},

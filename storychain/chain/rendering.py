@@ -18,6 +18,7 @@ from storychain.chain.link import Link, begin_from_parent, begin_from_start, beg
 from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.run import Run, off_loop
+from storychain.chain.sharing import had_from_store
 from storychain.chain.survey import with_presence
 from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Unresolved
 from storychain.ledger import Purchase
@@ -153,7 +154,7 @@ class Rendering:
         """Do what the record asks for, again and again, until the segment is here."""
         again = step.again
         while True:
-            record = await off_loop(self._record, step)
+            record = await self._looked(step)
             match record.state:
                 case "stored" if record.present:
                     if prepared := await self._reuse(step, record):
@@ -188,6 +189,14 @@ class Rendering:
 
     def _record(self, step: Step) -> Record:
         return with_presence(self._run.ledger.record(step.key), self._run.workspace)
+
+    async def _looked(self, step: Step) -> Record:
+        """What is on record; bytes that another machine stored are had from the shared place, if there is one."""
+        record = await off_loop(self._record, step)
+        if record.state != "stored" or record.present:
+            return record
+        had = await had_from_store(self._run, self._story.name, step, record)
+        return await off_loop(self._record, step) if had else record
 
     def _hand_on(self, step: Step, job: Job, *, fresh: bool) -> Link:
         """Give the segment's addresses to the scene after it; the first to do so has said it all."""

@@ -17,6 +17,7 @@ from storychain.chain.holding import FileLocks, Locks
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
+from storychain.store import Store
 from storychain.workspace import Workspace
 
 P = ParamSpec("P")
@@ -59,6 +60,7 @@ class Run:
     purse: Purse = field(default_factory=Purse)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     locks: Locks = field(default_factory=FileLocks)
+    store: Store | None = None
     retry_failed: bool = False
     paint: Painter = nobody_paints
     certificate: tuple[Path, Path] | None = None

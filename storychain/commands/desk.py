@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,9 @@ def desk(arguments: argparse.Namespace) -> Desk:
     """Read the settings a command line asks for."""
     flags = {name: getattr(arguments, name, None) for name in _FLAGS}
     settings = read_settings(flags, os.environ, Path.cwd())
+    if getattr(arguments, "local", False):
+        # A preview's studio lives on this machine alone, and so does what it made.
+        settings = replace(settings, url=None, store=None)
     return Desk(settings, Workspace(settings.workspace))
 
 

@@ -28,6 +28,7 @@ from storychain.media.tool import find_ffmpeg
 from storychain.plan import Action, Step, quote
 from storychain.report import documents
 from storychain.report.lines import Lines
+from storychain.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -45,10 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
     stories = at.stories(arguments.stories)
+    if at.settings.url is not None and not arguments.here:
+        from storychain.commands.ordering import order  # noqa: PLC0415 - only where there are workers
+
+        return order(at, stories, arguments)
     with at.ledger() as ledger:
         cap = _agree(at, ledger, stories, arguments)
         outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap))
-    _print(outcomes, at, as_json=arguments.json)
+    print_outcomes(outcomes, at, as_json=arguments.json)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
@@ -86,7 +91,7 @@ async def _render(
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
     caps = Caps(run=cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
     async with provider(at, arguments, ffmpeg.path) as opened:
-        with _listener(arguments) as tell:
+        with listener(arguments) as tell:
             run = replace(
                 a_run(at, ledger, opened, ffmpeg, tell),
                 caps=Caps() if arguments.local else caps,
@@ -111,6 +116,7 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         jobs=settings.jobs,
         slots=asyncio.Semaphore(settings.jobs),
         locks=locks_of(ledger),
+        store=None if settings.store is None else Store(settings.store),
         paint=painter(ffmpeg.path),
         certificate=_certificate(settings),
     )
@@ -131,7 +137,7 @@ def assemble(arguments: argparse.Namespace) -> int:
     stories = at.stories(arguments.stories)
     with at.ledger() as ledger:
         outcomes, interrupted = asyncio.run(_assemble(at, ledger, stories, arguments))
-    _print(outcomes, at, as_json=arguments.json)
+    print_outcomes(outcomes, at, as_json=arguments.json)
     if interrupted:
         raise Interrupted("Interrupted", next_step="Nothing is half done: the same command begins again.")
     return exit_code(outcomes)
@@ -142,7 +148,7 @@ async def _assemble(
 ) -> tuple[tuple[Outcome, ...], bool]:
     ffmpeg = find_ffmpeg(os.environ)
     offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
-    with _listener(arguments) as tell:
+    with listener(arguments) as tell:
         run = a_run(at, ledger, offline, ffmpeg, tell)
         return await _until_interrupted(run, stories, assemble_all(run, stories))
 
@@ -160,7 +166,7 @@ async def _until_interrupted(
 
 
 @contextmanager
-def _listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
+def listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
     """A live view on a terminal, plain lines elsewhere."""
     level = arguments.verbose - arguments.quiet
     if level == 0 and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
@@ -173,7 +179,8 @@ def _listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]
         yield lines
 
 
-def _print(outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool) -> None:
+def print_outcomes(outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool) -> None:
+    """Results on stdout: each film's path a line, or one JSON document."""
     if as_json:
         print(documents.dumped(documents.run_document(outcomes, at.workspace)))
         return

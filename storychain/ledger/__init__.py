@@ -5,12 +5,15 @@ had come), `claims` (who may write), `books` (what was spent), `ledger` (what is
 from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
 from storychain.ledger.claims import LEASE, Claim, Claims, regardless, relying_on
+from storychain.ledger.connecting import queue_connection
 from storychain.ledger.ledger import Ledger
+from storychain.ledger.orders import MOST_BEGUN, Order, Orders, OrderState
 from storychain.ledger.words import FINDER, Admitted, FilmRecord, Full, Purchase, SeamRecord
 
 __all__ = [
     "FINDER",
     "LEASE",
+    "MOST_BEGUN",
     "Admitted",
     "By",
     "Caps",
@@ -20,8 +23,12 @@ __all__ = [
     "FilmRecord",
     "Full",
     "Ledger",
+    "Order",
+    "OrderState",
+    "Orders",
     "Purchase",
     "SeamRecord",
+    "queue_connection",
     "regardless",
     "relying_on",
 ]

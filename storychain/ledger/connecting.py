@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import threading
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from storychain.errors import LedgerUnreachable, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     import psycopg as _psycopg
 
@@ -34,6 +35,8 @@ _BUSY_SECONDS = 30
 
 _IDLE_SECONDS = 10
 """After which the server ends a transaction whose process says nothing: it may have been stopped, and all wait."""
+
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 _SETTINGS = f"""
     SET search_path = storychain;
@@ -81,9 +84,7 @@ def connected(url: str, name: str) -> Connection:
             prepare_threshold=None,
             connect_timeout=_CONNECT_SECONDS,
             application_name=f"storychain-{name}",
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
+            **_KEEPALIVES,
         )
     except driver.ProgrammingError as error:
         # Its words would repeat parts of the address, and a mistyped one has its password anywhere.
@@ -103,6 +104,33 @@ def connected(url: str, name: str) -> Connection:
         connection.close()
         raise LedgerUnreachable(f"the ledger's server went away: {error}", where=shown(url)) from error
     return cast("Connection", connection)
+
+
+@asynccontextmanager
+async def queue_connection(url: str) -> AsyncIterator[Any]:
+    """A connection for a queue in the ledger's database, in a schema of its own.
+
+    It comes with an advisory lock held, under which the queue's tables may be made. Raises LedgerUnreachable, also
+    where it breaks while it is used.
+    """
+    driver = psycopg()
+    try:
+        async with await driver.AsyncConnection.connect(
+            url,
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name="storychain-queue",
+            **_KEEPALIVES,
+        ) as connection:
+            await connection.execute(f"SELECT pg_advisory_lock({SHARED}, 1)")
+            await connection.execute("SET client_min_messages = warning")
+            await connection.execute("CREATE SCHEMA IF NOT EXISTS storychain_queue")
+            await connection.execute("SET search_path = storychain_queue")
+            yield connection
+    except driver.Error as error:
+        words = " ".join(str(error).split())
+        raise LedgerUnreachable(f"the queue's server went away: {words}", where=shown(url)) from error
 
 
 def _rows(cursor: Any) -> Callable[[Sequence[Any]], Row]:

@@ -17,6 +17,7 @@ from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, tho
 from storychain.ledger.claims import LEASE, Claims
 from storychain.ledger.database import Database
 from storychain.ledger.mark import Mark
+from storychain.ledger.orders import Orders
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
 from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
 from storychain.provider import about_words
@@ -53,6 +54,11 @@ class Ledger:
         if self._claims is None and self._claiming is not None:
             self._claims = self._claiming()
         return self._claims
+
+    @property
+    def orders(self) -> Orders:
+        """Stories that workers are to render; of a shared ledger only."""
+        return Orders(self._database)
 
     def close(self) -> None:
         """Close the database, and let go of what is claimed."""

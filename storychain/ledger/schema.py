@@ -107,5 +107,25 @@ SHARED_MIGRATIONS = (
         at     TIMESTAMPTZ NOT NULL
     );
     """,
+    """
+    -- Stories that workers are to render; `outcome` is JSON.
+    CREATE TABLE orders (
+        id           BIGINT PRIMARY KEY,
+        provider     TEXT NOT NULL,
+        story        TEXT NOT NULL,
+        text         TEXT NOT NULL,
+        run          TEXT NOT NULL,
+        cap          TEXT,
+        retry_failed BIGINT NOT NULL,
+        state        TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed', 'stopped')),
+        worker       TEXT NOT NULL DEFAULT '',
+        begun        BIGINT NOT NULL DEFAULT 0,
+        outcome      TEXT NOT NULL DEFAULT '{}',
+        ordered_at   DOUBLE PRECISION NOT NULL,
+        seen_at      DOUBLE PRECISION,
+        ended_at     DOUBLE PRECISION
+    );
+    CREATE UNIQUE INDEX one_open_order_a_story ON orders (provider, story) WHERE state = 'open';
+    """,
 )
 """The same for tables that only a ledger shared by several machines has; in PostgreSQL's words."""

@@ -22,6 +22,7 @@ from storychain.locks import Held
 from tests.cluster import BINARIES, MISSING, opened_cluster
 from tests.desk import Studio, until
 from tests.stage import story_file
+from tests.telling import telling
 from tests.test_ledger import admitted, brought_to
 
 pytestmark = pytest.mark.skipif(BINARIES is None, reason=MISSING)
@@ -113,6 +114,8 @@ def test_who_was_cut_off_and_comes_back_first_goes_on(cluster, machines):
             admitted(one)
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_the_servers_restart_takes_nothing_from_who_is_alive(tmp_path):
     with closing(opened_cluster()) as cluster, ExitStack() as stack:
         url = cluster.database()
@@ -188,6 +191,8 @@ def test_a_process_that_was_stopped_for_long_has_lost_its_claim_when_it_wakes(ma
     assert ledger.record("late").state == "none"
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_a_process_that_was_stopped_and_of_which_nobody_took_anything_goes_on(machines, tmp_path, database):
     ledger = machines()
     words = "with relying_on(claim):\n    admitted(ledger, 'late')\nprint('bought', flush=True)\n"
@@ -319,6 +324,8 @@ def test_two_machines_render_a_story_once(theatre, tmp_path):
     assert studio.counts()["accepted"] == 3
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_stories_on_two_machines_that_open_alike_share_what_they_buy(theatre, tmp_path):
     studio, machine = theatre
     one, other = map(machine, "ab")
@@ -329,7 +336,10 @@ def test_stories_on_two_machines_that_open_alike_share_what_they_buy(theatre, tm
     assert all((tmp_path / name / "films").glob("*.mp4") for name in "ab")
 
 
-@pytest.mark.parametrize(("act", "after"), [("admit", True), ("submitted", False), ("completed", True), ("jobs", True)])
+ACTS = [("admit", True), ("submitted", False), ("completed", True), ("jobs", True)]
+
+
+@pytest.mark.parametrize(("act", "after"), telling(ACTS, [("admit", True)]))
 def test_a_machine_that_was_stopped_while_another_went_on_pays_nothing_twice(theatre, tmp_path, act, after):
     studio, machine = theatre
     story, (one, other) = story_file(tmp_path, 3), map(machine, "ab")

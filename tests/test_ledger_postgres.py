@@ -14,6 +14,7 @@ from storychain.ledger import Admitted, Caps, Full, Ledger
 from storychain.ledger.schema import MIGRATIONS
 from storychain.provider import Job
 from tests.cluster import BINARIES, MISSING, free_port, opened_cluster
+from tests.telling import telling
 from tests.test_ledger import MANY, MOVES, admitted, brought_to, purchase
 from tests.wire_cut import WAYS, Wire
 
@@ -55,9 +56,10 @@ WRITES = {
 }
 """Each write: the state before it, the write, the state after it."""
 
+TELLING = [("admit", "before"), ("admit", "after"), ("admit", "silently"), ("submitted", "after"), ("stored", "before")]
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("write", WRITES)
+
+@pytest.mark.parametrize(("write", "way"), telling([(write, way) for write in WRITES for way in WAYS], TELLING))
 def test_a_write_whose_commit_is_not_answered_is_done_once(wire, path, write, way):
     before, act, after = WRITES[write]
     with closing(Ledger(path, url=wire.url)) as ledger:
@@ -228,6 +230,8 @@ def test_an_address_that_is_none_is_told_without_the_password(path):
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_a_server_that_stays_away_ends_the_wait_with_words(own_cluster, path, tmp_path):
     """In a process of its own with little patience: what is said, and that it is said at all."""
     url = own_cluster.database()
@@ -254,6 +258,7 @@ def test_a_server_that_stays_away_ends_the_wait_with_words(own_cluster, path, tm
 
 
 @pytest.mark.slow
+@pytest.mark.rest
 def test_a_process_stopped_in_a_transaction_does_not_stop_everybody(database, path):
     program = (
         "import sys, pathlib, os, signal\n"

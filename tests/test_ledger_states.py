@@ -183,6 +183,7 @@ TestAttempts.settings = settings(max_examples=25, stateful_step_count=25, deadli
 
 
 @pytest.mark.slow
+@pytest.mark.rest
 def test_attempts_in_postgres(cluster):
     class InPostgres(Attempts):
         def __init__(self):

@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from storychain.ledger import Ledger
 from tests.cluster import BINARIES, MISSING
 from tests.desk import Desk, Studio, until
 from tests.stage import story_file
+from tests.telling import REST
 
 pytestmark = pytest.mark.skipif(BINARIES is None, reason=MISSING)
 
@@ -32,7 +34,7 @@ class Crew:
 
     def place(self, name):
         folder = self.folder / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         crew = self._environ
 
         class Place(Desk):
@@ -98,6 +100,8 @@ def test_a_story_is_ordered_rendered_elsewhere_and_told_as_if_here(crew):
     assert not (crew.desk.folder / "films").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_without_consent_nothing_is_ordered_and_what_was_agreed_to_holds_at_the_workers(crew):
     path = story_file(crew.desk.folder, 2)
     refused = crew.desk.run("run", path)
@@ -111,6 +115,8 @@ def test_without_consent_nothing_is_ordered_and_what_was_agreed_to_holds_at_the_
     assert crew.studio.counts()["accepted"] == 1
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_files_that_workers_do_not_have_are_refused_before_anything_is_ordered(crew):
     (crew.desk.folder / "start.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 100)
     path = story_file(crew.desk.folder, 1, start={"image": "start.png"})
@@ -121,6 +127,7 @@ def test_files_that_workers_do_not_have_are_refused_before_anything_is_ordered(c
 
 
 @pytest.mark.slow
+@pytest.mark.rest
 def test_orders_wait_for_a_worker_and_several_workers_share_them(crew):
     paths = [story_file(crew.desk.folder, 2, name=f"tale-{n}") for n in range(4)]
     for n, path in enumerate(paths):
@@ -140,8 +147,8 @@ def test_orders_wait_for_a_worker_and_several_workers_share_them(crew):
     "how",
     [
         signal.SIGKILL,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-        pytest.param(signal.SIGSTOP, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=REST),
+        pytest.param(signal.SIGSTOP, marks=REST),
     ],
 )
 def test_a_worker_that_goes_away_leaves_its_story_to_another(crew, how):
@@ -163,6 +170,7 @@ def test_a_worker_that_goes_away_leaves_its_story_to_another(crew, how):
 
 
 @pytest.mark.slow
+@pytest.mark.rest
 def test_a_story_that_fails_at_a_worker_fails_as_it_would_here(tmp_path, database):
     with opened_crew(tmp_path, database, "--fault", "job.failed=@2") as crew:
         crew.worker("machine-1")
@@ -175,6 +183,7 @@ def test_a_story_that_fails_at_a_worker_fails_as_it_would_here(tmp_path, databas
 
 
 @pytest.mark.slow
+@pytest.mark.rest
 def test_who_is_interrupted_while_following_may_follow_again(crew, cluster, database):
     path = story_file(crew.desk.folder, 2)
     following = crew.desk.start("run", path, "--yes")
@@ -203,6 +212,7 @@ def test_a_worker_without_a_shared_ledger_or_a_key_says_what_it_needs(crew):
 
 
 @pytest.mark.slow
+@pytest.mark.rest
 def test_here_renders_here_on_the_shared_ledger(crew):
     path = story_file(crew.desk.folder, 2)
     done = crew.desk.run("run", path, "--yes", "--here")
@@ -212,3 +222,36 @@ def test_here_renders_here_on_the_shared_ledger(crew):
     assert other.returncode == 0, other.stderr
     assert "machine-1" in other.stdout
     assert crew.studio.counts()["accepted"] == 2, "its segments were had from their jobs"
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_an_order_that_the_queue_has_forgotten_is_offered_again_within_a_minute_or_so(crew, database, tmp_path):
+    """As when a worker that was stopped wakes up, and takes out of the queue what another one had by then."""
+    crew.worker("machine-1")
+    path = story_file(crew.desk.folder, 1)
+    with closing(Ledger(tmp_path / "ledger.sqlite3", url=database)) as ledger:
+        order = ledger.orders.place("pictory", "tale", path.read_text(), run="r", cap=None, retry_failed=False)
+        until(lambda: ledger.orders.get(order.id).state == "done", seconds=100)
+    assert crew.studio.counts()["accepted"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_a_cap_that_was_agreed_to_holds_over_all_stories_and_workers_of_a_run(crew):
+    """The price is raised at the workers after it was agreed to: the cap stands."""
+    for name in ("machine-1", "machine-2"):
+        dear = '[models."veo3.1_fast"]\naspect_ratios = ["16:9"]\ndurations = [4]\ncredits_per_second = 25\n'
+        (crew.place(name).folder / "storychain.toml").write_text(dear)
+    paths = []
+    for number in range(3):
+        told = [{"id": f"s{n}", "prompt": f"Tale {number}, scene {n} by the sea."} for n in range(2)]
+        paths.append(story_file(crew.desk.folder, told, name=f"tale-{number}"))
+    following = crew.desk.start("run", *paths, "--max-credits", "240")
+    for name in ("machine-1", "machine-2"):
+        crew.worker(name, STORYCHAIN_JOBS="2")
+    _, err = following.communicate(timeout=60)
+    assert following.returncode == 5, err
+    assert "this run's cap is 240 credits" in err
+    # Each counts 100 until the provider says that it took 40: the fifth would have passed the cap in any order.
+    assert 2 <= crew.studio.counts()["accepted"] <= 4

@@ -77,6 +77,9 @@ def _placed(
         except errors.StoryHeld as error:
             placed.append((story, error))
         else:
+            if one.run != run:
+                cap_ = "at any price" if one.cap is None else f"for up to {one.cap} credits"
+                print(f"{story.name}: it is ordered already, {cap_}; following that", file=sys.stderr)
             placed.append((story, one))
     return placed
 
@@ -188,7 +191,11 @@ class _Following:
         if "film" not in outcome:
             return None
         if "stored" not in outcome or self._at.settings.store is None:
-            return Path(outcome["film"])
+            film = Path(outcome["film"])
+            if not film.exists():
+                there = f"the film is with worker {outcome['worker']}; STORYCHAIN_STORE would bring it here"
+                self._run.tell(Noticed(self._story.name, "", there))
+            return film
         out = self._at.settings.out
         name = Path(outcome["stored"]).name
         part = out / f".{name}.{uuid.uuid4().hex}.part"

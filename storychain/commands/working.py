@@ -19,7 +19,16 @@ from storychain.commands.desk import Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
 from storychain.commands.rendering import a_run, listener
-from storychain.errors import AccountError, InvalidStory, LedgerUnreachable, StorychainError, StoryHeld, UsageError
+from storychain.errors import (
+    AccountError,
+    DiskTrouble,
+    InvalidStory,
+    LedgerUnreachable,
+    StoreTrouble,
+    StorychainError,
+    StoryHeld,
+    UsageError,
+)
 from storychain.ledger import MOST_BEGUN, Caps, Ledger, Order
 from storychain.media.tool import find_ffmpeg
 from storychain.store import film_name
@@ -101,7 +110,7 @@ class _Working:
             with suppress(StorychainError):
                 await off_loop(self._orders.leave, number)
             raise
-        except LedgerUnreachable as error:
+        except StorychainError as error:
             print(error, file=sys.stderr, flush=True)
             return False
 
@@ -116,6 +125,8 @@ class _Working:
             story = await off_loop(self._story, order)
         except InvalidStory as error:
             return error
+        except OSError as error:
+            return DiskTrouble.of(error)
         run = await self._run_of(order)
         seen = asyncio.create_task(self._seen(order.id))
         try:
@@ -162,12 +173,17 @@ class _Working:
             "warnings": list(came.warnings),
             "worker": self.name,
         }
+        state, error = came.status, came.error
         if came.film is not None:
-            document |= await self._delivered(came.film)
-            print(document["film"], flush=True)
-        if came.error is not None:
-            document["error"] = told(came.error)
-        await off_loop(self._orders.close, order.id, came.status, document)
+            try:
+                document |= await self._delivered(came.film)
+            except StoreTrouble as trouble:
+                state, error = "stopped", trouble
+            else:
+                print(document["film"], flush=True)
+        if error is not None:
+            document["error"] = told(error)
+        await off_loop(self._orders.close, order.id, state, document)
         return True
 
     async def _delivered(self, film: Path) -> dict[str, Any]:

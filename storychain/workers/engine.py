@@ -72,7 +72,7 @@ async def serve(
                 wait = _FIRST_WAIT
                 await serving.serve(queue, at_once)
         except LedgerUnreachable as error:
-            tell(f"{error.what}; trying again in {wait:.0f} s")
+            tell(f"{error.what}; trying again in {wait:.1f} s")
             await _either(stop.wait(), asyncio.sleep(wait))
             wait = min(_LONGEST_WAIT, 2 * wait)
         if serving.trouble is not None:

@@ -29,6 +29,7 @@ class Crew:
         self.folder = folder
         self.studio = studio
         self._environ = {"STORYCHAIN_URL": url, "STORYCHAIN_LEASE": "2", **environ}
+        self.url = url
         self._stack = stack
         self.desk = self.place("desk")
 
@@ -255,3 +256,14 @@ def test_a_cap_that_was_agreed_to_holds_over_all_stories_and_workers_of_a_run(cr
     assert "this run's cap is 240 credits" in err
     # Each counts 100 until the provider says that it took 40: the fifth would have passed the cap in any order.
     assert 2 <= crew.studio.counts()["accepted"] <= 4
+
+
+def test_doctor_tells_where_the_ledger_is_and_whether_its_server_keeps_what_it_says(crew):
+    said = crew.desk.run("doctor", STORYCHAIN_STORE="s3://stories/x?secret=1")
+    assert f"ledger      {crew.url}, PostgreSQL " in said.stdout, said.stdout
+    assert "fsync off" in said.stdout, "as the tests' server has it"
+    assert "store       s3://stories/x\n" in said.stdout
+    gone = crew.desk.run("doctor", STORYCHAIN_URL="postgresql://mara:a-secret@127.0.0.1:1/tales")
+    assert gone.returncode == 4
+    assert "postgresql://mara@127.0.0.1:1/tales: the ledger cannot be reached" in gone.stdout
+    assert "a-secret" not in gone.stdout + gone.stderr

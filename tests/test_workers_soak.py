@@ -51,7 +51,7 @@ class Weather:
         self._up[name] = self._crew.worker(name)
 
     def blow(self):
-        while not self.done.wait(self._rng.uniform(0.3, 1.5)):
+        while not self.done.wait(self._rng.uniform(0.5, 2.5)):
             name = self._rng.choice(sorted(self._up))
             match self._rng.random():
                 case chance if chance < 0.35:
@@ -59,12 +59,13 @@ class Weather:
                     self.told["killed"] += 1
                     self._start()
                 case chance if chance < 0.9:
-                    self._up[name].send_signal(signal.SIGSTOP)
-                    seconds = self._rng.choice([0.2, 1.0, 3.0, LEASE + 3.0])
+                    seconds = self._rng.choice([0.2, 1.0, 3.0, LEASE + 2.0, LEASE + 6.0])
                     self.told["stopped"] += 1
                     self.told["overslept"] += seconds > LEASE
-                    self.done.wait(seconds)
-                    self._up[name].send_signal(signal.SIGCONT)
+                    self._up[name].send_signal(signal.SIGSTOP)
+                    waking = threading.Timer(seconds, self._up[name].send_signal, [signal.SIGCONT])
+                    waking.daemon = True
+                    waking.start()
                 case _ if self.told["crashed"] < self._crashes:
                     self._cluster.restart(self._rng.choice(["immediate", "fast"]))
                     self.told["crashed"] += 1

@@ -57,6 +57,9 @@ class Backend(Protocol):
     def mark_name(self) -> str:
         """Name of the high-water mark's file: the same for as long as it is the same ledger."""
 
+    def about(self) -> str:
+        """Where it is, for a person, without passwords."""
+
     def reading(self) -> AbstractContextManager[Rows]:
         """Single statements that only read."""
 

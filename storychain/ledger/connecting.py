@@ -29,6 +29,9 @@ PATIENCE = 60.0
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 
+_OLDEST = 140000
+"""It ends sessions that say nothing for too long, and so lets go of what stopped workers hold."""
+
 _CONNECT_SECONDS = 10
 _BUSY_SECONDS = 30
 """How long a writer waits for another one's transaction; ours take milliseconds."""
@@ -98,6 +101,9 @@ def connected(url: str, name: str) -> Connection:
             where=shown(url),
             next_step="Is the server up, and do its database and user exist? Nothing was sent; run again then.",
         ) from error
+    if connection.info.server_version < _OLDEST:
+        connection.close()
+        raise UsageError("the ledger's server is too old: PostgreSQL 14 or newer is needed", where=shown(url))
     try:
         connection.execute(_SETTINGS)
     except driver.Error as error:

@@ -103,6 +103,10 @@ class Database:
         """The mark is called like the file it stands beside."""
         return f"{self.path.stem}.mark"
 
+    def about(self) -> str:
+        """Where it is."""
+        return str(self.path)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the only write lock from its first statement; rolled back on any error.

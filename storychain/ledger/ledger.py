@@ -48,6 +48,10 @@ class Ledger:
         self._claiming: Callable[[], Claims] | None = None if url is None else lambda: Claims(url, lease)
         self._claims: Claims | None = None
 
+    def about(self) -> str:
+        """Where it is, for a person."""
+        return self._database.about()
+
     @property
     def claims(self) -> Claims | None:
         """What this process holds against other machines; None where there are none to hold it against."""

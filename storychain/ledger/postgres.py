@@ -71,6 +71,14 @@ class PostgresDatabase:
         """After the ledger's own id, which comes along where it is restored, whatever its server is called then."""
         return f"ledger-{self._id}.mark"
 
+    def about(self) -> str:
+        """Where it is, and what is to be known of it: a server that does not sync keeps no promise in a power cut."""
+        with self.reading() as rows:
+            version = rows.execute("SHOW server_version").fetchone()[0].split()[0]
+            synced = rows.execute("SHOW fsync").fetchone()[0] == "on"
+        unsafe = "" if synced else "; it has fsync off: a power cut may make it forget what was paid"
+        return f"{shown(self._url)}, PostgreSQL {version}{unsafe}"
+
     @contextmanager
     def reading(self) -> Iterator[Rows]:
         """Single statements that only read; each is asked again where the connection breaks."""

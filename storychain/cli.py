@@ -43,8 +43,9 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     # Read when numpy is imported. Our arrays are small: its threads would mostly wait for each other, and do so busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    arguments = parser().parse_args(argv)
-    arguments.argv = list(argv)
+    own, passed_on = _passed_on(argv)
+    arguments = parser().parse_args(own)
+    arguments.argv, arguments.passed_on = list(argv), passed_on
     room, function = arguments.command
     try:
         return int(getattr(import_module(f"storychain.commands.{room}"), function)(arguments))
@@ -63,6 +64,14 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the last door: whatever happens, it ends in words and a code
         return _bug(error)
+
+
+def _passed_on(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What is ours, and what stands behind `--` for the run that a timer will start."""
+    if argv[:1] != ["install-timer"] or "--" not in argv:
+        return list(argv), []
+    cut = list(argv).index("--")
+    return list(argv[:cut]), list(argv[cut + 1 :])
 
 
 def _disk_words(error: OSError) -> str:
@@ -95,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     _plan(commands)
     _run(commands)
     _worker(commands)
+    _timer(commands)
     _assemble(commands)
     _inspect(commands)
     _status(commands)
@@ -116,7 +126,10 @@ def _command(commands: _Commands, name: str, room: str, function: str, says: str
 
 
 def _stories(command: argparse.ArgumentParser, *, many: str = "+") -> None:
-    command.add_argument("stories", nargs=many, metavar="STORY", help="a story file (YAML)")
+    says = "a story file (YAML), a folder of them, or - for a list of files on stdin"
+    command.add_argument("stories", nargs=many, metavar="STORY", help=says)
+    says = "make a film of each row of this table; its columns set the story's vars"
+    command.add_argument("--matrix", metavar="CSV", help=says)
 
 
 def _workspace(command: argparse.ArgumentParser) -> None:
@@ -149,12 +162,14 @@ def _run(commands: _Commands) -> None:
     run.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
     run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    _which(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
     run.add_argument("--here", action="store_true", help="with STORYCHAIN_URL: render here rather than by workers")
     run.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
     run.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     run.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(run)
+    _unattended(run)
     _rehearsal(run)
 
 
@@ -168,6 +183,42 @@ def _worker(commands: _Commands) -> None:
     worker.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     worker.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(worker)
+
+
+def _which(run: argparse.ArgumentParser) -> None:
+    says = "only stories of which a scene was given up, that are begun, or of which nothing is bought"
+    run.add_argument("--only", choices=("failed", "unfinished", "new"), help=says)
+    says = "buy only this: STORY, STORY:SCENE, with what follows SCENE+, with what comes before +SCENE; may be repeated"
+    run.add_argument("--select", action="append", default=[], metavar="STORY[:SCENE]", help=says)
+    says = "buy nothing and wait for nothing after this: 06:00, 2026-11-26T06:00 or 90m"
+    run.add_argument("--deadline", metavar="WHEN", help=says)
+    run.add_argument("--resume-only", action="store_true", help="spend nothing: finish what is already paid")
+
+
+def _unattended(run: argparse.ArgumentParser) -> None:
+    told = run.add_argument_group("unattended", "who else is told; with --local only what is named here")
+    told.add_argument("--log-file", metavar="FILE", help="append every event to FILE, a line of JSON each")
+    told.add_argument("--ping-url", metavar="URL", help="ping a monitor's check (Healthchecks) at begin and end")
+    told.add_argument(
+        "--metrics-file", metavar="FILE.prom", help="write metrics for node_exporter to FILE.prom at the end"
+    )
+    says = "when the services of the setting `notify` are told (default: failure)"
+    told.add_argument("--notify-on", choices=("failure", "always"), help=says)
+
+
+def _timer(commands: _Commands) -> None:
+    says = "print what starts runs by a clock: a systemd timer and a crontab line"
+    timer = _command(commands, "install-timer", "timer", "install_timer", says)
+    timer.usage = "storychain install-timer [-h] [options] [STORY ...] -- RUN-OPTION ..."
+    timer.epilog = "What stands behind `--` is passed on to `run`, such as: -- --max-credits 200 --quiet"
+    stories = "a story file, or a pattern in quotes that is looked up at each run (default: '*.yaml')"
+    timer.add_argument("stories", nargs="*", metavar="STORY", help=stories)
+    when = timer.add_mutually_exclusive_group()
+    when.add_argument("--at", metavar="HH:MM", default="02:30", help="once a day, at this time (default: 02:30)")
+    when.add_argument("--every", metavar="TIME", help="again and again, such as 15m or 6h")
+    timer.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: this machine's)")
+    timer.add_argument("--name", metavar="NAME", help="what the units are called (default: by the folder)")
+    timer.add_argument("--cron", action="store_true", help="print the crontab lines alone")
 
 
 def _assemble(commands: _Commands) -> None:

@@ -16,8 +16,13 @@ def printable(text: str, limit: int = 500) -> str:
     """One line of `text`: control and direction-changing characters dropped, queries of addresses and keys hidden."""
     line = " ".join(text.split())
     kept = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co"))
-    hidden = _KEY.sub("pictai_…", _PASSWORD.sub(r"\1", _ADDRESS_TAIL.sub(r"\1", kept)))
+    hidden = without_secrets(kept)
     return hidden if len(hidden) <= limit else hidden[: limit - 1] + "…"
+
+
+def without_secrets(text: str) -> str:
+    """The same text, of any length, with queries and passwords of addresses left out and keys hidden."""
+    return _KEY.sub("pictai_…", _PASSWORD.sub(r"\1", _ADDRESS_TAIL.sub(r"\1", text)))
 
 
 def visible(text: str) -> str:

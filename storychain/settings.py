@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,10 +23,15 @@ from storychain.printable import without_query
 TOML_NAME = "storychain.toml"
 DEFAULT_BASE_URL = "https://api.pictory.ai/pictoryapis"
 
+NotifyOn = Literal["failure", "always"]
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set apart from a story. Times are seconds, caps are credits."""
+    """Everything that can be set apart from a story. Times are seconds, caps are credits.
+
+    `ping_url` and `notify` are kept out of every representation: who knows them may speak in their owner's name.
+    """
 
     workspace: Path
     out: Path
@@ -43,6 +48,11 @@ class Settings:
     max_credits_per_month: Decimal | None = None
     c2pa_cert: Path | None = None
     c2pa_key: Path | None = None
+    log_file: Path | None = None
+    metrics_file: Path | None = None
+    ping_url: str | None = field(default=None, repr=False)
+    notify: tuple[str, ...] = field(default=(), repr=False)
+    notify_on: NotifyOn = "failure"
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
 
 
@@ -62,6 +72,11 @@ _ENVIRONMENT = {
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
     "c2pa_cert": "STORYCHAIN_C2PA_CERT",
     "c2pa_key": "STORYCHAIN_C2PA_KEY",
+    "log_file": "STORYCHAIN_LOG_FILE",
+    "metrics_file": "STORYCHAIN_METRICS_FILE",
+    "ping_url": "STORYCHAIN_PING_URL",
+    "notify": "STORYCHAIN_NOTIFY",
+    "notify_on": "STORYCHAIN_NOTIFY_ON",
 }
 
 _DEFAULTS: Mapping[str, str] = {"workspace": ".storychain", "out": "films"}
@@ -156,10 +171,13 @@ _LEAST = {
 }
 
 
-_TEXTS = ("workspace", "out", "base_url", "api_key", "url", "store", "c2pa_cert", "c2pa_key")
+_PATHS = ("workspace", "out", "c2pa_cert", "c2pa_key", "log_file", "metrics_file")
+_TEXTS = (*_PATHS, "base_url", "api_key", "url", "store", "ping_url", "notify_on")
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
+    if name == "notify":
+        return _notify(value, origin)
     if name in _TEXTS:
         return _parse_text(name, value, origin)
     try:
@@ -189,6 +207,10 @@ def _parse_text(name: str, value: object, origin: str) -> Any:
             return _database(str(value), origin)
         case "store":
             return _store(str(value), origin)
+        case "ping_url":
+            return _ping_url(str(value), origin)
+        case "notify_on":
+            return _notify_on(str(value), origin)
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
@@ -244,4 +266,32 @@ def _api_key(value: str, origin: str) -> str:
             f"{origin} holds characters that no API key has",
             next_step="Paste the key as it is, without quotes, spaces or 'Bearer'.",
         )
+    return value
+
+
+def _ping_url(value: str, origin: str) -> str:
+    """The address of a check; never quoted, for whoever knows it can answer for us."""
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and not parts.fragment
+    except ValueError:
+        known = False
+    if not known or not value.isascii() or not value.isprintable() or " " in value:
+        raise UsageError(
+            f"{origin} is not an http(s) address",
+            next_step="Paste the check's ping address as its monitor shows it, such as https://hc-ping.com/….",
+        )
+    return value
+
+
+def _notify(value: object, origin: str) -> tuple[str, ...]:
+    texts: list[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"{origin}: notify has to be addresses, as a list of texts or with spaces between them")
+    return tuple(word for text in texts for word in text.split())
+
+
+def _notify_on(value: str, origin: str) -> str:
+    if value not in get_args(NotifyOn):
+        raise UsageError(f"{origin}: '{value}' is neither 'failure' nor 'always'")
     return value

@@ -74,9 +74,10 @@ class Workspace:
         """Held while a segment is bought, awaited and brought home."""
         return self.root / "locks" / f"key-{key}"
 
-    def story_lock(self, story: Path) -> Path:
-        """Held while a story is rendered."""
-        return self.root / "locks" / f"story-{_digest(str(story.resolve()))}"
+    def story_lock(self, story: Path, name: str) -> Path:
+        """Held while a story is rendered; one file may hold many, by name."""
+        file = str(story.resolve())
+        return self.root / "locks" / f"story-{_digest(file if name == story.stem else f'{file} {name}')}"
 
     def account_lock(self, provider: str) -> Path:
         """Held from reading the watermark until a submit's outcome is on record."""

@@ -72,3 +72,13 @@ def database(cluster: Cluster) -> str:
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where a ledger is: None for a file, or the address of an empty database. Tests that ask for it run with both."""
     return None if request.param == "sqlite" else request.getfixturevalue("database")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk for commands that ask nobody: its API is at an address where nobody listens."""
+
+    class Nowhere:
+        base_url = "http://127.0.0.1:9"
+
+    return Desk(tmp_path_factory.mktemp("plain"), Nowhere())

@@ -51,21 +51,21 @@ class Desk:
         }
         return {name: value for name, value in told.items() if value is not None}
 
-    def start(self, *arguments, **environ):
+    def start(self, *arguments, stdin=subprocess.DEVNULL, **environ):
         command = [sys.executable, "-m", "storychain", *map(str, arguments)]
         return subprocess.Popen(
             command,
             cwd=self.folder,
             env=self.environ(**environ),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments, **environ):
-        process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=90)
+    def run(self, *arguments, stdin=None, **environ):
+        process = self.start(*arguments, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, **environ)
+        out, err = process.communicate(stdin, timeout=90)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

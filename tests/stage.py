@@ -17,9 +17,10 @@ import httpx
 import imageio_ffmpeg
 import yaml
 
+from storychain.chain.batch import render_all
 from storychain.chain.events import Event
 from storychain.chain.run import Pace, Run
-from storychain.chain.story import Outcome, render, render_all
+from storychain.chain.story import Outcome, render
 from storychain.commands.painting import painter
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from storychain.chain import events as ev
+from storychain.chain.slots import Slots
 from storychain.errors import (
     AccountError,
     CapReached,
@@ -145,7 +146,7 @@ def test_jobs_at_once_are_bounded(tmp_path):
     async def play():
         scenes = [{"prompt": f"A still life, number {n}.", "join": "cut"} for n in range(4)]
         async with stage(tmp_path) as at:
-            outcome = await at.render(story_file(tmp_path, scenes), jobs=1, slots=asyncio.Semaphore(1))
+            outcome = await at.render(story_file(tmp_path, scenes), jobs=1, slots=Slots(1))
             under_way, most = 0, 0
             for event in at.told:
                 under_way += isinstance(event, ev.Submitted) - isinstance(event, ev.Completed)
@@ -425,7 +426,7 @@ def test_a_story_held_by_another_run_is_left_alone(tmp_path):
     async def play():
         path = story_file(tmp_path)
         async with stage(tmp_path) as at:
-            with lock_now(at.workspace.story_lock(path)):
+            with lock_now(at.workspace.story_lock(path, "tale")):
                 outcome = await at.render(path)
             assert isinstance(outcome.error, StoryHeld)
             assert at.counts["submits"] == 0

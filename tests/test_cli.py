@@ -8,18 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.desk import KEY, Desk, until
+from tests.desk import KEY, until
 from tests.stage import frames_of, story_file
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """A desk for commands that ask nobody: its API is at an address where nobody listens."""
-
-    class Nowhere:
-        base_url = "http://127.0.0.1:9"
-
-    return Desk(tmp_path_factory.mktemp("plain"), Nowhere())
 
 
 def test_nothing_is_spent_without_consent_and_the_way_to_consent_is_told(desk):

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "store": {"errors", "printable"},
     "chain": WORDS | {"plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
+    "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
         "plan",
@@ -56,6 +57,7 @@ MAY_IMPORT = {
         "workers",
         "store",
         "report",
+        "unattended",
         "cli",
     },
     "cli": {"errors", "printable"},
@@ -66,7 +68,7 @@ MAY_IMPORT = {
 
 DOORS = {
     "yaml": {"story"},
-    "httpx": {"pictory", "studio"},
+    "httpx": {"pictory", "studio", "unattended"},
     "tenacity": {"pictory"},
     "sqlite3": {"ledger"},
     "psycopg": {"ledger"},
@@ -87,8 +89,10 @@ DOORS = {
     "opentimelineio": {"export"},
     "c2pa": {"export"},
     "cryptography": {"export"},
+    "apprise": {"unattended"},
 }
-"""Each outside thing, and the rooms that have a door to it. The studio is the other side of the wire, with its own."""
+"""Each outside thing, and the rooms that have a door to it. The studio is the other side of the wire, with its own.
+So are monitors: what is said to them goes nowhere near the API's key and its law of what may be sent twice."""
 
 
 def room(path: Path) -> str:

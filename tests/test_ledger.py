@@ -241,6 +241,14 @@ def test_a_person_who_says_buy_it_again_is_not_overruled_by_a_request_that_was_t
     assert ledger.record("k").state == "abandoned"
 
 
+def test_attempts_are_counted_by_state(ledger):
+    assert ledger.states("pictory") == {}
+    first, *_ = [admitted(ledger) for _ in range(3)]
+    admitted(ledger, provider="studio")
+    ledger.submitted(first, "job-1")
+    assert ledger.states("pictory") == {"intended": 2, "submitted": 1}
+
+
 def test_open_questions_are_the_intended_ones_newest_first(ledger):
     first, second = admitted(ledger, "a"), admitted(ledger, "b")
     ledger.submitted(admitted(ledger, "c"), "job")

@@ -271,3 +271,35 @@ def test_an_address_of_no_database_is_refused_without_repeating_it(tmp_path, url
     assert "STORYCHAIN_URL is not the address of a PostgreSQL database" in said
     assert "%40" in said
     assert SECRET not in said
+
+
+def test_who_is_told_of_unattended_runs(tmp_path):
+    assert (read(tmp_path).notify, read(tmp_path).notify_on, read(tmp_path).ping_url) == ((), "failure", None)
+    toml = 'log_file = "a.jsonl"\nnotify = ["json://a", "json://b  json://c"]\nnotify_on = "always"'
+    settings = read(tmp_path, toml=toml)
+    assert (settings.log_file, settings.notify_on) == (Path("a.jsonl"), "always")
+    assert settings.notify == ("json://a", "json://b", "json://c")
+    environ = {"STORYCHAIN_NOTIFY": "json://d json://e", "STORYCHAIN_PING_URL": "https://hc-ping.com/s3cret?create=1"}
+    settings = read(tmp_path, {"metrics_file": "m.prom"}, environ)
+    assert (settings.notify, settings.metrics_file) == (("json://d", "json://e"), Path("m.prom"))
+    assert settings.ping_url == "https://hc-ping.com/s3cret?create=1"
+    assert "s3cret" not in repr(settings)
+    assert "json://d" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('notify_on = "allways"', "neither 'failure' nor 'always'"),
+        ("notify = 5", "has to be addresses"),
+        ('notify = ["json://s3cret", 5]', "has to be addresses"),
+        ('ping_url = "s3cret"', "not an http(s) address"),
+        ('ping_url = "https://hc/s3cret me"', "not an http(s) address"),
+        ('ping_url = "ftp://hc/s3cret"', "not an http(s) address"),
+        ('ping_url = "https://hc:99999/s3cret"', "not an http(s) address"),
+    ],
+)
+def test_who_cannot_be_told_is_refused_without_their_address(tmp_path, toml, words):
+    message = refused(tmp_path, toml=toml)
+    assert words in message
+    assert "s3cret" not in message

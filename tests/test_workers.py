@@ -22,6 +22,9 @@ from tests.telling import REST
 pytestmark = pytest.mark.skipif(BINARIES is None, reason=MISSING)
 
 
+OPTIONS = {"retry_failed": False, "buys": True, "scenes": None, "deadline": None}
+
+
 class Crew:
     """A desk where stories are ordered, and workers elsewhere."""
 
@@ -232,7 +235,7 @@ def test_an_order_that_the_queue_has_forgotten_is_offered_again_within_a_minute_
     crew.worker("machine-1")
     path = story_file(crew.desk.folder, 1)
     with closing(Ledger(tmp_path / "ledger.sqlite3", url=database)) as ledger:
-        order = ledger.orders.place("pictory", "tale", path.read_text(), run="r", cap=None, retry_failed=False)
+        order = ledger.orders.place("pictory", "tale", path.read_text(), run="r", cap=None, options=OPTIONS)
         until(lambda: ledger.orders.get(order.id).state == "done", seconds=100)
     assert crew.studio.counts()["accepted"] == 1
 

@@ -191,6 +191,14 @@ class StoryStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryLeft:
+    """A story ends without a film because the run was not to buy all of it; `why` names the scenes."""
+
+    story: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class BooksDiffer:
     """During the run the account took other credits than the ledger wrote down."""
 
@@ -218,6 +226,7 @@ Event = (
     | Copying
     | FilmReady
     | Beside
+    | StoryLeft
     | StoryStopped
     | BooksDiffer
 )

@@ -49,6 +49,7 @@ async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
                 unknown += 1
                 if unknown >= _NOT_FOUND_LOOKS:
                     raise await lost(run, record, f"the provider does not know job {record.job_id}")
+        run.check_time()
         waited = loop.time() - began
         if waited > run.pace.job_timeout:
             raise OutOfTime(

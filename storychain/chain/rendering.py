@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
 from storychain.chain.follow import bring_home, ended, read_anew
 from storychain.chain.handover import Handover
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Halted(Exception):
-    """This scene is not begun, because another one of its story could not be finished."""
+    """This scene is not begun: another one of its story could not be finished, or it is not to be bought."""
 
 
 class PlanAnew(Exception):
@@ -73,14 +74,19 @@ class Rendering:
         """See every scene home but those a placeholder stands in for.
 
         When a scene cannot be had, nothing more is bought for the story, what is under way is brought home, and the
-        first error is raised; or PlanAnew, where there is no other trouble and a placeholder may stand in.
+        first error is raised; or PlanAnew, where there is no other trouble and a placeholder may stand in; or
+        LeftUnbought, where the run is not to buy all.
         """
         loop = asyncio.get_running_loop()
         self._links = {step.scene.id: loop.create_future() for step in self._steps}
         self._trouble = next((error for step in self._steps if (error := self._blocked(step))), None)
         wanted = [place for place, step in enumerate(self._steps) if step.action is not Action.PLACEHOLDER]
         tasks = [asyncio.create_task(self._scene(place)) for place in wanted]
-        self._raise_worst(await asyncio.gather(*tasks, return_exceptions=True))
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        self._raise_worst(results)
+        left = [place for place, result in zip(wanted, results, strict=True) if isinstance(result, Halted)]
+        if left:
+            raise LeftUnbought([self._steps[place].scene.id for place in left])
 
     def _blocked(self, step: Step) -> StorychainError | None:
         """Why this story cannot be finished, whatever else is bought."""
@@ -185,6 +191,8 @@ class Rendering:
                 raise PlanAnew(frozenset({step.key}))
             case Action.FAILED:
                 raise _gave_up(step, record)
+        if not self._run.choice.allows(self._story.name, step.scene.id):
+            raise Halted
         return again and decide(record, step.scene, again=False)[0] is Action.SUBMIT
 
     def _record(self, step: Step) -> Record:
@@ -275,7 +283,8 @@ class Rendering:
 
     async def _buy(self, step: Step, prompt: str, before: Link | None) -> None:
         """Pay for the scene and see its job to its end, within the jobs this run may have under way."""
-        async with self._run.slots:
+        left = sum(not link.done() for link in self._links.values())
+        async with self._run.slots.taken(self._story.name, left):
             request = replace(await self._request(step, before), prompt=prompt)
             if not await self._paid(step, before, request):
                 return
@@ -307,6 +316,7 @@ class Rendering:
         """Raise Halted once the story cannot go on as planned: nothing further is bought for it."""
         if self._trouble is not None or self._anew:
             raise Halted
+        self._run.check_time()
 
     async def _pay(self, step: Step, request: SegmentRequest) -> None:
         run, story = self._run, self._story

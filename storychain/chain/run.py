@@ -12,8 +12,11 @@ from typing import ParamSpec, TypeVar
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
 from storychain.chain.card import Painter, nobody_paints
+from storychain.chain.choice import Choice
 from storychain.chain.events import Event
 from storychain.chain.holding import FileLocks, Locks
+from storychain.chain.slots import Slots
+from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
@@ -42,7 +45,8 @@ class Pace:
 class Run:
     """One run over any number of stories.
 
-    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way.
+    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way, and
+    `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing and waits for nothing.
     `certificate` are the PEM files, chain and key, that films are signed with.
     """
 
@@ -58,13 +62,20 @@ class Run:
     pace: Pace = field(default_factory=Pace)
     jobs: int = 4
     purse: Purse = field(default_factory=Purse)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     locks: Locks = field(default_factory=FileLocks)
     store: Store | None = None
+    slots: Slots = field(default_factory=lambda: Slots(4))
+    choice: Choice = field(default_factory=Choice)
+    deadline: float | None = None
     retry_failed: bool = False
     paint: Painter = nobody_paints
     certificate: tuple[Path, Path] | None = None
     now: Callable[[], float] = time.time
+
+    def check_time(self) -> None:
+        """Raise OutOfTime once the deadline has passed, by the clock on the wall: machines sleep and summers begin."""
+        if self.deadline is not None and self.now() >= self.deadline:
+            raise OutOfTime("the deadline has passed", next_step="What is paid is on record: run again to go on.")
 
 
 async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

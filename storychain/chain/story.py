@@ -1,17 +1,17 @@
-"""One story from plan to film, and many side by side: what came of each, never one's trouble for another."""
+"""One story from plan to film, and what came of it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from storychain.chain.account import Balance, balance, compare_books
+from storychain.chain.account import Balance, balance
 from storychain.chain.beside import all_there
-from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryStopped
+from storychain.chain.choice import LeftUnbought
+from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryLeft, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.preflight import preflight
@@ -55,13 +55,6 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
-    """Render stories side by side, in the order of their outcome's story."""
-    outcomes = await asyncio.gather(*(render(run, story) for story in stories))
-    await compare_books(run)
-    return tuple(outcomes)
-
-
 async def render(run: Run, story: Story) -> Outcome:
     """Render one story; errors with a message for a person become part of the outcome."""
     return await render_with(run, story)
@@ -75,7 +68,9 @@ async def render_with(
     film: Path | None = None
     error: StorychainError | None = None
     try:
-        async with run.locks.now(run.workspace.story_lock(story.path), f"story-{run.provider.name}-{story.name}"):
+        async with run.locks.now(
+            run.workspace.story_lock(story.path, story.name), f"story-{run.provider.name}-{story.name}"
+        ):
             facts, steps = await _look_settled(run, story)
             planned = quote(steps).total
             if check is not None:
@@ -89,7 +84,9 @@ async def render_with(
         error = trouble
     except OSError as trouble:
         error = DiskTrouble.of(trouble)
-    if error is not None:
+    if isinstance(error, LeftUnbought):
+        run.tell(StoryLeft(story.name, error.what))
+    elif error is not None:
         run.tell(StoryStopped(story.name, error))
     return await _summed_up(run, story, film, planned, error)
 
@@ -132,9 +129,11 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
 
 
 async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
-    """Before the first request: can the story be paid to its end?"""
+    """Before the first request: can all be paid that is to be bought of the story?"""
+    steps = run.choice.of(story.name, steps)
     if not quote(steps).submits:
         return
+    run.check_time()
     _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))

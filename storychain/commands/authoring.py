@@ -34,7 +34,7 @@ def new(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """Validate stories."""
-    for story in desk(arguments).stories(arguments.stories):
+    for story in desk(arguments).stories(arguments.stories, arguments.matrix):
         seconds = sum(scene.seconds for scene in story.scenes)
         print(f"{story.path}: fine, {len(story.scenes)} scenes, {seconds} s", file=sys.stderr)
     return 0

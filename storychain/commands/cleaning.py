@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def clean(arguments: argparse.Namespace) -> int:
     """Remove the files of jobs whose segments are stored. Cannot be undone, so it asks for --yes."""
     at = desk(arguments)
-    names = {story.name for story in at.stories(arguments.stories)} if arguments.stories else None
+    names = {story.name for story in at.stories(arguments.stories, arguments.matrix)} if arguments.stories else None
     with at.ledger() as ledger:
         if ledger.in_flight(PAID) or ledger.open_questions(PAID):
             raise StoryHeld(

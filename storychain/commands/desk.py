@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.errors import InvalidStory, UsageError
 from storychain.locks import Held, lock_now
 from storychain.settings import Settings, read_settings
 from storychain.workspace import Workspace
@@ -17,6 +16,7 @@ from storychain.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from storychain.commands.selection import Found
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAID = "pictory"
 FREE = "studio"
 
-_FLAGS = ("workspace", "out", "poll", "jobs")
+_FLAGS = ("workspace", "out", "poll", "jobs", "log_file", "metrics_file", "ping_url", "notify_on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +93,15 @@ class Desk:
 
         return plan(story, self.facts(story, ledger, free=free, retry_failed=retry_failed))
 
-    def stories(self, paths: Sequence[str]) -> tuple[Story, ...]:
-        """Load stories; the problems of all of them are told together."""
-        from storychain.story import load_story  # noqa: PLC0415
+    def find(self, paths: Sequence[str], matrix: str | None = None) -> Found:
+        """Read the stories that a command line names, as far as they can be read. Raises UsageError."""
+        from storychain.commands.selection import find  # noqa: PLC0415
 
-        stories, problems = [], []
-        for path in dict.fromkeys(paths):
-            try:
-                stories.append(load_story(Path(path), self.settings.catalogue))
-            except InvalidStory as error:
-                problems.append(str(error))
-        if problems:
-            raise InvalidStory("\n\n".join(problems))
-        _check_names(stories)
-        return tuple(stories)
+        return find(paths, matrix, self.settings.catalogue)
+
+    def stories(self, paths: Sequence[str], matrix: str | None = None) -> tuple[Story, ...]:
+        """Load stories; the problems of all of them are told together."""
+        return self.find(paths, matrix).all()
 
 
 def desk(arguments: argparse.Namespace) -> Desk:
@@ -117,14 +112,3 @@ def desk(arguments: argparse.Namespace) -> Desk:
         # A preview's studio lives on this machine alone, and so does what it made.
         settings = replace(settings, url=None, store=None)
     return Desk(settings, Workspace(settings.workspace))
-
-
-def _check_names(stories: Sequence[Story]) -> None:
-    seen: dict[str, Story] = {}
-    for story in stories:
-        other = seen.setdefault(story.name, story)
-        if other is not story and other.path != story.path:
-            raise UsageError(
-                f"{other.path} and {story.path} would both become {story.name}.mp4",
-                next_step="Rename one of them, or run them apart with different --out and --workspace.",
-            )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from storychain import __version__
 from storychain.commands.desk import PAID, Desk, desk
-from storychain.errors import AccountError, StorychainError
+from storychain.commands.watching import told_line
+from storychain.errors import AccountError, StorychainError, UsageError
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
 from storychain.printable import without_query
@@ -42,6 +43,11 @@ def doctor(arguments: argparse.Namespace) -> int:
     if at.settings.store is not None:
         print(f"store       {without_query(at.settings.store)}")
     print(f"films       {at.settings.out.resolve()}")
+    try:
+        print(f"told        {told_line(at.settings)}")
+    except UsageError as error:
+        print(f"told        {error}")
+        code = code or error.exit_code
     print(f"api         {at.settings.base_url}")
     line, account = _account(at.settings)
     print(f"key         {line}")

@@ -37,7 +37,7 @@ def inspect_stories(arguments: argparse.Namespace) -> int:
     """Print the seam report, and draw every seam beside the film."""
     at = desk(arguments)
     limits, failing = _limits(arguments.fail_on or [])
-    stories = at.stories(arguments.stories)
+    stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger() as ledger:
         found = asyncio.run(_inspect(at, ledger, stories, limits, arguments))
     if arguments.json:

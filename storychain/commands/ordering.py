@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 import uuid
@@ -14,18 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain import errors
-from storychain.chain.assembling import Offline
-from storychain.chain.events import Noticed, StoryStopped
+from storychain.chain.choice import LeftUnbought
+from storychain.chain.events import Noticed, StoryLeft, StoryStopped
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, outcome_of
-from storychain.commands.consent import cap_agreed_to
 from storychain.commands.desk import PAID, Desk
-from storychain.commands.interrupts import interrupts
-from storychain.commands.rendering import a_run, exit_code, listener, print_outcomes
-from storychain.errors import Interrupted, LedgerUnreachable, OutOfTime, StorychainError, UsageError
-from storychain.ledger import Ledger, Order
-from storychain.media.tool import find_ffmpeg
-from storychain.plan import Action, quote
+from storychain.errors import LedgerUnreachable, OutOfTime, StorychainError, UsageError
+from storychain.ledger import Order
 from storychain.store import Store
 from storychain.workers import offer
 from storychain.workspace import settle
@@ -33,7 +27,6 @@ from storychain.workspace import settle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from storychain.provider import Provider
     from storychain.story.model import Story
 
 _LOOK_EVERY = 0.5
@@ -41,47 +34,45 @@ _NOBODY = 30.0
 """Seconds after which it is said that no worker has taken a story."""
 
 
-def order(at: Desk, stories: tuple[Story, ...], arguments: argparse.Namespace) -> int:
-    """Order stories, follow them, and print what `run` prints."""
+async def order(
+    at: Desk, run: Run, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
+) -> tuple[Outcome, ...]:
+    """Order stories under what was agreed to, and follow them to their end; what came of each.
+
+    They count as one run, so that one cap holds over all of them.
+    """
+    if arguments.matrix is not None:
+        raise UsageError("films of a table are not ordered from workers", next_step="Render them here: add --here.")
     store = None if at.settings.store is None else Store(at.settings.store)
     for story in stories:
         _check_files(story, store)
-    with at.ledger() as ledger:
-        cap = _agreed(at, ledger, stories, arguments)
-        placed = _placed(ledger, stories, cap, retry_failed=arguments.retry_failed)
-        outcomes, interrupted = asyncio.run(_follow(at, ledger, placed, arguments))
-    print_outcomes(outcomes, at, as_json=arguments.json)
-    if interrupted:
-        advice = "The workers go on with it; the same command follows them again."
-        raise Interrupted("Interrupted", next_step=advice)
-    return exit_code(outcomes)
+    placed = [await off_loop(_placed, run, story, cap) for story in stories]
+    assert at.settings.url is not None
+    try:
+        await offer(at.settings.url, [one.id for one in placed if isinstance(one, Order)])
+    except LedgerUnreachable as error:
+        print(f"{error.what}; the workers find the orders by themselves", file=sys.stderr)
+    following = (_Following(at, run, story).to_the_end(one) for story, one in zip(stories, placed, strict=True))
+    return tuple(await asyncio.gather(*following))
 
 
-def _agreed(at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace) -> Decimal | None:
-    plans = [at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed) for story in stories]
-    stuck = (Action.FAILED, Action.UNRESOLVED)
-    payable = [step for plan in plans if not any(one.action in stuck for one in plan) for step in plan]
-    return cap_agreed_to(quote(payable), arguments, arguments.argv)
-
-
-def _placed(
-    ledger: Ledger, stories: tuple[Story, ...], cap: Decimal | None, *, retry_failed: bool
-) -> list[tuple[Story, Order | StorychainError]]:
-    """Place an order a story; they count as one run, so that one cap holds over all of them."""
-    run = uuid.uuid4().hex
-    placed: list[tuple[Story, Order | StorychainError]] = []
-    for story in stories:
-        text = story.path.read_text("utf-8-sig")
-        try:
-            one = ledger.orders.place(PAID, story.name, text, run=run, cap=cap, retry_failed=retry_failed)
-        except errors.StoryHeld as error:
-            placed.append((story, error))
-        else:
-            if one.run != run:
-                cap_ = "at any price" if one.cap is None else f"for up to {one.cap} credits"
-                print(f"{story.name}: it is ordered already, {cap_}; following that", file=sys.stderr)
-            placed.append((story, one))
-    return placed
+def _placed(run: Run, story: Story, cap: Decimal | None) -> Order | StorychainError:
+    chosen = run.choice.scenes
+    options = {
+        "retry_failed": run.retry_failed,
+        "buys": run.choice.buys,
+        "scenes": None if chosen is None else sorted(chosen.get(story.name, ())),
+        "deadline": run.deadline,
+    }
+    text = story.path.read_text("utf-8-sig")
+    try:
+        one = run.ledger.orders.place(PAID, story.name, text, run=run.id, cap=cap, options=options)
+    except errors.StoryHeld as error:
+        return error
+    if one.run != run.id:
+        agreed = "at any price" if one.cap is None else f"for up to {one.cap} credits"
+        run.tell(Noticed(story.name, "", f"it is ordered already, {agreed}; that is followed"))
+    return one
 
 
 def _check_files(story: Story, store: Store | None) -> None:
@@ -110,26 +101,6 @@ def _files(story: Story) -> Iterator[tuple[str, Path]]:
     for scene in story.scenes:
         if scene.narration_file is not None:
             yield f"the narration of {scene.id}", scene.narration_file
-
-
-async def _follow(
-    at: Desk, ledger: Ledger, placed: list[tuple[Story, Order | StorychainError]], arguments: argparse.Namespace
-) -> tuple[tuple[Outcome, ...], bool]:
-    assert at.settings.url is not None
-    try:
-        await offer(at.settings.url, [one.id for _, one in placed if isinstance(one, Order)])
-    except LedgerUnreachable as error:
-        print(f"{error.what}; the workers find the orders by themselves", file=sys.stderr)
-    with listener(arguments) as tell:
-        offline = cast("Provider", Offline(PAID, free=False))
-        run = a_run(at, ledger, offline, find_ffmpeg(os.environ), tell)
-        following = asyncio.gather(*(_Following(at, run, story).to_the_end(one) for story, one in placed))
-        with interrupts(following.cancel):
-            try:
-                return tuple(await following), False
-            except asyncio.CancelledError:
-                ended = Interrupted("interrupted; the workers go on")
-                return tuple([outcome_of(run, story, None, None, ended) for story, _ in placed]), True
 
 
 class _Following:
@@ -208,7 +179,9 @@ class _Following:
         return out / name
 
     async def _summed_up(self, told: dict[str, Any], error: StorychainError | None, film: Path | None) -> Outcome:
-        if error is not None:
+        if isinstance(error, LeftUnbought):
+            self._run.tell(StoryLeft(self._story.name, error.what))
+        elif error is not None:
             self._run.tell(StoryStopped(self._story.name, error))
         planned = told.get("planned", "0")
         outcome = await off_loop(
@@ -221,5 +194,9 @@ def _error_of(outcome: dict[str, Any]) -> StorychainError | None:
     told = outcome.get("error")
     if told is None:
         return None
+    if told["kind"] == LeftUnbought.__name__:
+        left = LeftUnbought(())
+        left.what = told["what"]
+        return left
     kind = getattr(errors, told["kind"], StorychainError)
     return cast("StorychainError", kind(told["what"], where=told["where"], next_step=told["next_step"]))

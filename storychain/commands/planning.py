@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do, why, and what it would cost."""
     at = desk(arguments)
-    stories = at.stories(arguments.stories)
+    stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger_if_any() as ledger:
         plans = [(story, at.plan(story, ledger, free=arguments.local)) for story in stories]
     if arguments.json:
@@ -46,7 +46,8 @@ def status(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     with at.ledger_if_any() as ledger:
         if arguments.stories:
-            found = [_of_story(at, ledger, story, free=arguments.local) for story in at.stories(arguments.stories)]
+            stories = at.stories(arguments.stories, arguments.matrix)
+            found = [_of_story(at, ledger, story, free=arguments.local) for story in stories]
         else:
             found = [_of_ledger(at, ledger, *pair) for pair in ledger.stories()] if ledger else []
     if arguments.json:

@@ -9,29 +9,31 @@ import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
+from storychain.chain.batch import render_all
 from storychain.chain.holding import locks_of
 from storychain.chain.run import Run
-from storychain.chain.story import Outcome, outcome_of, render_all
-from storychain.commands.consent import can_ask, cap_agreed_to
+from storychain.chain.slots import Slots
+from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
+from storychain.commands.limits import Limits, limits_of
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
-from storychain.errors import AccountError, Interrupted, StorychainError, UsageError
+from storychain.commands.watching import watched
+from storychain.errors import Interrupted, InvalidStory, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
-from storychain.plan import Action, Step, quote
 from storychain.report import documents
 from storychain.report.lines import Lines
+from storychain.report.text import summary_text
 from storychain.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from storychain.chain.events import Event
@@ -39,64 +41,85 @@ if TYPE_CHECKING:
     from storychain.provider import Provider
     from storychain.settings import Settings
     from storychain.story.model import Story
+    from storychain.unattended.watch import Watch
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
     os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
-    stories = at.stories(arguments.stories)
-    if at.settings.url is not None and not arguments.here:
-        from storychain.commands.ordering import order  # noqa: PLC0415 - only where there are workers
+    with watched(at, arguments) as watch:
+        return _run(at, arguments, watch)
 
-        return order(at, stories, arguments)
+
+def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
+    elsewhere = at.settings.url is not None and not arguments.here
+    found = at.find(arguments.stories, arguments.matrix)
+    if not found.stories:
+        found.all()
+    for error in found.unreadable.values():
+        print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
-        cap = _agree(at, ledger, stories, arguments)
-        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, cap))
-    print_outcomes(outcomes, at, as_json=arguments.json)
+        stories, limits = limits_of(at, ledger, found.stories, arguments)
+        render = _by_workers if elsewhere else _render
+        outcomes, interrupted = asyncio.run(render(at, ledger, stories, arguments, limits, watch))
+    code = Interrupted.exit_code if interrupted else exit_code(outcomes, found.unreadable.values())
+    watch.ended(outcomes, code, found.unreadable)
+    print_outcomes(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
+    if len(outcomes) + len(found.unreadable) > 1 and arguments.verbose >= arguments.quiet:
+        print(f"\n{summary_text(outcomes, found.unreadable)}", file=sys.stderr)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
+        if elsewhere:
+            advice = "The workers go on with it; the same command follows them again."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
-    return exit_code(outcomes)
+    return code
 
 
-def _agree(at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace) -> Decimal | None:
-    if arguments.local:
-        return None
-    plans = [at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed) for story in stories]
-    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
-    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
-    keyless = not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
-    cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
-    if keyless:
-        raise AccountError(
-            "there is no API key",
-            next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
+async def _by_workers(
+    at: Desk,
+    ledger: Ledger,
+    stories: tuple[Story, ...],
+    arguments: argparse.Namespace,
+    limits: Limits,
+    watch: Watch,
+) -> tuple[tuple[Outcome, ...], bool]:
+    """Let workers render, and say whether somebody interrupted following them."""
+    from storychain.commands.ordering import order  # noqa: PLC0415 - only where there are workers
+
+    with listener(arguments) as tell:
+        offline = cast("Provider", Offline(PAID, free=False))
+        run = replace(
+            a_run(at, ledger, offline, find_ffmpeg(os.environ), watch.listening(tell)),
+            id=watch.run_id,
+            retry_failed=arguments.retry_failed,
+            choice=limits.choice,
+            deadline=limits.deadline,
         )
-    return cap
-
-
-def _asks_the_api(step: Step) -> bool:
-    return step.action in (Action.SUBMIT, Action.RESUME)
-
-
-def _blocks(step: Step) -> bool:
-    return step.action in (Action.FAILED, Action.UNRESOLVED)
+        return await _until_interrupted(run, stories, order(at, run, stories, arguments, limits.cap))
 
 
 async def _render(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
+    at: Desk,
+    ledger: Ledger,
+    stories: tuple[Story, ...],
+    arguments: argparse.Namespace,
+    limits: Limits,
+    watch: Watch,
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
-    caps = Caps(run=cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
+    caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
     async with provider(at, arguments, ffmpeg.path) as opened:
         with listener(arguments) as tell:
             run = replace(
-                a_run(at, ledger, opened, ffmpeg, tell),
+                a_run(at, ledger, opened, ffmpeg, watch.listening(tell)),
+                id=watch.run_id,
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,
+                choice=limits.choice,
+                deadline=limits.deadline,
             )
             return await _until_interrupted(run, stories, render_all(run, stories))
 
@@ -114,9 +137,9 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         tell=tell,
         catalogue=settings.catalogue,
         jobs=settings.jobs,
-        slots=asyncio.Semaphore(settings.jobs),
         locks=locks_of(ledger),
         store=None if settings.store is None else Store(settings.store),
+        slots=Slots(settings.jobs),
         paint=painter(ffmpeg.path),
         certificate=_certificate(settings),
     )
@@ -134,7 +157,7 @@ def _certificate(settings: Settings) -> tuple[Path, Path] | None:
 def assemble(arguments: argparse.Namespace) -> int:
     """Make films anew from stored segments, without a network. Prints like `run`."""
     at = desk(arguments)
-    stories = at.stories(arguments.stories)
+    stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger() as ledger:
         outcomes, interrupted = asyncio.run(_assemble(at, ledger, stories, arguments))
     print_outcomes(outcomes, at, as_json=arguments.json)
@@ -179,10 +202,12 @@ def listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]
         yield lines
 
 
-def print_outcomes(outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool) -> None:
+def print_outcomes(
+    outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, InvalidStory] | None = None
+) -> None:
     """Results on stdout: each film's path a line, or one JSON document."""
     if as_json:
-        print(documents.dumped(documents.run_document(outcomes, at.workspace)))
+        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable or {})))
         return
     for outcome in outcomes:
         if outcome.film:
@@ -202,7 +227,8 @@ _WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4)
 """Of several stories' troubles the one a person should hear of first decides the exit code."""
 
 
-def exit_code(outcomes: tuple[Outcome, ...]) -> int:
-    """0 if every story is done, else the code of the gravest trouble."""
-    codes = {outcome.error.exit_code for outcome in outcomes if isinstance(outcome.error, StorychainError)}
+def exit_code(outcomes: tuple[Outcome, ...], others: Iterable[StorychainError] = ()) -> int:
+    """0 if every story is done as far as was asked, else the code of the gravest trouble, `others` included."""
+    errors = [*(outcome.error for outcome in outcomes if outcome.error is not None), *others]
+    codes = {error.exit_code for error in errors if error.exit_code}
     return min(codes, key=_WORST_FIRST.index) if codes else 0

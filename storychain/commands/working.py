@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from storychain import errors
 from storychain.chain.account import Purse
+from storychain.chain.choice import Choice, LeftUnbought
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.desk import Desk, desk
@@ -137,6 +138,7 @@ class _Working:
 
     async def _run_of(self, order: Order) -> Run:
         settings, ledger = self._at.settings, self._run.ledger
+        scenes = order.options["scenes"]
         # One try more was agreed to, however many workers take the order up one after the other.
         spent = await off_loop(ledger.spent, self._run.provider.name, story=order.story, run=order.run)
         return replace(
@@ -144,7 +146,11 @@ class _Working:
             id=order.run,
             caps=Caps(run=order.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month),
             purse=Purse(),
-            retry_failed=order.retry_failed and not spent,
+            retry_failed=order.options["retry_failed"] and not spent,
+            choice=Choice(
+                buys=order.options["buys"], scenes=None if scenes is None else {order.story: frozenset(scenes)}
+            ),
+            deadline=order.options["deadline"],
         )
 
     def _story(self, order: Order) -> Story:
@@ -199,5 +205,6 @@ class _Working:
 
 def told(error: StorychainError) -> dict[str, Any]:
     """An error as an order keeps it, by the name that everybody knows it by."""
-    kind = next(base.__name__ for base in type(error).__mro__ if hasattr(errors, base.__name__))
+    known = (base for base in type(error).__mro__ if hasattr(errors, base.__name__) or base is LeftUnbought)
+    kind = next(known).__name__
     return {"kind": kind, "what": error.what, "where": error.where, "next_step": error.next_step}

@@ -98,6 +98,14 @@ class Ledger:
             query = "SELECT provider, story FROM attempts GROUP BY provider, story ORDER BY MAX(id)"
             return tuple((row["provider"], row["story"]) for row in rows.execute(query))
 
+    def begun(self, provider: str) -> frozenset[str]:
+        """Stories with an attempt that is paid, or may be, and not stored yet."""
+        query = (
+            "SELECT DISTINCT story FROM attempts WHERE provider = ? AND state IN ('intended', 'submitted', 'completed')"
+        )
+        with self._database.reading() as rows:
+            return frozenset(row["story"] for row in rows.execute(query, [provider]))
+
     def open_questions(self, provider: str) -> tuple[Record, ...]:
         """Attempts whose request may or may not have arrived, newest first."""
         return self._in_state(provider, "intended")
@@ -105,6 +113,12 @@ class Ledger:
     def in_flight(self, provider: str) -> tuple[Record, ...]:
         """Attempts whose job is not known to have ended, newest first."""
         return self._in_state(provider, "submitted")
+
+    def states(self, provider: str) -> dict[str, int]:
+        """How many attempts are in each state."""
+        query = "SELECT state, COUNT(*) AS attempts FROM attempts WHERE provider = ? GROUP BY state"
+        with self._database.reading() as rows:
+            return {row["state"]: row["attempts"] for row in rows.execute(query, [provider])}
 
     def newest_jobs(self, provider: str, count: int) -> tuple[str, ...]:
         """Ids of the jobs known last, newest first."""

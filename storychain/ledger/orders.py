@@ -28,7 +28,8 @@ MOST_BEGUN = 10
 class Order:
     """A story to be rendered: its name and text, the run it counts for, and what was agreed to.
 
-    `cap` is the most credits of that run, None where any price was agreed to. `begun` counts workers that began it and
+    `cap` is the most credits of that run, None where any price was agreed to; `options` what else was asked for, as
+    who ordered it wrote it down. `begun` counts workers that began it and
     did not end it. `seen_at` is when a worker last said that it is at it, seconds of the epoch. `outcome` says what
     came of it, as its worker wrote it down.
     """
@@ -39,7 +40,7 @@ class Order:
     text: str
     run: str
     cap: Decimal | None
-    retry_failed: bool
+    options: dict[str, Any]
     state: OrderState
     worker: str
     begun: int
@@ -54,7 +55,7 @@ class Orders:
         self._database = database
 
     def place(
-        self, provider: str, story: str, text: str, *, run: str, cap: Decimal | None, retry_failed: bool
+        self, provider: str, story: str, text: str, *, run: str, cap: Decimal | None, options: dict[str, Any]
     ) -> Order:
         """Order a story; an open order of the very same text is joined. Raises StoryHeld where another is open."""
 
@@ -64,9 +65,9 @@ class Orders:
             if row is None:
                 number = rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM orders").fetchone()[0]
                 rows.execute(
-                    "INSERT INTO orders (id, provider, story, text, run, cap, retry_failed, ordered_at) "
+                    "INSERT INTO orders (id, provider, story, text, run, cap, options, ordered_at) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [number, provider, story, text, run, _written(cap), int(retry_failed), time.time()],
+                    [number, provider, story, text, run, _written(cap), json.dumps(options), time.time()],
                 )
                 row = rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone()
             return row  # type: ignore[no-any-return]
@@ -131,7 +132,7 @@ def _order(row: Row) -> Order:
         text=row["text"],
         run=row["run"],
         cap=None if row["cap"] is None else Decimal(row["cap"]),
-        retry_failed=bool(row["retry_failed"]),
+        options=json.loads(row["options"]),
         state=row["state"],
         worker=row["worker"],
         begun=row["begun"],

@@ -108,7 +108,7 @@ SHARED_MIGRATIONS = (
     );
     """,
     """
-    -- Stories that workers are to render; `outcome` is JSON.
+    -- Stories that workers are to render; `options` and `outcome` are JSON.
     CREATE TABLE orders (
         id           BIGINT PRIMARY KEY,
         provider     TEXT NOT NULL,
@@ -116,7 +116,7 @@ SHARED_MIGRATIONS = (
         text         TEXT NOT NULL,
         run          TEXT NOT NULL,
         cap          TEXT,
-        retry_failed BIGINT NOT NULL,
+        options      TEXT NOT NULL,
         state        TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed', 'stopped')),
         worker       TEXT NOT NULL DEFAULT '',
         begun        BIGINT NOT NULL DEFAULT 0,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storychain.chain.narration import narration_warnings
 from storychain.plan import Action, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from storychain.chain.story import Outcome
+    from storychain.errors import InvalidStory
     from storychain.plan import Step
     from storychain.story.model import Story
     from storychain.workspace import Workspace
@@ -34,6 +35,12 @@ def number(credits_: Decimal | None) -> int | float | None:
 def dumped(document: Any) -> str:
     """One JSON document, readable."""
     return _STEERING.sub(_escaped, json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def dumped_line(document: Any) -> str:
+    """One JSON document on one line, its end included."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return f"{_STEERING.sub(_escaped, text)}\n"
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -71,8 +78,10 @@ def _planned(step: Step, prompts: bool) -> dict[str, Any]:
     return planned
 
 
-def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str, Any]:
-    """The document of `run --json`."""
+def run_document(
+    outcomes: Sequence[Outcome], workspace: Workspace, unreadable: Mapping[str, InvalidStory]
+) -> dict[str, Any]:
+    """The document of `run --json`; files that hold no valid story are in it as stopped."""
     return {
         "stories": [
             {
@@ -85,6 +94,18 @@ def run_document(outcomes: Sequence[Outcome], workspace: Workspace) -> dict[str,
                 "warnings": list(outcome.warnings),
             }
             for outcome in outcomes
+        ]
+        + [
+            {
+                "story": Path(path).stem,
+                "status": "stopped",
+                "film": None,
+                "credits": {"planned": None, "spent": 0},
+                "segments": [],
+                "error": str(error),
+                "warnings": [],
+            }
+            for path, error in unreadable.items()
         ]
     }
 

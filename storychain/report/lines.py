@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from storychain.chain import events as ev
+from storychain.errors import StoryHeld
 from storychain.plan import quote
 from storychain.printable import visible, visible_lines
 from storychain.report.text import cost_text, credits_text, duration_text
@@ -67,6 +68,11 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
                 f"{'something else uses it too' if taken > written else 'failed jobs may cost nothing'}, or its books "
                 "are late. `storychain credits` compares them"
             )
+        case ev.StoryLeft(why=why):
+            return f"left without a film: {why}"
+        case ev.StoryStopped(error=StoryHeld() as error):
+            # Nothing is wrong and nothing to be done: a line is enough, each time cron finds it so.
+            return f"left alone: {error.what}. {error.next_step or ''}".rstrip()
         case ev.StoryStopped(error=error):
             return f"stopped: {error}"
 

@@ -86,7 +86,7 @@ class LiveView:
                 self._boards[story].joining = share
             case ev.Copying(story=story):
                 self._copies[story] = event
-            case ev.FilmReady() | ev.StoryStopped():
+            case ev.FilmReady() | ev.StoryLeft() | ev.StoryStopped():
                 self._finish(event)
             case ev.Beside(story=story):
                 self._copies.pop(story, None)
@@ -96,7 +96,7 @@ class LiveView:
             case _:
                 self._update(event)
 
-    def _finish(self, event: ev.FilmReady | ev.StoryStopped) -> None:
+    def _finish(self, event: ev.FilmReady | ev.StoryLeft | ev.StoryStopped) -> None:
         board = self._boards.pop(event.story, None)
         self._copies.pop(event.story, None)
         if board:

@@ -12,8 +12,10 @@ from storychain.plan import Action, Quote, quote
 from storychain.printable import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from storychain.chain.story import Outcome
+    from storychain.errors import StorychainError
     from storychain.plan import Step
     from storychain.story.model import Story
 
@@ -39,6 +41,23 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
     head = f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {len(steps)} scenes, {seconds} s"
     warnings = [f"  {visible(warning)}" for warning in narration_warnings(story)]
     return "\n".join([head, *(f"  {line}" for line in lines), *warnings, f"  {cost_text(quote(steps))}"])
+
+
+def summary_text(outcomes: Sequence[Outcome], unreadable: Mapping[str, StorychainError]) -> str:
+    """What came of many stories: those with trouble each on a line, those that are done in a number."""
+    done = [one for one in outcomes if one.status == "done"]
+    rows: list[tuple[str, str, str, str]] = [
+        (one.story.name, one.status, str(one.spent), one.error.what if one.error else "")
+        for one in outcomes
+        if one.status != "done"
+    ]
+    rows += [(path, "unreadable", "0", "not a valid story; see above") for path in unreadable]
+    spent = sum((one.spent for one in outcomes), Decimal(0))
+    whole = f"{len(done)} of {len(outcomes) + len(unreadable)} stories done, {credits_text(spent)} spent in this run."
+    if not rows:
+        return whole
+    short = [(*row[:3], textwrap.shorten(row[3], 100, placeholder=" …")) for row in rows]
+    return "\n".join([*table([("story", "", "credits", ""), *short], right=(2,)), whole])
 
 
 def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:

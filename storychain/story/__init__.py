@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Start",
     "Story",
+    "load_rows",
     "load_story",
     "schema",
     "schema_text",
@@ -40,6 +41,17 @@ def load_story(path: Path, catalogue: Catalogue = MODELS) -> Story:
     from storychain.story.loading import load  # noqa: PLC0415 - pydantic and PyYAML take longer than `--help` may
 
     return load(path, catalogue)
+
+
+def load_rows(path: Path, table: Path, catalogue: Catalogue = MODELS) -> tuple[Story, ...]:
+    """Read the story file at `path` once for each row of the CSV file `table`, whose columns set its variables.
+
+    Each is called after the file and the row. Raises `InvalidStory`, or UsageError for what is wrong with the table.
+    """
+    from storychain.story.loading import load_each  # noqa: PLC0415 - as above
+    from storychain.story.matrix import read_rows  # noqa: PLC0415
+
+    return load_each(path, table, read_rows(table), catalogue)
 
 
 def schema() -> dict[str, Any]:

@@ -8,16 +8,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.errors import InvalidStory
+from storychain.errors import InvalidStory, UsageError
 from storychain.printable import visible
+from storychain.story.matrix import NAME
 from storychain.story.nodes import NOTHING, MapNode, Node, ScalarNode, Unreadable, read_nodes
 from storychain.story.parsing import Places, parse
-from storychain.story.problems import Problem, Span, render
+from storychain.story.problems import Problem, Span, did_you_mean, render
 from storychain.story.reading import read_file
 from storychain.story.resolve import resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from storychain.catalogue import Catalogue
+    from storychain.story.matrix import Row
     from storychain.story.model import Story
 
 
@@ -34,6 +38,37 @@ def load(path: Path, catalogue: Catalogue) -> Story:
     if story is None or problems:
         raise _invalid(problems, text, path)
     return story
+
+
+def load_each(path: Path, table: Path, rows: Sequence[Row], catalogue: Catalogue) -> tuple[Story, ...]:
+    """Return a story a row of `table`; the file is read once. Raises `InvalidStory` or UsageError."""
+    load(path, catalogue)  # whatever is wrong with the story itself is told as ever
+    text = read_file(path)
+    root = _mapping(read_nodes(text, []))
+    written = parse(root, Places(root, []))
+    assert written is not None
+    _check_columns(written.vars or {}, rows, table)
+    stories: list[Story] = []
+    for row in rows:
+        problems: list[Problem] = []
+        story = resolve(written, Places(root, problems), text, Path(path).absolute(), catalogue, row)
+        if problems:
+            error = _invalid(problems, text, path)
+            error.where = f"{table}, line {row.line}"
+            raise error
+        stories.append(story)
+    return tuple(stories)
+
+
+def _check_columns(variables: Mapping[str, str], rows: Sequence[Row], table: Path) -> None:
+    columns = {column for row in rows for column in row.variables if column != NAME}
+    for column in sorted(columns - variables.keys()):
+        declared = f"its vars are {', '.join(variables)}" if variables else "it has no vars"
+        raise UsageError(
+            f"the story has no variable '{column}'{did_you_mean(column, variables)}; {declared}",
+            where=str(table),
+            next_step="Declare it under vars: in the story, with the text it has where a row leaves it empty.",
+        )
 
 
 def _checked(root: MapNode, problems: list[Problem], text: str, path: Path, catalogue: Catalogue) -> Story | None:

@@ -81,7 +81,7 @@ class Story:
     """One story file, checked against the catalogue."""
 
     name: str
-    """The file's name without its ending; the film is called so."""
+    """The file's name without its ending, and that of its row where it is one of a table; the film is called so."""
     path: Path
     """Absolute path of the story file."""
     title: str

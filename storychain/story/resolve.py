@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from storychain.catalogue import Catalogue, Model
     from storychain.story.finishing import Handover, Transition
     from storychain.story.format import WrittenScene, WrittenStory
+    from storychain.story.matrix import Row
     from storychain.story.parsing import Places
     from storychain.story.problems import Path as StoryPath
 
@@ -36,14 +37,17 @@ LONGEST_ID = 64
 _SECONDS = re.compile(r"0*([1-9][0-9]{0,3})s?")
 
 
-def resolve(written: WrittenStory, places: Places, source: str, path: Path, catalogue: Catalogue) -> Story:
-    """Return the final story; it may be used only if `places` holds no problem afterwards."""
+def resolve(
+    written: WrittenStory, places: Places, source: str, path: Path, catalogue: Catalogue, row: Row | None = None
+) -> Story:
+    """Return the final story, with a row's own variables; it may be used only if `places` holds no problem then."""
     model = _model(written.model or DEFAULT_MODEL, places, catalogue)
-    texts = Texts(places, source, written.vars or {})
+    own = {name: value for name, value in row.variables.items() if name in (written.vars or {})} if row else {}
+    texts = Texts(places, source, {**(written.vars or {}), **own})
     texts.check_variables()
     finisher = Finisher(places, texts, path)
     return Story(
-        name=path.stem,
+        name=f"{path.stem}-{row.name}" if row else path.stem,
         path=path,
         title=joined_up(texts.fill(("title",), written.title).text) if written.title else path.stem,
         model=model.name if model else "",

@@ -5,8 +5,9 @@ import contextvars
 import functools
 import random
 
+from storychain.chain.batch import render_all
 from storychain.chain.run import Pace, Run
-from storychain.chain.story import render_all
+from storychain.chain.slots import Slots
 from storychain.errors import StorychainError
 from storychain.ledger import Caps, Ledger
 from storychain.pictory import Patience, Pictory
@@ -100,7 +101,7 @@ class Process:
             caps=self.caps,
             pace=world.program.pace or PACE,
             jobs=self.jobs,
-            slots=asyncio.Semaphore(self.jobs),
+            slots=Slots(self.jobs),
             now=self.now,
         )
 

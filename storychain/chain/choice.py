@@ -1,0 +1,46 @@
+"""What a run may buy, where that is less than everything: some stories' scenes only, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storychain.errors import StorychainError
+from storychain.plan import Action
+
+if TYPE_CHECKING:
+    from storychain.plan import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`buys` is False where nothing may be bought; `scenes` has the ids that may be, by story, where not all may."""
+
+    buys: bool = True
+    scenes: Mapping[str, frozenset[str]] | None = None
+
+    def allows(self, story: str, scene: str) -> bool:
+        """Whether a scene may be bought."""
+        return self.buys and (self.scenes is None or scene in self.scenes.get(story, frozenset()))
+
+    def of(self, story: str, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """The steps without those that will not be bought: not chosen, or continuing one that will not be had."""
+        kept: list[Step] = []
+        missing: set[str] = set()
+        for step in steps:
+            if step.action is Action.SUBMIT and (step.parent in missing or not self.allows(story, step.scene.id)):
+                missing.add(step.key)
+            else:
+                kept.append(step)
+        return tuple(kept)
+
+
+class LeftUnbought(StorychainError):
+    """As asked, a story was not bought to its end: there is nothing more to do, and no film."""
+
+    exit_code = 0
+
+    def __init__(self, scenes: Sequence[str]) -> None:
+        named = ", ".join(scenes[:8]) + (f" and {len(scenes) - 8} more" if len(scenes) > 8 else "")
+        super().__init__(f"not bought, as asked: {named}")

@@ -1,0 +1,90 @@
+"""What one run may do: which stories and scenes are meant, what may be spent on them, and until when."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from storychain.commands.consent import can_ask, cap_agreed_to
+from storychain.commands.deadline import deadline_of
+from storychain.commands.selection import check_reach, choice_of, is_in_state
+from storychain.errors import AccountError
+from storychain.plan import Action, Step, quote
+
+if TYPE_CHECKING:
+    from storychain.chain.choice import Choice
+    from storychain.commands.desk import Desk
+    from storychain.ledger import Ledger
+    from storychain.story.model import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may do: credits agreed to (None: any), what it may buy, and until when (seconds of the epoch)."""
+
+    cap: Decimal | None
+    choice: Choice
+    deadline: float | None
+
+
+def limits_of(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
+) -> tuple[tuple[Story, ...], Limits]:
+    """The stories that are meant, and the limits of their run. Raises UsageError, ConsentNeeded or AccountError."""
+    deadline = deadline_of(arguments.deadline, time.time()) if arguments.deadline else None
+    stories, choice = _chosen(at, ledger, stories, arguments)
+    return stories, Limits(_agree(at, ledger, stories, arguments, choice), choice, deadline)
+
+
+def _chosen(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
+) -> tuple[tuple[Story, ...], Choice]:
+    """The stories that are meant, and what of them may be bought."""
+    choice = choice_of(arguments.select, stories, resume_only=arguments.resume_only)
+    if choice.scenes is not None:
+        stories = tuple(story for story in stories if story.name in choice.scenes)
+        for story in stories:
+            check_reach(story, at.plan(story, ledger, free=arguments.local), choice)
+    if arguments.only:
+        plans = ((story, at.plan(story, ledger, free=arguments.local)) for story in stories)
+        stories = tuple(story for story, plan in plans if is_in_state(plan, arguments.only))
+        if not stories:
+            print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
+    return stories, choice
+
+
+def _agree(
+    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace, choice: Choice
+) -> Decimal | None:
+    if arguments.local:
+        return None
+    plans = [
+        choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
+        for story in stories
+    ]
+    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
+    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
+    if arguments.resume_only:
+        payable = []
+    # Workers have keys of their own.
+    elsewhere = at.settings.url is not None and not arguments.here
+    keyless = not elsewhere and not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
+    cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
+    if keyless:
+        raise AccountError(
+            "there is no API key",
+            next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
+        )
+    return cap
+
+
+def _asks_the_api(step: Step) -> bool:
+    return step.action in (Action.SUBMIT, Action.RESUME)
+
+
+def _blocks(step: Step) -> bool:
+    return step.action in (Action.FAILED, Action.UNRESOLVED)

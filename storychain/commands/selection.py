@@ -1,0 +1,158 @@
+"""Which stories a command is about, and which of their scenes: folders, lists, tables, states, names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.chain.choice import Choice
+from storychain.errors import InvalidStory, UsageError
+from storychain.plan import Action
+
+if TYPE_CHECKING:
+    from storychain.catalogue import Catalogue
+    from storychain.plan import Step
+    from storychain.story.model import Story
+
+ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Stories that could be read, and what is wrong with those that could not, by path."""
+
+    stories: tuple[Story, ...]
+    unreadable: Mapping[str, InvalidStory] = field(default_factory=dict)
+
+    def all(self) -> tuple[Story, ...]:
+        """Every story. Raises InvalidStory with the problems of all that could not be read."""
+        if self.unreadable:
+            raise InvalidStory("\n\n".join(str(error) for error in self.unreadable.values()))
+        return self.stories
+
+
+def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Found:
+    """Read the stories a command line names: files, folders of them, `-` for a list on stdin. Raises UsageError."""
+    from storychain.story import load_rows, load_story  # noqa: PLC0415 - pydantic takes longer than `--help` may
+
+    once: dict[Path, str] = {}
+    for path in _paths(named):
+        once.setdefault(Path(path).absolute(), path)
+    paths = list(once.values())
+    if matrix is not None and len(paths) != 1:
+        raise UsageError(f"--matrix makes films of one story, and {len(paths)} are named")
+    stories: list[Story] = []
+    unreadable: dict[str, InvalidStory] = {}
+    for path in paths:
+        try:
+            if matrix is None:
+                stories.append(load_story(Path(path), catalogue))
+            else:
+                stories += load_rows(Path(path), Path(matrix), catalogue)
+        except InvalidStory as error:
+            unreadable[path] = error
+    _check_names(stories)
+    return Found(tuple(stories), unreadable)
+
+
+def _paths(named: Iterable[str]) -> Iterable[str]:
+    for name in named:
+        if name == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        elif Path(name).is_dir():
+            inside = sorted(str(path) for path in Path(name).iterdir() if _is_story(path))
+            if not inside:
+                raise UsageError(f"{name}: no story files (*.yaml) in this folder")
+            yield from inside
+        else:
+            yield name
+
+
+def _is_story(path: Path) -> bool:
+    return path.suffix in ENDINGS and not path.name.startswith(".") and path.is_file()
+
+
+def _check_names(stories: Sequence[Story]) -> None:
+    seen: dict[str, Story] = {}
+    for story in stories:
+        other = seen.setdefault(story.name, story)
+        if other is not story:
+            raise UsageError(
+                f"{other.path} and {story.path} would both become {story.name}.mp4",
+                next_step="Rename one of them, or run them apart with different --out and --workspace.",
+            )
+
+
+STATES = ("failed", "unfinished", "new")
+
+
+def is_in_state(steps: Sequence[Step], state: str) -> bool:
+    """Whether a story's plan is in one of STATES: something was given up; it is begun; nothing of it was bought."""
+    actions = {step.action for step in steps}
+    match state:
+        case "failed":
+            return bool(actions & {Action.FAILED, Action.UNRESOLVED, Action.PLACEHOLDER})
+        case "unfinished":
+            return Action.RESUME in actions or (Action.SUBMIT in actions and Action.REUSE in actions)
+    return actions == {Action.SUBMIT}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """One `--select`: a story, and the scene with what comes before or after it; no scene means all."""
+
+    story: str
+    scene: str | None
+    before: bool
+    after: bool
+
+
+def choice_of(selected: Sequence[str], stories: Sequence[Story], *, resume_only: bool) -> Choice:
+    """What a run may buy; `selected` are STORY, STORY:SCENE, STORY:SCENE+ or STORY:+SCENE. Raises UsageError."""
+    if not selected:
+        return Choice(buys=not resume_only)
+    named = {story.name: story for story in stories}
+    scenes: dict[str, frozenset[str]] = {}
+    for pick in map(_pick, selected):
+        if pick.story not in named:
+            known = ", ".join(list(named)[:8])
+            raise UsageError(f"--select: no story '{pick.story}' among those named ({known})")
+        scenes[pick.story] = scenes.get(pick.story, frozenset()) | _scenes(named[pick.story], pick)
+    return Choice(buys=not resume_only, scenes=scenes)
+
+
+def _pick(text: str) -> _Pick:
+    story, colon, scene = text.rpartition(":")
+    if not colon:
+        return _Pick(Path(text).stem if text.endswith(ENDINGS) else text, None, before=True, after=True)
+    name = Path(story).stem if story.endswith(ENDINGS) else story
+    return _Pick(name, scene.strip("+"), before=scene.startswith("+"), after=scene.endswith("+"))
+
+
+def _scenes(story: Story, pick: _Pick) -> frozenset[str]:
+    ids = [scene.id for scene in story.scenes]
+    if pick.scene is None:
+        return frozenset(ids)
+    if pick.scene not in ids:
+        known = ", ".join(ids[:8])
+        raise UsageError(f"--select: the story '{story.name}' has no scene '{pick.scene}' (it has {known})")
+    place = ids.index(pick.scene)
+    return frozenset(ids[0 if pick.before else place : len(ids) if pick.after else place + 1])
+
+
+def check_reach(story: Story, steps: Sequence[Step], choice: Choice) -> None:
+    """Refuse to begin where a chosen scene continues one that is neither paid nor chosen."""
+    chosen = choice.scenes.get(story.name) if choice.scenes is not None else None
+    if not chosen or not choice.buys:
+        return
+    kept = {step.scene.id for step in choice.of(story.name, steps)}
+    for place, step in enumerate(steps):
+        if step.scene.id in chosen and step.scene.id not in kept:
+            raise UsageError(
+                f"--select: scene {step.scene.id} continues {steps[place - 1].scene.id}, which is not bought yet",
+                where=story.name,
+                next_step=f"Select what comes before it too: --select {story.name}:+{step.scene.id}",
+            )

@@ -1,0 +1,97 @@
+"""The command `install-timer`: prints what starts `run` by a clock; the person pastes it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from glob import glob
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from storychain.cli import parser
+from storychain.commands.desk import desk
+from storychain.errors import UsageError
+from storychain.unattended.timer import Timer, crontab_text, daily, regular, shell_text
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_ZONES = "/zoneinfo/"
+
+
+def install_timer(arguments: argparse.Namespace) -> int:
+    """Print the units and the crontab line of a run. Raises UsageError where that run could do nothing."""
+    given = [_safe(story) for story in arguments.stories or ["*.yaml"]]
+    patterns = {story: sorted(glob(story)) for story in given if not Path(story).exists()}  # noqa: PTH207 - may be absolute
+    _check_patterns(patterns)
+    _check_run([name for story in given for name in patterns.get(story, [story])], arguments.passed_on)
+    zone, own = arguments.timezone or _own_zone(), _own_zone()
+    timer = Timer(
+        name=_name(arguments.name),
+        folder=str(Path.cwd()),
+        program=_program(),
+        stories=tuple(given),
+        patterns=frozenset(patterns),
+        options=tuple(arguments.passed_on),
+        schedule=regular(arguments.every) if arguments.every else daily(arguments.at),
+        zone=_checked(zone),
+        foreign=zone != own,
+        unseen=tuple(sorted(name for name in os.environ if name.startswith(("STORYCHAIN_", "PICTORY_")))),
+    )
+    print(crontab_text(timer) if arguments.cron else shell_text(timer), end="")
+    return 0
+
+
+def _safe(story: str) -> str:
+    """A file whose name begins with a dash, now or once a pattern finds it, is not to be taken for an option."""
+    return f"./{story}" if story[:1] in ("-", "*", "?", "[") else story
+
+
+def _check_patterns(patterns: dict[str, list[str]]) -> None:
+    for pattern, found in patterns.items():
+        if not found:
+            raise UsageError(
+                f"there is no story {pattern}", next_step="Name story files, or a pattern: 'stories/*.yaml'."
+            )
+
+
+def _check_run(stories: list[str], options: list[str]) -> None:
+    """Try the run's command line and stories now: at night nobody reads what is wrong with them."""
+    run = parser().parse_args(["run", *stories, *options])
+    desk(run).stories(run.stories)
+    if not (run.local or run.yes or run.max_credits is not None):
+        raise UsageError(
+            "nobody can be asked for consent when the clock strikes",
+            next_step="Agree now, behind `--`: storychain install-timer ... -- --max-credits 200 --quiet",
+        )
+
+
+def _program() -> tuple[str, ...]:
+    """This very storychain, by its absolute path: a timer has no virtual environment."""
+    # Not resolved: python in a virtual environment is a link, and what it leads to knows nothing of us.
+    python = Path(sys.executable).absolute()
+    script = python.with_name("storychain")
+    return (str(script),) if os.access(script, os.X_OK) else (str(python), "-m", "storychain")
+
+
+def _name(given: str | None) -> str:
+    if given is None:
+        folder = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path.cwd().name).strip("-")
+        return f"storychain-{folder}"[:100] if folder else "storychain"
+    if not _NAME.fullmatch(given):
+        raise UsageError(f"--name: '{given}' cannot be a unit's name", next_step="Letters, digits, '_', '.' and '-'.")
+    return given
+
+
+def _own_zone() -> str:
+    """The machine's time zone; UTC where it does not say."""
+    target = os.path.realpath("/etc/localtime")
+    return target.partition(_ZONES)[2] or "UTC"
+
+
+def _checked(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, KeyError) as error:
+        raise UsageError(f"--timezone: '{zone}' is not known here", next_step="Write it as Europe/Berlin.") from error
+    return zone

@@ -1,0 +1,79 @@
+"""Who is told of a run besides the person at the terminal: read from the settings, opened around it."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from storychain.commands.desk import FREE, PAID
+from storychain.unattended.ended import Standing
+from storychain.unattended.metrics import check_metrics_file
+from storychain.unattended.notices import Notices
+from storychain.unattended.watch import Told, Watch
+
+if TYPE_CHECKING:
+    from storychain.commands.desk import Desk
+    from storychain.settings import Settings
+
+_LEAST_SECRET = 8
+"""Shorter keys would be found in words that have nothing to do with them."""
+
+
+def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
+    """The watch over a run.
+
+    A free preview is not what a monitor waits for: with --local only what the command line itself names is told, so
+    that somebody who looks at a story does not report that tonight's films are done.
+    """
+    settings, local = at.settings, arguments.local
+    key = settings.api_key or ""
+    shy = [
+        *([settings.ping_url] if settings.ping_url else []),
+        *settings.notify,
+        *([key] * (len(key) >= _LEAST_SECRET)),
+    ]
+    told = Told(
+        where=f"on {socket.gethostname()}, in {Path.cwd()}",
+        free=local,
+        log_file=settings.log_file,
+        metrics_file=settings.metrics_file if not local or arguments.metrics_file else None,
+        ping_url=settings.ping_url if not local or arguments.ping_url else None,
+        notify=settings.notify if not local or arguments.notify_on else (),
+        notify_always=settings.notify_on == "always",
+        secrets=tuple(shy),
+    )
+    return Watch(told, lambda run: _standing(at, run, free=local), _warn)
+
+
+def told_line(settings: Settings) -> str:
+    """Who is told of unattended runs, in words without secrets. Raises UsageError for what is set wrongly."""
+    told = [f"log {settings.log_file}"] if settings.log_file else []
+    if settings.ping_url:
+        told.append(f"the monitor at {urlsplit(settings.ping_url).hostname}")
+    if settings.notify:
+        Notices(settings.notify, _warn)
+        often = "each time" if settings.notify_on == "always" else "after failures"
+        told.append(f"{len(settings.notify)} service{'s' * (len(settings.notify) > 1)}, {often}")
+    if settings.metrics_file:
+        check_metrics_file(settings.metrics_file)
+        told.append(f"metrics {settings.metrics_file}")
+    return "; ".join(told) or "nobody besides who runs it"
+
+
+def _standing(at: Desk, run: str, *, free: bool) -> Standing:
+    provider = FREE if free else PAID
+    with at.ledger_if_any() as ledger:
+        if ledger is None:
+            return Standing()
+        states = ledger.states(provider)
+        if free:
+            return Standing(attempts=states)
+        return Standing(ledger.spent(provider, run=run), ledger.spent(provider), states)
+
+
+def _warn(words: str) -> None:
+    print(f"storychain: {words}", file=sys.stderr, flush=True)

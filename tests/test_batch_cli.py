@@ -1,0 +1,173 @@
+"""Batches as people run them: folders, lists, tables, parts of stories, deadlines; one's trouble never another's."""
+
+import datetime
+import json
+import os
+import time
+
+import pytest
+
+from storychain.commands.deadline import deadline_of
+from storychain.errors import UsageError
+from tests.stage import story_file
+
+NOWHERE = "http://127.0.0.1:9/pictoryapis"
+
+
+def scenes(*words):
+    return [{"id": f"s{n}", "prompt": f"{word} by the sea, quietly."} for n, word in enumerate(words, 1)]
+
+
+def test_a_folder_is_rendered_and_a_broken_story_in_it_stops_no_other(desk):
+    folder = desk.folder / "stories"
+    folder.mkdir()
+    story_file(folder, scenes("Ada", "Bea"), name="one")
+    story_file(folder, scenes("Ada", "Cleo"), name="two")
+    (folder / "broken.yaml").write_text("title: x\nscenes:\n  - promt: Something\n")
+    (folder / "notes.txt").write_text("not a story")
+    done = desk.run("run", folder, "--max-credits", "120", "--json")
+    assert done.returncode == 2
+    told = {one["story"]: one for one in json.loads(done.stdout)["stories"]}
+    assert {name: one["status"] for name, one in told.items()} == {"one": "done", "two": "done", "broken": "stopped"}
+    assert "did you mean 'prompt'" in told["broken"]["error"]
+    assert "2 of 3 stories done, 120 credits spent" in done.stderr
+    assert desk.studio.counts()["accepted"] == 3  # the opening they share is paid once
+    metrics = desk.folder / "night.prom"
+    again = desk.run("run", folder, "-q", "--metrics-file", metrics, PICTORY_API_BASE_URL=NOWHERE)
+    assert 'storychain_run_stories{name="night",status="stopped"} 1' in metrics.read_text()
+    assert again.returncode == 2
+    assert "2 of 3" not in again.stderr
+
+
+def test_files_are_read_from_a_list(desk):
+    story_file(desk.folder, scenes("Ada"), name="one")
+    story_file(desk.folder, scenes("Bea"), name="it's two")
+    listed = "one.yaml\n\nit's two.yaml\n./one.yaml\n"
+    done = desk.run("run", "-", "--local", stdin=listed)
+    assert done.returncode == 0, done.stderr
+    assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == ["one.mp4", "it's two.mp4"]
+
+
+def test_a_table_makes_a_film_a_row_and_what_rows_share_is_paid_once(desk):
+    told = [{"id": "s1", "prompt": "A harbour at dawn."}, {"id": "s2", "prompt": "${who} walks along the quay."}]
+    path = story_file(desk.folder, told, vars={"who": "Somebody"})
+    table = desk.folder / "rows.csv"
+    table.write_text('name;who\nanna;Anna the baker\nberta;\ncarl;"Carl; the ""tall"""\n')
+    plan = json.loads(desk.run("plan", path, "--matrix", table, "--json", "--show-prompts").stdout)["stories"]
+    assert [(one["story"], one["scenes"][1]["prompt"]) for one in plan] == [
+        ("tale-anna", "Anna the baker walks along the quay."),
+        ("tale-berta", "Somebody walks along the quay."),
+        ("tale-carl", 'Carl; the "tall" walks along the quay.'),
+    ]
+    done = desk.run("run", path, "--matrix", table, "--max-credits", "160")
+    assert done.returncode == 0, done.stderr
+    assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == [
+        "tale-anna.mp4",
+        "tale-berta.mp4",
+        "tale-carl.mp4",
+    ]
+    assert desk.studio.counts()["accepted"] == 4
+    status = json.loads(desk.run("status", path, "--matrix", table, "--json").stdout)["stories"]
+    assert [one["status"] for one in status] == ["done"] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("name,whom\na,b\n", "no variable 'whom'"),
+        ("who\n", "at least one row"),
+        ("who\na,b\n", "line 2 has 2 cells under 1 columns"),
+        ("name,who\na,b\na,c\n", "'a' is there 2 times"),
+        ("name,who\n../a,b\n", "cannot be part of a file's name"),
+        ("who,who\na,b\n", "the column 'who' is there 2 times"),
+        ("who\n${x}\n", "line 2"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told_before_anything_is_spent(plain, table, says):
+    path = story_file(plain.folder, [{"prompt": "${who} walks along the quay."}], vars={"who": "Somebody"})
+    (plain.folder / "rows.csv").write_text(table)
+    done = plain.run("run", path, "--matrix", "rows.csv", "--yes")
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_parts_of_stories_are_bought_and_the_price_is_theirs(desk):
+    path = story_file(desk.folder, scenes("Ada", "Bea", "Cleo"))
+    other = story_file(desk.folder, scenes("Dora"), name="other")
+    early = desk.run("run", path, other, "--select", "tale:s2+", "--yes")
+    assert early.returncode == 2
+    assert "--select tale:+s2" in early.stderr
+    refused = desk.run("run", path, other, "--select", "tale:+s2")
+    assert refused.returncode == 5
+    assert "To pay for 2 scenes: 80 credits" in refused.stderr
+    done = desk.run("run", path, other, "--select", "tale:+s2", "--max-credits", "80")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "left without a film: not bought, as asked: s3" in done.stderr
+    assert desk.studio.counts()["accepted"] == 2
+    rest = desk.run("run", path, other, "--select", "tale.yaml:s3+", "--max-credits", "40")
+    assert rest.returncode == 0
+    assert rest.stdout.endswith("tale.mp4\n")
+    assert desk.studio.counts()["accepted"] == 3
+    assert "no scene 's9'" in desk.run("run", path, "--select", "tale:s9", "--yes").stderr
+    assert "no story 'tail'" in desk.run("run", path, "--select", "tail", "--yes").stderr
+
+
+def test_what_is_paid_is_finished_without_consent(desk):
+    path = story_file(desk.folder, scenes("Ada", "Bea"))
+    assert desk.run("run", path, "--select", "tale:s1", "--yes").returncode == 0
+    done = desk.run("run", path, "--resume-only")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert desk.studio.counts()["accepted"] == 1
+
+
+def test_only_stories_in_a_state(desk):
+    paths = [story_file(desk.folder, scenes(word, "Zoe"), name=word.lower()) for word in ("Ada", "Bea")]
+    assert desk.run("run", *paths, "--select", "ada:s1", "--yes").returncode == 0
+    new = desk.run("run", *paths, "--only", "new", "--max-credits", "80")
+    assert new.stdout.endswith("bea.mp4\n")
+    rest = desk.run("run", *paths, "--only", "unfinished", "--max-credits", "40")
+    assert rest.stdout.endswith("ada.mp4\n")
+    nothing = desk.run("run", *paths, "--only", "failed", "--yes")
+    assert (nothing.returncode, nothing.stdout) == (0, "")
+    assert "No story is failed" in nothing.stderr
+
+
+@pytest.fixture
+def berlin():
+    """This process in Berlin, where the clocks change on 29 March and 25 October 2026."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "Europe/Berlin"
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("said", "now", "meant"),
+    [
+        ("06:00", "2026-11-25T22:00+01:00", "2026-11-26T06:00+01:00"),
+        ("06:00", "2026-11-25T05:59+01:00", "2026-11-25T06:00+01:00"),
+        ("06:00", "2026-11-25T06:00+01:00", "2026-11-26T06:00+01:00"),
+        ("06:00", "2026-10-24T22:00+02:00", "2026-10-25T06:00+01:00"),
+        ("06:00", "2026-03-28T22:00+01:00", "2026-03-29T06:00+02:00"),
+        ("02:30", "2026-03-28T22:00+01:00", "2026-03-29T02:30+01:00"),
+        ("02:30", "2026-10-24T22:00+02:00", "2026-10-25T02:30+02:00"),
+        ("02:30", "2026-10-25T02:45+02:00", "2026-10-26T02:30+01:00"),
+        ("2026-11-26T06:00", "2026-11-25T22:00+01:00", "2026-11-26T06:00+01:00"),
+        ("2026-11-26T06:00Z", "2026-11-25T22:00+01:00", "2026-11-26T07:00+01:00"),
+        ("90m", "2026-03-29T01:00+01:00", "2026-03-29T03:30+02:00"),
+    ],
+)
+def test_a_deadline_is_the_moment_people_mean(berlin, said, now, meant):
+    moment = datetime.datetime.fromisoformat
+    assert deadline_of(said, moment(now).timestamp()) == moment(meant).timestamp()
+
+
+@pytest.mark.parametrize("said", ["6", "25:00", "tomorrow", "2026-11-24T06:00", "2026-11-26", ""])
+def test_what_is_no_deadline_is_refused(berlin, said):
+    with pytest.raises(UsageError):
+        deadline_of(said, datetime.datetime.fromisoformat("2026-11-25T22:00+01:00").timestamp())

@@ -53,7 +53,7 @@ class Acts:
             fatal = self._fatal == (act, self.counted[act])
         if fatal and not self._after:
             os.kill(os.getpid(), self._signal)
-        return fatal
+        return fatal and self._after
 
     def end(self, fatal: bool) -> None:
         if fatal:

@@ -362,3 +362,25 @@ def test_a_machine_that_was_stopped_while_another_went_on_pays_nothing_twice(the
     one.begin(story)
     assert one.ended()["status"] == "done"
     assert studio.counts()["accepted"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_what_cannot_be_promised_is_at_least_told(theatre, tmp_path):
+    """Stopped between the last look at the clock and the request, for longer than others wait: its job is named."""
+    studio, machine = theatre
+    story, (one, other) = story_file(tmp_path, 2), map(machine, "ab")
+    one.begin(story, act="submit", occurrence=2, after=False, signal=signal.SIGSTOP)
+    stopped = one.stopped()
+    told = []
+
+    def done():
+        other.begin(story)
+        told.append(other.ended()["status"])
+        return told[-1] == "done"
+
+    until(done)
+    signal_if_there(stopped, signal.SIGCONT)
+    status = one.ended()["status"]
+    assert "belongs to no scene: its request arrived so late" in status
+    assert studio.counts()["accepted"] == 3

@@ -15,8 +15,8 @@ import pytest
 
 from storychain.ledger import Ledger
 from tests.cluster import BINARIES, MISSING
-from tests.desk import Desk, Studio, until
-from tests.stage import story_file
+from tests.desk import KEY, Desk, Studio, until
+from tests.stage import FFMPEG, story_file
 from tests.telling import REST
 
 pytestmark = pytest.mark.skipif(BINARIES is None, reason=MISSING)
@@ -270,3 +270,46 @@ def test_doctor_tells_where_the_ledger_is_and_whether_its_server_keeps_what_it_s
     assert gone.returncode == 4
     assert "postgresql://mara@127.0.0.1:1/tales: the ledger cannot be reached" in gone.stdout
     assert "a-secret" not in gone.stdout + gone.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_what_a_run_may_do_holds_at_the_workers(crew):
+    crew.worker("machine-1")
+    path = story_file(crew.desk.folder, 3)
+    assert crew.desk.run("run", path, "--resume-only").returncode == 0
+    assert crew.studio.counts()["accepted"] == 0
+    chosen = crew.desk.run("run", path, "--yes", "--select", "tale:s1", "--json")
+    assert chosen.returncode == 0, chosen.stderr
+    assert "not bought, as asked: s2, s3" in chosen.stdout
+    assert crew.studio.counts()["accepted"] == 1
+    table = crew.desk.folder / "rows.csv"
+    table.write_text("name\none\n")
+    refused = crew.desk.run("run", path, "--yes", "--matrix", table)
+    assert refused.returncode == 2
+    assert "--here" in refused.stderr
+    late = crew.desk.run("run", path, "--yes", "--deadline", "0.01s")
+    assert late.returncode == 4, late.stderr
+    assert crew.studio.counts()["accepted"] == 1
+    assert crew.desk.run("run", path, "--yes").returncode == 0
+    assert crew.studio.counts()["accepted"] == 3
+    assert not list((crew.folder / "machine-1" / ".storychain" / "orders").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_the_address_of_the_ledger_reaches_no_program_that_we_start(crew):
+    """Its password may be in it."""
+    ffmpeg = crew.folder / "ffmpeg"
+    seen = crew.folder / "seen"
+    ffmpeg.write_text(f'#!/bin/sh\nenv >> {seen}\nexec {FFMPEG} "$@"\n')
+    ffmpeg.chmod(0o755)
+    crew.worker("machine-1", STORYCHAIN_FFMPEG=str(ffmpeg))
+    for where in ((), ("--here",)):
+        path = story_file(crew.desk.folder, 1, name=f"tale{len(where)}")
+        done = crew.desk.run("run", path, "--yes", *where, STORYCHAIN_FFMPEG=str(ffmpeg))
+        assert done.returncode == 0, done.stderr
+    told = seen.read_text()
+    assert "PATH=" in told
+    assert crew.url not in told
+    assert KEY not in told

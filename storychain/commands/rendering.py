@@ -47,9 +47,15 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
-    os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
+    keep_to_ourselves()
     with watched(at, arguments) as watch:
         return _run(at, arguments, watch)
+
+
+def keep_to_ourselves() -> None:
+    """Take secrets out of the environment: they are read, and the programs we start have no business with them."""
+    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL"):
+        os.environ.pop(secret, None)
 
 
 def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import socket
 import sys
 from contextlib import suppress
@@ -19,7 +20,7 @@ from storychain.chain.story import Outcome, render
 from storychain.commands.desk import Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
-from storychain.commands.rendering import a_run, listener
+from storychain.commands.rendering import a_run, keep_to_ourselves, listener
 from storychain.errors import (
     AccountError,
     DiskTrouble,
@@ -56,7 +57,7 @@ def worker(arguments: argparse.Namespace) -> int:
         )
     if not at.settings.api_key:
         raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
-    os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
+    keep_to_ourselves()
     with at.ledger() as ledger:
         asyncio.run(_serve(at, ledger, arguments))
     return 0
@@ -106,6 +107,7 @@ class _Working:
             done = await self._close(order, await self._rendered(order))
             if not done:
                 await off_loop(self._orders.leave, number)
+            await off_loop(shutil.rmtree, self._at.workspace.order(number), ignore_errors=True)
             return done
         except asyncio.CancelledError:
             with suppress(StorychainError):

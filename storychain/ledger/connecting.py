@@ -164,7 +164,10 @@ def patiently(
 
 def ended_elsewhere(connection: Connection, pid: int, name: str) -> None:
     """End the session that was ours before this one, if its server has not noticed that it is gone."""
-    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND application_name = %s"
+    query = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid = %s AND application_name = %s AND pid != pg_backend_pid()"
+    )
     connection.execute(query, [pid, f"storychain-{name}"])
 
 

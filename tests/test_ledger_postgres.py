@@ -1,5 +1,6 @@
 """The ledger in PostgreSQL when its server or the way to it fails: each write is done once, whatever was answered."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import pytest
 
 from storychain.errors import LedgerUnreachable, StorychainError, UsageError
 from storychain.ledger import Admitted, Caps, Full, Ledger
+from storychain.ledger.connecting import SERIAL
 from storychain.ledger.schema import MIGRATIONS
 from storychain.provider import Job
 from tests.cluster import BINARIES, MISSING, free_port, opened_cluster
+from tests.stage import story_file
 from tests.telling import telling
 from tests.test_ledger import MANY, MOVES, admitted, brought_to, purchase
 from tests.wire_cut import WAYS, Wire
@@ -283,3 +286,49 @@ def test_a_process_stopped_in_a_transaction_does_not_stop_everybody(database, pa
             process.send_signal(signal.SIGCONT)
             assert process.stdout.readline() == "2\n"
             assert ledger.uploaded("p", "s") == "u"
+
+
+def test_old_writers_are_forgotten_and_a_reader_waits_for_nobody(cluster, database, path):
+    Ledger(path, url=database).close()
+    with cluster.connect(database.rpartition("/")[2]) as rows:
+        rows.execute("INSERT INTO storychain.writers VALUES ('old', 7, now() - interval '3 days'), ('new', 7, now())")
+        with closing(Ledger(path, url=database)) as ledger:
+            admitted(ledger)
+        told = rows.execute("SELECT writer FROM storychain.writers").fetchall()
+        assert ("new",) in told
+        assert ("old",) not in told
+        assert len(told) == 2
+        with rows.transaction():
+            rows.execute(SERIAL)  # somebody writes for long
+            with closing(Ledger(path, url=database)) as ledger:
+                assert ledger.under_way("pictory") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("STORYCHAIN_URL", "postgresql://h/tales", "storychain[cluster]"),
+        ("STORYCHAIN_STORE", "file:///mnt/x", "storychain[store]"),
+    ],
+)
+def test_without_the_extra_packages_it_is_said_which_to_install(tmp_path, name, value, words):
+    program = (
+        "import sys\n"
+        "for absent in ('psycopg', 'pgqueuer', 'fsspec'):\n"
+        "    sys.modules[absent] = None\n"
+        "from storychain.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    story = story_file(tmp_path, 1)
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def said(*arguments, **changes):
+        command = [sys.executable, "-c", program, *arguments, str(story)]
+        return subprocess.run(
+            command, check=False, cwd=tmp_path, env={**environ, **changes}, capture_output=True, text=True
+        )
+
+    assert said("plan").returncode == 0
+    missing = said("run", "--yes", "--here", **{name: value, "PICTORY_API_KEY": "pictai_x"})
+    assert missing.returncode == 2, missing.stderr
+    assert f"pip install '{words}'" in missing.stderr

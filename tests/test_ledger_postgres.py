@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -185,21 +185,30 @@ def buying(path, url):
         return sum(isinstance(ledger.admit(purchase(), Caps(), 4), Admitted) for _ in range(4))
 
 
-def test_a_ledger_put_back_from_a_copy_is_noticed_on_the_machine_that_bought_since(cluster, database, path):
+def test_a_ledger_put_back_from_a_copy_is_noticed_by_who_bought_since_and_then_by_all(cluster, database, tmp_path):
     name, copy = database.rpartition("/")[2], database.rpartition("/")[2] + "_copy"
-    with closing(Ledger(path, url=database)) as ledger:
+    paths = [tmp_path / machine / "ledger.sqlite3" for machine in ("a", "b", "c")]
+    with closing(Ledger(paths[0], url=database)) as ledger:
         admitted(ledger, "before")
     with cluster.connect() as rows:
         rows.execute(f"CREATE DATABASE {copy} TEMPLATE {name}")
-    with closing(Ledger(path, url=database)) as ledger:
-        admitted(ledger, "forgotten")
-        admitted(ledger, "forgotten too")
-        assert ledger.lost_attempts() == 0
-    with closing(Ledger(path, url=cluster.address(copy))) as ledger:
-        assert ledger.lost_attempts() == 2
-        ledger.accept_loss()
-        assert ledger.lost_attempts() == 0
-    with closing(Ledger(path, url=cluster.database())) as another:
+    for path, key in zip(paths, ("forgotten", "forgotten too", None), strict=True):
+        with closing(Ledger(path, url=database)) as ledger:
+            if key:
+                admitted(ledger, key)
+            assert ledger.lost_attempts() == 0
+    with ExitStack() as stack:
+        a, b, c = (stack.enter_context(closing(Ledger(path, url=cluster.address(copy)))) for path in paths)
+        assert c.lost_attempts() == 0, "it has bought nothing"
+        assert (a.lost_attempts(), c.lost_attempts()) == (1, 1)
+        assert [one.lost_attempts() for one in (b, a, c)] == [2, 2, 2]
+        b.accept_loss()
+        assert [one.lost_attempts() for one in (b, c, a, b)] == [0, 0, 1, 1], "the other one has its own to say"
+        a.accept_loss()
+        assert [one.lost_attempts() for one in (a, b, c)] == [0, 0, 0]
+        admitted(c, "and on")
+        assert [one.lost_attempts() for one in (a, b, c)] == [0, 0, 0]
+    with closing(Ledger(paths[0], url=cluster.database())) as another:
         assert another.lost_attempts() == 0
 
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from storychain.ledger.mark import Mark
 
 T = TypeVar("T")
 
@@ -53,9 +58,8 @@ class Backend(Protocol):
     day: str
     """The day (UTC, such as 2026-11-01) of an attempt's `intended_at`, as an expression."""
 
-    @property
-    def mark_name(self) -> str:
-        """Name of the high-water mark's file: the same for as long as it is the same ledger."""
+    def mark(self, path: Path) -> Mark:
+        """The high-water mark that lies where `path` is: the same for as long as it is the same ledger."""
 
     def about(self) -> str:
         """Where it is, for a person, without passwords."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from storychain.errors import StorychainError
 from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.folder import make_folder
+from storychain.ledger.mark import Mark
 from storychain.ledger.schema import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -98,10 +99,9 @@ class Database:
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
-    @property
-    def mark_name(self) -> str:
+    def mark(self, path: Path) -> Mark:
         """The mark is called like the file it stands beside."""
-        return f"{self.path.stem}.mark"
+        return Mark(path.with_name(f"{self.path.stem}.mark"))
 
     def about(self) -> str:
         """Where it is."""

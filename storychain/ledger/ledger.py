@@ -16,7 +16,6 @@ from storychain.ledger.books import By, Entry, entries
 from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, thousandths
 from storychain.ledger.claims import LEASE, Claims
 from storychain.ledger.database import Database
-from storychain.ledger.mark import Mark
 from storychain.ledger.orders import Orders
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
 from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
@@ -43,7 +42,7 @@ class Ledger:
         `lease` is how many seconds a process that shares the ledger keeps its claims without a sign of life.
         """
         self._database = Database(path) if url is None else _cluster(url)
-        self._mark = Mark(path.with_name(self._database.mark_name))
+        self._mark = self._database.mark(path)
         self._now = now
         self._claiming: Callable[[], Claims] | None = None if url is None else lambda: Claims(url, lease)
         self._claims: Claims | None = None

@@ -2,7 +2,7 @@
 
 A ledger put back from yesterday's copy does not know what was paid since. The mark does: it is written after each
 intention and before its request leaves, and is not part of the database. Where several machines share a ledger each
-has a mark of what it bought itself, so each can only tell of its own.
+has a mark of what it bought itself; what one of them notices it tells the others through the ledger.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from storychain.ledger.folder import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from storychain.ledger.backend import Backend
 
 
 class Mark:
@@ -54,3 +56,34 @@ class Mark:
             raise StorychainError(
                 f"cannot be written: {error.strerror}", where=str(self._path), next_step=advice
             ) from error
+
+
+class SharedMark(Mark):
+    """A mark beside a ledger that other machines have too: once one of them misses something, all know."""
+
+    def __init__(self, path: Path, database: Backend) -> None:
+        super().__init__(path)
+        self._database = database
+
+    def read(self) -> int:
+        """The highest mark of this machine and of any that has missed attempts."""
+        own = super().read()
+        query = (
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM attempts) AS last, "
+            "(SELECT COALESCE(MAX(mark), 0) FROM missed) AS missed"
+        )
+        with self._database.reading() as rows:
+            row = rows.execute(query).fetchone()
+        if own > max(row["last"], row["missed"]):
+            self._database.write(lambda rows: rows.execute("INSERT INTO missed VALUES (?)", [own]))
+        return max(own, int(row["missed"]))
+
+    def rise(self, attempt: int) -> None:
+        """Raise this machine's mark to `attempt`, which is on record: nobody else's is asked for that."""
+        if attempt > super().read():
+            super().put(attempt)
+
+    def put(self, attempt: int) -> None:
+        """Set the mark; what other machines miss they say again."""
+        super().put(attempt)
+        self._database.write(lambda rows: rows.execute("DELETE FROM missed"))

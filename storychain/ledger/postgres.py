@@ -19,10 +19,12 @@ from storychain.errors import LedgerUnreachable, StorychainError
 from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.claims import check_claims
 from storychain.ledger.connecting import SERIAL, connected, ended_elsewhere, patiently, psycopg, shown
+from storychain.ledger.mark import Mark, SharedMark
 from storychain.ledger.schema import MIGRATIONS, SHARED_MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from storychain.ledger.backend import Found, Rows
     from storychain.ledger.connecting import Connection
@@ -66,10 +68,9 @@ class PostgresDatabase:
             self._connection.close()
             raise
 
-    @property
-    def mark_name(self) -> str:
+    def mark(self, path: Path) -> Mark:
         """After the ledger's own id, which comes along where it is restored, whatever its server is called then."""
-        return f"ledger-{self._id}.mark"
+        return SharedMark(path.with_name(f"ledger-{self._id}.mark"), self)
 
     def about(self) -> str:
         """Where it is, and what is to be known of it: a server that does not sync keeps no promise in a power cut."""

@@ -127,5 +127,11 @@ SHARED_MIGRATIONS = (
     );
     CREATE UNIQUE INDEX one_open_order_a_story ON orders (provider, story) WHERE state = 'open';
     """,
+    """
+    -- Attempts that some machine knows of and this ledger does not: it was put back from a copy.
+    CREATE TABLE missed (
+        mark BIGINT NOT NULL
+    );
+    """,
 )
 """The same for tables that only a ledger shared by several machines has; in PostgreSQL's words."""

@@ -163,6 +163,7 @@ def _run(commands: _Commands) -> None:
     run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
     run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
     _which(run)
+    _hooks(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
     run.add_argument("--here", action="store_true", help="with STORYCHAIN_URL: render here rather than by workers")
     run.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
@@ -193,6 +194,13 @@ def _which(run: argparse.ArgumentParser) -> None:
     says = "buy nothing and wait for nothing after this: 06:00, 2026-11-26T06:00 or 90m"
     run.add_argument("--deadline", metavar="WHEN", help=says)
     run.add_argument("--resume-only", action="store_true", help="spend nothing: finish what is already paid")
+
+
+def _hooks(run: argparse.ArgumentParser) -> None:
+    says = "have the provider call this public address, which leads here, when a job ends; a call is only a hint"
+    run.add_argument("--webhook-url", metavar="URL", help=says)
+    says = "where such calls are received (default: 127.0.0.1:8767)"
+    run.add_argument("--webhook-listen", metavar="HOST:PORT", help=says)
 
 
 def _unattended(run: argparse.ArgumentParser) -> None:

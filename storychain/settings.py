@@ -53,6 +53,8 @@ class Settings:
     ping_url: str | None = field(default=None, repr=False)
     notify: tuple[str, ...] = field(default=(), repr=False)
     notify_on: NotifyOn = "failure"
+    webhook_url: str | None = None
+    webhook_listen: tuple[str, int] = ("127.0.0.1", 8767)
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
 
 
@@ -72,6 +74,8 @@ _ENVIRONMENT = {
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
     "c2pa_cert": "STORYCHAIN_C2PA_CERT",
     "c2pa_key": "STORYCHAIN_C2PA_KEY",
+    "webhook_url": "STORYCHAIN_WEBHOOK_URL",
+    "webhook_listen": "STORYCHAIN_WEBHOOK_LISTEN",
     "log_file": "STORYCHAIN_LOG_FILE",
     "metrics_file": "STORYCHAIN_METRICS_FILE",
     "ping_url": "STORYCHAIN_PING_URL",
@@ -172,7 +176,7 @@ _LEAST = {
 
 
 _PATHS = ("workspace", "out", "c2pa_cert", "c2pa_key", "log_file", "metrics_file")
-_TEXTS = (*_PATHS, "base_url", "api_key", "url", "store", "ping_url", "notify_on")
+_TEXTS = (*_PATHS, "base_url", "api_key", "url", "store", "ping_url", "notify_on", "webhook_url", "webhook_listen")
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
@@ -199,8 +203,10 @@ def _parse_text(name: str, value: object, origin: str) -> Any:
     if not isinstance(value, str | Path):
         raise UsageError(f"{origin}: {name} has to be text, not {value}")
     match name:
-        case "base_url":
+        case "base_url" | "webhook_url":
             return _base_url(str(value), origin)
+        case "webhook_listen":
+            return _listening(str(value), origin)
         case "api_key":
             return _api_key(str(value), origin)
         case "url":
@@ -215,6 +221,13 @@ def _parse_text(name: str, value: object, origin: str) -> Any:
         return Path(value).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{origin}: '{value}': {error}") from error
+
+
+def _listening(value: str, origin: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"{origin}: '{value}' is no place to listen", next_step="Write HOST:PORT, or PORT alone.")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _base_url(value: str, origin: str) -> str:

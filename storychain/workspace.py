@@ -79,6 +79,11 @@ class Workspace:
         file = str(story.resolve())
         return self.root / "locks" / f"story-{_digest(file if name == story.stem else f'{file} {name}')}"
 
+    @property
+    def hook_key(self) -> Path:
+        """The key that the addresses of webhooks are made with."""
+        return self.root / "hook.key"
+
     def account_lock(self, provider: str) -> Path:
         """Held from reading the watermark until a submit's outcome is on record."""
         return self.root / "locks" / f"account-{provider}"

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Downloading, Looked, Noticed, Stored
+from storychain.chain.lookout import Watched
 from storychain.chain.run import Run, off_loop
 from storychain.chain.sharing import share
 from storychain.errors import MediaError, OutOfTime, ProviderUnreachable, Unresolved
@@ -17,10 +18,13 @@ from storychain.provider import AddressGone, Job, RequestRefused
 from storychain.workspace import settle
 
 if TYPE_CHECKING:
+    from storychain.chain.expecting import Schedule
     from storychain.plan import Step
     from storychain.records import Record
 
 _SEEN_EVERY = 60.0
+"""Seconds after which the ledger is told that somebody still waits for a job, looked at or not."""
+
 _NOT_FOUND_LOOKS = 5
 """A job just accepted may be unknown for a moment; one that stays unknown is gone."""
 
@@ -28,21 +32,22 @@ _FETCHES = 4
 """Times a broken or vanished file is fetched anew in one run; it is never bought anew."""
 
 
-async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
+async def ended(run: Run, story: str, step: Step, record: Record, plan: Schedule) -> tuple[Job, float | None]:
     """Look at a submitted job until it is completed (with an address) or failed.
 
-    Raises OutOfTime when the job takes longer than allowed, Unresolved when the provider no longer knows it.
+    Returns it with the moment (seconds of the epoch) at which it was last seen under way. Raises OutOfTime when the job
+    takes longer than allowed, Unresolved when the provider no longer knows it.
     """
     assert record.job_id is not None
     loop = asyncio.get_running_loop()
     began, seen, unknown = loop.time(), 0.0, 0
-    if run.now() - (record.submitted_at or 0.0) < run.pace.poll:
-        await asyncio.sleep(run.pace.poll)
+    age = max(0.0, run.now() - (record.submitted_at or 0.0))
+    watched = Watched(record.job_id, began - age, began, plan)
     while True:
-        job = await _look(run, story, step, record.job_id)
+        job = await _look(run, story, step, watched)
         match job:
             case Job(state="completed", url=str()) | Job(state="failed"):
-                return job
+                return job, None if watched.seen is None else run.now() - (loop.time() - watched.seen)
             case Job(state="cleaned"):
                 raise await lost(run, record, f"job {record.job_id} was removed at the provider before its download")
             case Job(state="not_found"):
@@ -61,13 +66,16 @@ async def ended(run: Run, story: str, step: Step, record: Record) -> Job:
             await off_loop(run.ledger.seen, record.attempt)
         total = run.now() - (record.submitted_at or run.now())
         run.tell(Looked(story, step.scene.id, record.job_id, total, job.progress if job else None))
-        await asyncio.sleep(run.pace.poll)
 
 
-async def _look(run: Run, story: str, step: Step, job_id: str) -> Job | None:
-    """Read the job; None while the API cannot be reached, which changes nothing about the job."""
+async def _look(run: Run, story: str, step: Step, watched: Watched) -> Job | None:
+    """Read the job when it is time; None where it is not to be read now, which changes nothing about the job."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SEEN_EVERY
+    if run.deadline is not None:
+        until = min(until, loop.time() + max(0.0, run.deadline - run.now()))
     try:
-        return await run.provider.job(job_id)
+        return await run.lookout.look(run.provider, watched, until=until)
     except (ProviderUnreachable, RequestRefused) as error:
         run.tell(Noticed(story, step.scene.id, f"{error.what}; looking again"))
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from storychain.chain.events import Postponed, SceneQueued, Submitted
@@ -111,6 +112,8 @@ async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: SegmentRequest) -> Submission:
+    if run.hooks is not None:
+        request = replace(request, webhook=run.hooks.address(run.provider.name, admitted.attempt))
     try:
         outcome = await run.provider.submit(request)
     except (RequestRefused, AccountError) as error:

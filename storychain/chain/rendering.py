@@ -7,12 +7,14 @@ its job has ended, so that the next one is generated while its own bytes are sti
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
+from storychain.chain.expecting import schedule
 from storychain.chain.follow import bring_home, ended, read_anew
 from storychain.chain.handover import Handover
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
@@ -267,13 +269,17 @@ class Rendering:
         run, story = self._run, self._story.name
         assert record.job_id is not None
         run.tell(Followed(story, step.scene.id, record.job_id))
-        job = await ended(run, story, step, record)
+        spans = await off_loop(run.ledger.waits, run.provider.name, self._story.model, step.scene.seconds)
+        plan = schedule(spans, run.pace.poll)
+        called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
+        with called or nullcontext():
+            job, under_way_at = await ended(run, story, step, record, plan)
         if run.provider.free:
             job = replace(job, credits=Decimal(0))
         if job.state == "failed":
             await off_loop(run.ledger.failed, record.attempt, job)
             return
-        await off_loop(run.ledger.completed, record.attempt, job)
+        await off_loop(run.ledger.completed, record.attempt, job, under_way_at)
         run.tell(Completed(story, step.scene.id, job.id, job.credits))
         if job.credits is not None and step.price is not None and job.credits != step.price:
             said = f"the provider took {job.credits} credits where {step.price} were quoted"

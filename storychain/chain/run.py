@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
@@ -15,6 +15,7 @@ from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.choice import Choice
 from storychain.chain.events import Event
 from storychain.chain.holding import FileLocks, Locks
+from storychain.chain.lookout import Lookout
 from storychain.chain.slots import Slots
 from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
@@ -22,6 +23,9 @@ from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
 from storychain.store import Store
 from storychain.workspace import Workspace
+
+if TYPE_CHECKING:
+    from storychain.hooks import Hooks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,8 +49,9 @@ class Pace:
 class Run:
     """One run over any number of stories.
 
-    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way, and
-    `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing and waits for nothing.
+    `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
+    `lookout` looks at them, and `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing
+    and waits for nothing. `hooks` has the addresses at which the provider calls when jobs end.
     `certificate` are the PEM files, chain and key, that films are signed with.
     """
 
@@ -64,7 +69,9 @@ class Run:
     purse: Purse = field(default_factory=Purse)
     locks: Locks = field(default_factory=FileLocks)
     store: Store | None = None
+    lookout: Lookout = field(default_factory=Lookout)
     slots: Slots = field(default_factory=lambda: Slots(4))
+    hooks: Hooks | None = None
     choice: Choice = field(default_factory=Choice)
     deadline: float | None = None
     retry_failed: bool = False

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 PAID = "pictory"
 FREE = "studio"
 
-_FLAGS = ("workspace", "out", "poll", "jobs", "log_file", "metrics_file", "ping_url", "notify_on")
+_FLAGS = (
+    "workspace",
+    "out",
+    "poll",
+    "jobs",
+    "log_file",
+    "metrics_file",
+    "ping_url",
+    "notify_on",
+    "webhook_url",
+    "webhook_listen",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from storychain.chain.holding import locks_of
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
+from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.limits import Limits, limits_of
@@ -116,16 +117,18 @@ async def _render(
     """Render, and say whether somebody interrupted it."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
     caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
-    async with provider(at, arguments, ffmpeg.path) as opened:
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
         with listener(arguments) as tell:
+            plain = a_run(at, ledger, opened, ffmpeg, watch.listening(tell))
             run = replace(
-                a_run(at, ledger, opened, ffmpeg, watch.listening(tell)),
+                plain,
                 id=watch.run_id,
                 caps=Caps() if arguments.local else caps,
                 pace=pace(at, arguments),
                 retry_failed=arguments.retry_failed,
                 choice=limits.choice,
                 deadline=limits.deadline,
+                hooks=None if arguments.local else await hooks.enter_async_context(hooks_of(at, plain.lookout)),
             )
             return await _until_interrupted(run, stories, render_all(run, stories))
 
@@ -213,7 +216,7 @@ def print_outcomes(
 ) -> None:
     """Results on stdout: each film's path a line, or one JSON document."""
     if as_json:
-        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable or {})))
+        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable)))
         return
     for outcome in outcomes:
         if outcome.film:

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from storychain.chain.account import Purse
 from storychain.chain.choice import Choice, LeftUnbought
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
+from storychain.commands.calls import hooks_of
 from storychain.commands.desk import Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
@@ -67,9 +68,11 @@ async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace) -> Non
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
     assert settings.url is not None
     stop = asyncio.Event()
-    async with provider(at, arguments, ffmpeg.path) as opened:
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
         with listener(arguments) as tell, interrupts(stop.set):
-            run = replace(a_run(at, ledger, opened, ffmpeg, tell), pace=pace(at, arguments))
+            plain = a_run(at, ledger, opened, ffmpeg, tell)
+            called = await hooks.enter_async_context(hooks_of(at, plain.lookout))
+            run = replace(plain, pace=pace(at, arguments), hooks=called)
             working = _Working(at, run, ledger)
             print(f"{working.name} takes stories.", file=sys.stderr, flush=True)
             await serve(

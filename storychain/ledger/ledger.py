@@ -7,7 +7,6 @@ calls them off its loop.
 from __future__ import annotations
 
 import time
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.errors import Unresolved
@@ -16,9 +15,10 @@ from storychain.ledger.books import By, Entry, entries
 from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, thousandths
 from storychain.ledger.claims import LEASE, Claims
 from storychain.ledger.database import Database
+from storychain.ledger.made import Made
 from storychain.ledger.orders import Orders
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
-from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
+from storychain.ledger.words import Admitted, Full, Purchase
 from storychain.provider import about_words
 from storychain.records import NOTHING, Record, State
 
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from storychain.ledger.backend import Backend, Rows, Values
+    from storychain.ledger.backend import Backend, Rows
     from storychain.provider import Job
 
 
-class Ledger:
+_WAITS = 40
+"""Jobs by which it is told how long their like takes: the last ones, since providers change."""
+
+
+class Ledger(Made):
     """Every attempt ever made in a workspace."""
 
     def __init__(
@@ -41,9 +45,8 @@ class Ledger:
 
         `lease` is how many seconds a process that shares the ledger keeps its claims without a sign of life.
         """
-        self._database = Database(path) if url is None else _cluster(url)
+        super().__init__(Database(path) if url is None else _cluster(url), now)
         self._mark = self._database.mark(path)
-        self._now = now
         self._claiming: Callable[[], Claims] | None = None if url is None else lambda: Claims(url, lease)
         self._claims: Claims | None = None
 
@@ -189,6 +192,19 @@ class Ledger:
             took = sorted(row["took"] for row in rows.execute(query, [provider, model, seconds]))
         return float(took[len(took) // 2]) if took else None
 
+    def waits(self, provider: str, model: str, seconds: int) -> list[tuple[float, float]]:
+        """How long the last such jobs took: seconds after which each was seen under way for the last time, and ended.
+
+        Of jobs that nobody looked at in between, the first is 0.
+        """
+        query = (
+            "SELECT seen_at - submitted_at AS low, completed_at - submitted_at AS high FROM attempts "
+            "WHERE provider = ? AND model = ? AND seconds = ? AND completed_at >= submitted_at ORDER BY id DESC LIMIT ?"
+        )
+        with self._database.reading() as rows:
+            found = rows.execute(query, [provider, model, seconds, _WAITS]).fetchall()
+        return [(min(max(0.0, row["low"]), row["high"]), row["high"]) for row in found]
+
     # An attempt's life
 
     def admit(self, purchase: Purchase, caps: Caps, jobs_at_once: int) -> Admitted | Full:
@@ -211,7 +227,8 @@ class Ledger:
     def submitted(self, attempt: int, job_id: str) -> None:
         """The provider took the request under this job id."""
         now = self._now()
-        self._move(attempt, ("intended", "unresolved"), "submitted", job_id=job_id, submitted_at=now, message=None)
+        values = {"job_id": job_id, "submitted_at": now, "seen_at": now, "message": None}
+        self._move(attempt, ("intended", "unresolved"), "submitted", **values)
 
     def arrived_after_all(self, attempt: int, job_id: str) -> None:
         """A request that others took for lost was taken on late: its attempt is good again.
@@ -245,12 +262,16 @@ class Ledger:
         """Somebody is still looking at this attempt."""
         self._put("UPDATE attempts SET seen_at = ? WHERE id = ?", [self._now(), attempt])
 
-    def completed(self, attempt: int, job: Job) -> None:
-        """The job has ended well; its address is good for a while. Also records a fresh address for a later look."""
+    def completed(self, attempt: int, job: Job, under_way_at: float | None = None) -> None:
+        """The job has ended well; its address is good for a while. Also records a fresh address for a later look.
+
+        `under_way_at` is when it was last seen under way, in seconds of the epoch.
+        """
         now = self._now()
         moved = self._put(
             "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
-            "completed_at = COALESCE(completed_at, ?), seen_at = ?, message = NULL, "
+            "completed_at = COALESCE(completed_at, ?), seen_at = COALESCE(?, submitted_at, seen_at), "
+            "message = NULL, "
             "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
             "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
             [
@@ -258,7 +279,7 @@ class Ledger:
                 job.last_frame_url,
                 None if job.credits is None else thousandths(job.credits),
                 now,
-                now,
+                under_way_at,
                 attempt,
             ],
         )
@@ -317,8 +338,7 @@ class Ledger:
         self._move(attempt, live, "abandoned", ended_at=self._now())
 
     def _move(self, attempt: int, from_states: Sequence[str], state: str, **values: object) -> None:
-        now = self._now()
-        columns = {"state": state, "seen_at": now, **values}
+        columns = {"state": state, **values}
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         allowed = ", ".join(f"'{name}'" for name in from_states)
         with one_owner(values.get("job_id")):
@@ -328,62 +348,6 @@ class Ledger:
             )
         if not moved:
             raise moved_on(attempt, state)
-
-    def _put(self, query: str, values: Values) -> int:
-        """One statement as a transaction; how many rows it changed."""
-        return self._database.write(lambda rows: rows.execute(query, values).rowcount)
-
-    # Uploads and films
-
-    def uploaded(self, provider: str, sha256: str) -> str | None:
-        """The public address of bytes that were uploaded before, if they were."""
-        with self._database.reading() as rows:
-            query = "SELECT url FROM uploads WHERE provider = ? AND sha256 = ?"
-            row = rows.execute(query, [provider, sha256]).fetchone()
-        return None if row is None else str(row["url"])
-
-    def remember_upload(self, provider: str, sha256: str, url: str) -> None:
-        """Keep the public address of uploaded bytes."""
-        self._put(
-            "INSERT INTO uploads VALUES (?, ?, ?, ?) ON CONFLICT (provider, sha256) DO UPDATE SET url = excluded.url",
-            [provider, sha256, url, self._now()],
-        )
-
-    def seam(self, before: str, after: str) -> SeamRecord | None:
-        """What was found of the seam between two segments."""
-        with self._database.reading() as rows:
-            query = "SELECT * FROM seams WHERE before = ? AND after = ?"
-            row = rows.execute(query, [before, after]).fetchone()
-        if row is None:
-            return None
-        told = row["kind"], row["frames"], Fraction(row["seconds"]), row["confidence"]
-        return SeamRecord(before, after, row["finder"], *told)
-
-    def remember_seam(self, seam: SeamRecord) -> None:
-        """Keep what was found of a seam."""
-        values = [seam.before, seam.after, seam.finder, seam.kind, seam.frames, str(seam.seconds), seam.confidence]
-        query = "INSERT INTO seams VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (before, after) "
-        names = ("finder", "kind", "frames", "seconds", "confidence", "found_at")
-        self._put(query + _replacing(names), [*values, self._now()])
-
-    def film(self, path: Path) -> FilmRecord | None:
-        """The record of the film at `path`."""
-        with self._database.reading() as rows:
-            row = rows.execute("SELECT * FROM films WHERE path = ?", [str(path)]).fetchone()
-        if row is None:
-            return None
-        return FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"])
-
-    def remember_film(self, film: FilmRecord, story: str, sha256: str) -> None:
-        """Keep what a film was made of."""
-        values = [film.path, story, film.recipe, int(film.free), sha256, film.size, film.seconds, self._now()]
-        query = "INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) "
-        names = ("story", "recipe", "free", "sha256", "size", "seconds", "made_at")
-        self._put(query + _replacing(names), values)
-
-
-def _replacing(columns: Sequence[str]) -> str:
-    return "DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in columns)
 
 
 def _cluster(url: str) -> Backend:

@@ -79,7 +79,7 @@ def _planned(step: Step, prompts: bool) -> dict[str, Any]:
 
 
 def run_document(
-    outcomes: Sequence[Outcome], workspace: Workspace, unreadable: Mapping[str, InvalidStory]
+    outcomes: Sequence[Outcome], workspace: Workspace, unreadable: Mapping[str, InvalidStory] | None = None
 ) -> dict[str, Any]:
     """The document of `run --json`; files that hold no valid story are in it as stopped."""
     return {
@@ -105,7 +105,7 @@ def run_document(
                 "error": str(error),
                 "warnings": [],
             }
-            for path, error in unreadable.items()
+            for path, error in (unreadable or {}).items()
         ]
     }
 

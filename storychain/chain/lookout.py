@@ -1,0 +1,191 @@
+"""Looking at all jobs under way of a run: when an answer is likely, many with one request, and at once when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from storychain.chain.expecting import Schedule
+from storychain.errors import ProviderUnreachable, StorychainError
+from storychain.provider import Job, RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.provider import Provider
+
+_MANY = 4
+"""Jobs under way from which on the account's list is looked at for all of them."""
+
+_OFTEN = 10
+"""How many times more often than at a single job the list is looked at, at most."""
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """One job, submitted at `since` (the loop's time, as all these) and waited for from `begun` on.
+
+    `seen` is when it was last seen under way, `asked` when it was itself looked at, `told` when its follower last heard
+    of it; `hinted` that somebody says it has ended, `asking` that an answer is awaited.
+    """
+
+    id: str
+    since: float
+    begun: float
+    plan: Schedule
+    seen: float | None = None
+    asked: float | None = None
+    told: float = float("-inf")
+    hinted: bool = False
+    asking: bool = False
+    turn: asyncio.Future[Job] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def due(self, now: float) -> float:
+        """When to look at it by itself; on a hint at once, but never twice within a tenth of the floor."""
+        if self.hinted:
+            return now if self.asked is None else max(now, self.asked + self.plan.floor / _OFTEN)
+        if self.asked is None:
+            return self.since + self.plan.first(self.begun - self.since)
+        return self.since + self.plan.after(self.asked - self.since)
+
+    def may_end(self) -> float:
+        """From when on it may have ended."""
+        return self.since + (self.plan.ages[0] if self.plan.ages else 0.0)
+
+
+class Lookout:
+    """Asks after jobs for everybody who waits for one.
+
+    A few jobs are each looked at by their own plan. Of many, the list tells most at once; only those that it says have
+    ended, or does not show, are then looked at one by one. It takes no more requests than each job alone would.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Watched] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+        self._hinted: set[str] = set()
+        self._next_list = float("-inf")
+
+    async def look(self, provider: Provider, watched: Watched, *, until: float | None = None) -> Job | None:
+        """Wait until it is time to look at a job, and look; None where the loop's time `until` comes first.
+
+        Raises what reading a job raises.
+        """
+        watched.turn = asyncio.get_running_loop().create_future()
+        watched.hinted = watched.id in self._hinted
+        self._hinted.discard(watched.id)
+        self._jobs[watched.id] = watched
+        self._changed.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch(provider))
+            self._task.add_done_callback(self._give_up)
+        try:
+            async with asyncio.timeout_at(until):
+                return await watched.turn
+        except TimeoutError:
+            return None
+        finally:
+            self._jobs.pop(watched.id, None)
+
+    def hint(self, job_id: str) -> None:
+        """Somebody says that a job has ended: look soon. Nothing is believed, and saying it twice changes nothing."""
+        watched = self._jobs.get(job_id)
+        if watched is None:
+            self._hinted.add(job_id)  # its follower is about to look again
+            return
+        watched.hinted = True
+        self._changed.set()
+
+    async def _watch(self, provider: Provider) -> None:
+        loop = asyncio.get_running_loop()
+        while self._jobs:
+            self._changed.clear()
+            jobs = [one for one in self._jobs.values() if not (one.asking or one.turn.done())]
+            now, many = loop.time(), len(jobs) >= _MANY
+            alone = [one for one in jobs if one.hinted or not many]
+            due = [one for one in alone if one.due(now) <= now]
+            listing = max(self._next_list, min(one.may_end() for one in jobs)) if many else float("inf")
+            if not due and listing <= now:
+                due = await self._listed(provider, jobs)
+            for one in due:
+                self._begin(provider, one)
+            if not due and listing > now:
+                await self._until(min([listing, *(one.due(now) for one in alone)]))
+
+    def _begin(self, provider: Provider, one: Watched) -> None:
+        """Ask about one job; one whose answer takes long keeps no other waiting."""
+        one.asking = True
+        task = asyncio.create_task(self._ask(provider, one))
+        self._asking.add(task)
+        task.add_done_callback(self._asked)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking.discard(task)
+        self._changed.set()
+        self._give_up(task)
+
+    async def _until(self, when: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(when if when < float("inf") else None):
+                await self._changed.wait()
+
+    async def _listed(self, provider: Provider, jobs: Sequence[Watched]) -> list[Watched]:
+        """Look at the list; those of the jobs to be looked at by themselves."""
+        loop = asyncio.get_running_loop()
+        floor = max(one.plan.floor for one in jobs)
+        missing, ended = {one.id: one for one in jobs}, []
+        pages, page = 0, None
+        while missing and pages <= len(jobs) // _MANY:
+            try:
+                got = await provider.jobs(page)
+            except (ProviderUnreachable, RequestRefused):
+                break
+            pages, page = pages + 1, got.next_page
+            for job in got.jobs:
+                one = missing.pop(job.id, None)
+                if one is not None and job.state == "in_progress":
+                    self._under_way(one, job)
+                elif one is not None:  # the list may leave out what the job itself tells
+                    ended.append(one)
+            if not page:
+                break
+        now = loop.time()
+        self._next_list = now + floor * max(1 / _OFTEN, pages / len(jobs))
+        return ended + [one for one in missing.values() if one.due(now) <= now]
+
+    def _under_way(self, one: Watched, job: Job) -> None:
+        """Of a job that goes on its follower hears no more often than if it were looked at by itself."""
+        one.seen = asyncio.get_running_loop().time()
+        if one.seen - one.told >= one.plan.floor:
+            self._tell(one, job)
+
+    async def _ask(self, provider: Provider, one: Watched) -> None:
+        one.hinted = False
+        try:
+            job = await provider.job(one.id)
+        except StorychainError as error:
+            if not one.turn.done():
+                one.turn.set_exception(error)
+        else:
+            if job.state == "in_progress":
+                one.seen = asyncio.get_running_loop().time()
+            self._tell(one, job)
+        finally:
+            one.asking = False
+            one.asked = asyncio.get_running_loop().time()
+
+    def _tell(self, one: Watched, job: Job) -> None:
+        one.told = asyncio.get_running_loop().time()
+        if not one.turn.done():
+            one.turn.set_result(job)
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        """Whoever waits hears of a mistake of ours, rather than waiting for ever."""
+        error = None if task.cancelled() else task.exception()
+        for one in self._jobs.values():
+            if error is not None and not one.turn.done():
+                one.turn.set_exception(error)

@@ -1,0 +1,95 @@
+"""Waiting for jobs: looked at when an answer is likely, many with one request, and never more often than allowed."""
+
+import asyncio
+import itertools
+import random
+
+import pytest
+
+from storychain.chain.expecting import schedule
+from storychain.chain.run import Pace
+from storychain.chain.slots import Slots
+from tests.stage import stage, story_file
+
+
+def played(draw, *, floor, jobs=200, known=40):
+    """Mean seconds from a job's end to its being found, and looks a job, once such jobs are known; `draw` is how long
+    one takes."""
+    spans, delays, looks = [], [], []
+    for _ in range(jobs + known):
+        end, plan = draw(), schedule(spans[-40:], floor)
+        seen, age, count = 0.0, plan.first(0.0), 1
+        while age < end:
+            following = plan.after(age)
+            assert following - age >= floor - 1e-9
+            seen, age, count = age, following, count + 1
+        spans.append((seen, age))
+        delays.append(age - end)
+        looks.append(count)
+    return sum(delays[known:]) / jobs, sum(looks[known:]) / jobs
+
+
+def fixed(draw, *, every=15.0, jobs=1000):
+    """The same of looking every 15 seconds."""
+    ends = [draw() for _ in range(jobs)]
+    found = [next(age for age in itertools.count(every, every) if age >= end) for end in ends]
+    return sum(age - end for age, end in zip(found, ends, strict=True)) / jobs, sum(found) / every / jobs
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "floor", "better"),
+    [(20, 0, 10, 3), (77, 0, 10, 3), (75, 3, 10, 1.5), (75, 3, 3, 2.5), (160, 15, 10, 1)],
+)
+def test_jobs_like_those_before_are_found_sooner_with_no_more_requests(mean, spread, floor, better):
+    seeded = random.Random(7)
+    delay, looks = played(lambda: max(1.0, seeded.gauss(mean, spread)), floor=floor)
+    usual, requests = fixed(lambda: max(1.0, seeded.gauss(mean, spread)))
+    assert looks <= requests
+    assert delay <= usual / better
+
+
+def test_jobs_that_take_longer_than_they_used_to_are_still_found():
+    lengths = itertools.chain([20.0] * 60, itertools.repeat(200.0))
+    delay, looks = played(lambda: next(lengths), floor=10, jobs=60, known=100)
+    assert delay < 10
+    assert looks < 4
+
+
+def test_of_an_unknown_kind_jobs_are_looked_at_evenly():
+    plan = schedule([(0.0, 20.0)], 10)
+    assert (plan.first(0.0), plan.after(10.0), plan.first(35.0)) == (10.0, 20.0, 35.0)
+
+
+def test_one_look_at_the_list_is_enough_for_many_jobs(tmp_path):
+    """Twelve jobs, each looked at no more often than every second: no more looks than that, and yet found sooner."""
+
+    async def play():
+        async with stage(tmp_path, latency=2.0) as at:
+            scenes = [{"id": f"s{n}", "prompt": f"Cut number {n} of the tale.", "join": "cut"} for n in range(1, 13)]
+            path = story_file(tmp_path, scenes)
+            run = {"jobs": 12, "slots": Slots(12), "pace": Pace(poll=1.0, job_timeout=60, settle=0.4)}
+            before = dict(at.counts)
+            outcome = await at.render(path, **run)
+            assert outcome.status == "done"
+            polls, lists = (at.counts[name] - before[name] for name in ("polls", "lists"))
+            waits = at.ledger.waits(at.provider.name, "veo3.1_fast", 4)
+            assert len(waits) == 12
+            assert all(low < high for low, high in waits)
+            assert any(low > 0 for low, _ in waits)
+            # Before each request to buy, one more look at the list is taken; and a job that has ended is asked for.
+            assert polls + lists - 2 * 12 <= sum(high for _, high in waits)
+            # Looked at alone, none would be found less than a second after it was last seen under way.
+            assert sorted(high - low for low, high in waits)[6] < 0.9
+
+    asyncio.run(play())
+
+
+def test_a_job_that_no_list_shows_is_found_all_the_same(tmp_path):
+    async def play():
+        async with stage(tmp_path, latency=1.0, page_size=2) as at:
+            scenes = [{"id": f"s{n}", "prompt": f"Cut number {n} of the tale.", "join": "cut"} for n in range(1, 9)]
+            path = story_file(tmp_path, scenes)
+            run = {"jobs": 8, "slots": Slots(8), "pace": Pace(poll=0.5, job_timeout=30, settle=0.4)}
+            assert (await at.render(path, **run)).status == "done"
+
+    asyncio.run(play())

@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     _authoring(commands)
     _plan(commands)
     _run(commands)
+    _worker(commands)
     _timer(commands)
     _assemble(commands)
     _inspect(commands)
@@ -164,12 +165,25 @@ def _run(commands: _Commands) -> None:
     _which(run)
     _hooks(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
+    run.add_argument("--here", action="store_true", help="with STORYCHAIN_URL: render here rather than by workers")
     run.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
     run.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     run.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(run)
     _unattended(run)
     _rehearsal(run)
+
+
+def _worker(commands: _Commands) -> None:
+    says = "render stories that `run` orders on any machine; needs STORYCHAIN_URL and storychain[cluster]"
+    worker = _command(commands, "worker", "working", "worker", says)
+    worker.set_defaults(local=False)
+    worker.add_argument("--out", metavar="DIR", help="where films go (default: films)")
+    worker.add_argument("--jobs", metavar="N", help="jobs under way at once, over all workers (default: 4)")
+    worker.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    worker.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
+    worker.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
+    _workspace(worker)
 
 
 def _which(run: argparse.ArgumentParser) -> None:

@@ -64,6 +64,10 @@ class DiskTrouble(StorychainError):
         )
 
 
+class StoreTrouble(StorychainError):
+    """The shared place cannot be read or written."""
+
+
 class OutOfTime(StorychainError):
     """Time was up before the work was done; running again goes on."""
 
@@ -72,6 +76,10 @@ class OutOfTime(StorychainError):
 
 class ProviderUnreachable(OutOfTime):
     """The API could not be reached, or kept failing, for as long as we were willing to try."""
+
+
+class LedgerUnreachable(OutOfTime):
+    """The database that holds the ledger could not be reached for as long as we were willing to try."""
 
 
 class ConsentNeeded(StorychainError):

@@ -37,10 +37,13 @@ class Settings:
     out: Path
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)
+    store: str | None = field(default=None, repr=False)
     poll: float = 10.0
     jobs: int = 4
     job_timeout: float = 3600.0
     settle: float = 30.0
+    lease: float = 30.0
     max_credits_per_day: Decimal | None = None
     max_credits_per_month: Decimal | None = None
     c2pa_cert: Path | None = None
@@ -61,10 +64,13 @@ _ENVIRONMENT = {
     "out": "STORYCHAIN_OUT",
     "base_url": "PICTORY_API_BASE_URL",
     "api_key": "PICTORY_API_KEY",
+    "url": "STORYCHAIN_URL",
+    "store": "STORYCHAIN_STORE",
     "poll": "STORYCHAIN_POLL",
     "jobs": "STORYCHAIN_JOBS",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
     "settle": "STORYCHAIN_SETTLE",
+    "lease": "STORYCHAIN_LEASE",
     "max_credits_per_day": "STORYCHAIN_MAX_CREDITS_PER_DAY",
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
     "c2pa_cert": "STORYCHAIN_C2PA_CERT",
@@ -168,11 +174,12 @@ _LEAST = {
     "max_credits_per_day": 0,
     "max_credits_per_month": 0,
     "requests_per_minute": 1,
+    "lease": 1,
 }
 
 
 _PATHS = ("workspace", "out", "c2pa_cert", "c2pa_key", "log_file", "metrics_file")
-_TEXTS = (*_PATHS, "base_url", "api_key", "ping_url", "notify_on", "webhook_url", "webhook_listen")
+_TEXTS = (*_PATHS, "base_url", "api_key", "url", "store", "ping_url", "notify_on", "webhook_url", "webhook_listen")
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
@@ -205,6 +212,10 @@ def _parse_text(name: str, value: object, origin: str) -> Any:
             return _listening(str(value), origin)
         case "api_key":
             return _api_key(str(value), origin)
+        case "url":
+            return _database(str(value), origin)
+        case "store":
+            return _store(str(value), origin)
         case "ping_url":
             return _ping_url(str(value), origin)
         case "notify_on":
@@ -236,6 +247,33 @@ def _base_url(value: str, origin: str) -> str:
             next_step="The key goes into PICTORY_API_KEY; a password in the address would be sent in its place.",
         )
     return value.rstrip("/")
+
+
+def _database(value: str, origin: str) -> str:
+    """The address as it is; nothing of it is repeated in messages, for a mistyped one has its password anywhere."""
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("postgresql", "postgres") and parts.path.strip("/") and parts.port != 0
+        # A password with such a character unescaped would be read as another part, and be told as one.
+        known = known and value.count("@") <= 1 and "@" not in parts.path + parts.query and not parts.fragment
+    except ValueError:
+        known = False
+    if not known:
+        raise UsageError(
+            f"{origin} is not the address of a PostgreSQL database",
+            next_step="It is to look like postgresql://user:password@host:5432/database, special characters as %40. "
+            "Without it the ledger is a file in the workspace.",
+        )
+    return value
+
+
+def _store(value: str, origin: str) -> str:
+    if "://" not in value or (value.startswith("file:") and not value.startswith("file:///")):
+        raise UsageError(
+            f"{origin} is not the address of a shared place",
+            next_step="It is to look like file:///mnt/stories (a folder all machines have) or s3://bucket/prefix.",
+        )
+    return value
 
 
 def _api_key(value: str, origin: str) -> str:

@@ -66,6 +66,10 @@ class Workspace:
         """The last picture of a segment."""
         return self.root / "frames" / f"{key}.png"
 
+    def order(self, number: int) -> Path:
+        """Where an order's story file is written down for reading it."""
+        return self.root / "orders" / str(number)
+
     def key_lock(self, key: str) -> Path:
         """Held while a segment is bought, awaited and brought home."""
         return self.root / "locks" / f"key-{key}"

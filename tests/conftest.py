@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import BINARIES, MISSING, Cluster, opened_cluster
 from tests.desk import Desk, Studio
 from tests.stage import RENDERS
 
@@ -49,6 +50,28 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk that the tests of a module share: for those that only look at what lies on it."""
     with opened_desk(tmp_path_factory.mktemp("shared")) as desk:
         yield desk
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that all tests of a process share; each has databases of its own."""
+    if BINARIES is None:
+        pytest.skip(MISSING)
+    cluster = opened_cluster()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> str:
+    """The address of an empty database."""
+    return cluster.database()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where a ledger is: None for a file, or the address of an empty database. Tests that ask for it run with both."""
+    return None if request.param == "sqlite" else request.getfixturevalue("database")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """A runner that can be killed at any outside act: reads orders on stdin, carries each out in a process of its own.
 
 An order is a JSON line: the workspace, the story, the address of the API and, to be killed, the act, its occurrence
-and whether before or after it. The answer is a JSON line: how the process ended, and the acts it had counted if it
+and whether before or after it (or stopped, with another `signal`). A ledger that is
+shared has its `url` and `lease`. The answer is a JSON line: how the process ended, and the acts it had counted if it
 lived. Forking saves importing everything for each order.
 """
 
@@ -19,10 +20,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from storychain.chain.holding import locks_of
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import render
 from storychain.commands.painting import painter
-from storychain.ledger import Ledger
+from storychain.ledger import LEASE, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
@@ -41,6 +43,7 @@ class Acts:
         self.counted: Counter[str] = Counter()
         self._fatal = (order.get("act"), order.get("occurrence"))
         self._after = order.get("after", False)
+        self._signal = order.get("signal", signal.SIGKILL)
         self._lock = threading.Lock()
 
     def begin(self, act: str) -> bool:
@@ -49,12 +52,12 @@ class Acts:
             self.counted[act] += 1
             fatal = self._fatal == (act, self.counted[act])
         if fatal and not self._after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return fatal
+            os.kill(os.getpid(), self._signal)
+        return fatal and self._after
 
     def end(self, fatal: bool) -> None:
         if fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._signal)
 
 
 class Watched:
@@ -87,7 +90,7 @@ class Watched:
 async def carry_out(order: dict[str, Any], acts: Acts) -> str:
     """Render the order's story; its status."""
     workspace = Workspace(Path(order["workspace"]))
-    ledger = Ledger(workspace.ledger)
+    ledger = Ledger(workspace.ledger, url=order.get("url"), lease=order.get("lease", LEASE))
     patience = Patience(attempts=4, seconds=10, first=0.02, most=0.1)
     async with Pictory(order["base_url"], "pictai_test", patience=patience) as provider:
         run = Run(
@@ -98,10 +101,14 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
             room=FfmpegRoom(FFMPEG),
             out=workspace.root / "films",
             tell=lambda event: None,
-            pace=Pace(poll=0.03, job_timeout=30, settle=0.1),
+            pace=Pace(
+                poll=0.03, job_timeout=30, settle=order.get("settle", 0.1), send_within=order.get("lease", LEASE) / 3
+            ),
+            locks=locks_of(ledger),
             paint=painter(FFMPEG.path),
         )
         outcome = await render(run, load_story(Path(order["story"])))
+    ledger.close()
     return outcome.status if outcome.error is None else f"{outcome.status}: {outcome.error}"
 
 

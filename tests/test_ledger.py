@@ -1,4 +1,7 @@
-"""The ledger on real SQLite files: an attempt's life, caps to the thousandth, and a disk that lets us down."""
+"""The ledger on real databases: an attempt's life, caps to the thousandth, and a disk that lets us down.
+
+What the ledger promises is tried on SQLite and on PostgreSQL; what is said of files is SQLite's.
+"""
 
 import asyncio
 import datetime
@@ -44,8 +47,8 @@ def clock():
 
 
 @pytest.fixture
-def ledger(tmp_path, clock):
-    with closing(Ledger(tmp_path / "deep" / "ledger.sqlite3", clock)) as opened:
+def ledger(tmp_path, clock, url):
+    with closing(Ledger(tmp_path / "deep" / "ledger.sqlite3", clock, url)) as opened:
         yield opened
 
 
@@ -253,14 +256,14 @@ def test_open_questions_are_the_intended_ones_newest_first(ledger):
     assert [record.attempt for record in ledger.open_questions("pictory")] == [second, first]
 
 
-def test_all_is_there_after_closing_and_opening(tmp_path, clock):
+def test_all_is_there_after_closing_and_opening(tmp_path, clock, url):
     path = tmp_path / "ledger.sqlite3"
-    with closing(Ledger(path, clock)) as ledger:
+    with closing(Ledger(path, clock, url)) as ledger:
         attempt = brought_to(ledger, "stored", "k")
         ledger.remember_upload("pictory", "abc", "https://x/u")
         ledger.remember_film(FilmRecord("films/tale.mp4", "recipe", False, 5, 1.5), "tale", "sha")
         before = ledger.record("k")
-    with closing(Ledger(path, clock)) as ledger:
+    with closing(Ledger(path, clock, url)) as ledger:
         assert ledger.record("k") == before
         assert before.attempt == attempt
         assert ledger.uploaded("pictory", "abc") == "https://x/u"
@@ -428,10 +431,10 @@ def test_threads_together_pass_no_cap_and_no_number_of_jobs(ledger, caps, jobs, 
     assert sum(bought) == most == ledger.under_way("pictory")
 
 
-def in_a_process(path, barrier, bought, caps, jobs, same):
+def in_a_process(path, url, barrier, bought, caps, jobs, same):
     """What one of several processes does: open the same ledger in the same moment, and buy greedily."""
     barrier.wait()
-    with closing(Ledger(path)) as ledger:
+    with closing(Ledger(path, url=url)) as ledger:
         bought.put(greedy(ledger, caps, jobs, 8, lambda number: f"{number}" if same else f"{os.getpid()}-{number}"))
 
 
@@ -440,28 +443,32 @@ def in_a_process(path, barrier, bought, caps, jobs, same):
     [(Caps(month=Decimal(95)), MANY, False, 9), (Caps(), 6, False, 6), (Caps(), MANY, True, 8)],
     ids=["cap", "jobs", "keys"],
 )
-def test_processes_together_pass_no_cap_and_buy_no_key_twice(tmp_path, caps, jobs, same, most):
+def test_processes_together_pass_no_cap_and_buy_no_key_twice(tmp_path, url, caps, jobs, same, most):
     path = tmp_path / "ledger.sqlite3"
     barrier, bought = SPAWN.Barrier(4), SPAWN.Queue()
-    processes = [SPAWN.Process(target=in_a_process, args=(path, barrier, bought, caps, jobs, same)) for _ in range(4)]
+    processes = [
+        SPAWN.Process(target=in_a_process, args=(path, url, barrier, bought, caps, jobs, same)) for _ in range(4)
+    ]
     for process in processes:
         process.start()
     total = sum(bought.get(timeout=60) for _ in processes)
     for process in processes:
         process.join(30)
         assert process.exitcode == 0
-    with closing(Ledger(path)) as ledger:
+    with closing(Ledger(path, url=url)) as ledger:
         assert total == most == ledger.under_way("pictory")
 
 
-def test_many_may_open_a_ledger_for_the_first_time_in_the_same_moment(tmp_path):
-    for number in range(10):
+@pytest.mark.parametrize("shared", [False, True], ids=["sqlite", "postgres"])
+def test_many_may_open_a_ledger_for_the_first_time_in_the_same_moment(tmp_path, request, shared):
+    for number in range(3 if shared else 10):
         troubles = []
+        url = request.getfixturevalue("cluster").database() if shared else None
 
-        def opening(path=tmp_path / f"{number}" / "ledger.sqlite3", troubles=troubles):
+        def opening(path=tmp_path / f"{number}" / "ledger.sqlite3", troubles=troubles, url=url):
             try:
                 for _ in range(3):
-                    Ledger(path).close()
+                    Ledger(path, url=url).close()
             except StorychainError as error:
                 troubles.append(str(error))
 
@@ -620,9 +627,11 @@ class Stop(BaseException):
 
 
 def stop_halfway(database):
-    with database.transaction() as rows:
+    def work(rows):
         rows.execute("INSERT INTO uploads VALUES ('p', 's', 'u', 1)")
         raise Stop
+
+    database.write(work)
 
 
 def test_an_error_in_a_transaction_undoes_it_and_the_next_one_works(ledger):

@@ -6,9 +6,17 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from storychain.errors import CapReached, StorychainError
 from storychain.ledger import Admitted, Caps, Full, Ledger, Purchase
@@ -36,12 +44,14 @@ STEPS = {
 class Attempts(RuleBasedStateMachine):
     """Attempts as plain dicts; the ledger has to agree after every step."""
 
+    url = None
+
     @initialize()
     def open(self):
         self.folder = Path(tempfile.mkdtemp())
         self.at = datetime.datetime(2026, 2, 28, 12, tzinfo=datetime.UTC)
         self.attempts = {}
-        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.now)
+        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.now, self.url)
 
     def now(self):
         return self.at.timestamp()
@@ -58,7 +68,7 @@ class Attempts(RuleBasedStateMachine):
     @rule()
     def close_and_open(self):
         self.ledger.close()
-        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.now)
+        self.ledger = Ledger(self.folder / "ledger.sqlite3", self.now, self.url)
 
     def spent(self, *, story=None, run=None, since=None):
         return sum(
@@ -170,3 +180,14 @@ class Attempts(RuleBasedStateMachine):
 
 TestAttempts = Attempts.TestCase
 TestAttempts.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_attempts_in_postgres(cluster):
+    class InPostgres(Attempts):
+        def __init__(self):
+            super().__init__()
+            self.url = cluster.database()
+
+    run_state_machine_as_test(InPostgres, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))

@@ -236,6 +236,43 @@ def test_an_address_is_shown_without_its_secrets(url):
     assert without_query(url) == "https://x/v"
 
 
+SECRET = "a-secret-nobody-may-see"
+
+
+def test_the_ledgers_address_comes_from_the_environment_dotenv_or_toml_and_is_never_shown(tmp_path):
+    url = f"postgresql://mara:{SECRET}@db.example:5433/tales?sslmode=require"
+    assert read(tmp_path).url is None
+    for sources in (
+        {"toml": f'url = "{url}"'},
+        {"dotenv": f"STORYCHAIN_URL={url}"},
+        {"environ": {"STORYCHAIN_URL": url}},
+    ):
+        (tmp_path / "storychain.toml").unlink(missing_ok=True)
+        settings = read(tmp_path, **sources)
+        assert settings.url == url
+        assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://mara:{SECRET}@db/tales",
+        f"postgresql://mara:{SECRET}@db",
+        f"postgresql://mara:{SECRET}@db:port/tales",
+        f"postgresql://mara:{SECRET}@{SECRET}@db/tales",
+        f"postgresql://mara:1/{SECRET}@db/tales",
+        f"postgresql://mara:1?{SECRET}@db/tales",
+        f"postgresql://mara:{SECRET}#x@db/tales",
+        f"{SECRET}",
+    ],
+)
+def test_an_address_of_no_database_is_refused_without_repeating_it(tmp_path, url):
+    said = refused(tmp_path, None, {"STORYCHAIN_URL": url})
+    assert "STORYCHAIN_URL is not the address of a PostgreSQL database" in said
+    assert "%40" in said
+    assert SECRET not in said
+
+
 def test_who_is_told_of_unattended_runs(tmp_path):
     assert (read(tmp_path).notify, read(tmp_path).notify_on, read(tmp_path).ping_url) == ((), "failure", None)
     toml = 'log_file = "a.jsonl"\nnotify = ["json://a", "json://b  json://c"]\nnotify_on = "always"'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Downloading, Looked, Noticed, Stored
 from storychain.chain.lookout import Watched
 from storychain.chain.run import Run, off_loop
+from storychain.chain.sharing import share
 from storychain.errors import MediaError, OutOfTime, ProviderUnreachable, Unresolved
 from storychain.media.prepare import Prepared
 from storychain.provider import AddressGone, Job, RequestRefused
@@ -104,6 +105,7 @@ async def bring_home(run: Run, story: str, step: Step, record: Record, job: Job)
             continue
         await off_loop(settle, part, final)
         await off_loop(run.ledger.stored, record.attempt, sha256, size)
+        await share(run, story, step, sha256)
         _note_length(run, story, step, prepared)
         run.tell(Stored(story, step.scene.id, final, float(prepared.probe.seconds)))
         return prepared

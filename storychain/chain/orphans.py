@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain.chain.run import Run, off_loop
-from storychain.locks import Held, lock_now
+from storychain.locks import Held
 
 if TYPE_CHECKING:
     from storychain.records import Record
@@ -18,7 +18,7 @@ async def note_ended_orphans(run: Run) -> None:
     """
     for record in await off_loop(run.ledger.in_flight, run.provider.name):
         try:
-            with lock_now(run.workspace.key_lock(record.key)):
+            async with run.locks.now(run.workspace.key_lock(record.key)):
                 await _note(run, record)
         except Held:
             continue  # somebody is looking after it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,9 +17,8 @@ from storychain.chain.joblist import watermark
 from storychain.chain.orphans import note_ended_orphans
 from storychain.chain.reconcile import settle, settle_open_questions
 from storychain.chain.run import Run, off_loop
-from storychain.errors import AccountError, ProviderUnreachable, Unresolved
-from storychain.ledger import Admitted, Full, Purchase
-from storychain.locks import lock
+from storychain.errors import AccountError, ProviderUnreachable, StorychainError, Unresolved
+from storychain.ledger import Admitted, Full, Purchase, regardless
 from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[t
     wanted = intend(())
     sendings, why = 0, ""
     while sendings < MOST_SENDINGS:
-        async with lock(run.workspace.account_lock(run.provider.name)):
+        async with run.locks.wait(run.workspace.account_lock(run.provider.name)):
             outcome = await _try_once(run, caps, request, intend)
         match outcome:
             case Accepted():
@@ -79,12 +79,27 @@ async def _try_once(
     if (under_way := await off_loop(run.ledger.under_way, run.provider.name)) >= run.jobs:
         return Full(under_way)
     purchase = intend(await watermark(run.provider))
+    began = _moment(run)
     admission = await off_loop(run.ledger.admit, purchase, caps, run.jobs)
     if isinstance(admission, Full):
         return admission
+    if run.locks.shared and (late := _since(run, began)) > run.pace.send_within:
+        # We were stopped in between, for longer than others wait for it: they may have bought the segment themselves.
+        why = f"it was not sent: {late:.0f} s had gone by since it was admitted"
+        await off_loop(run.ledger.refused, admission.attempt, why)
+        return TurnedAway(why)
     # Ctrl-C does not cut the answer off: the request is on its way, so its outcome is awaited and recorded.
     outcome = await _to_the_end(_send(run, admission, purchase, request))
     return await _fate(run, purchase, outcome) if isinstance(outcome, AnswerLost) else outcome
+
+
+def _moment(run: Run) -> tuple[float, float]:
+    return time.monotonic(), run.now()
+
+
+def _since(run: Run, then: tuple[float, float]) -> float:
+    """Seconds gone by, by the clock that counts more: one stands still while the machine sleeps, one may be set."""
+    return max(now - before for now, before in zip(_moment(run), then, strict=True))
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -105,17 +120,29 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
         outcome = await run.provider.submit(request)
     except (RequestRefused, AccountError) as error:
         objected = isinstance(error, RequestRefused) and error.about_words
-        await off_loop(run.ledger.refused, admitted.attempt, error.what, objected)
+        with regardless():
+            await off_loop(run.ledger.refused, admitted.attempt, error.what, objected)
         if isinstance(error, AccountError):
             run.purse.closed = error
         raise
-    match outcome:
-        case Accepted(job_id):
-            await off_loop(run.ledger.submitted, admitted.attempt, job_id)
-            run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price))
-        case TurnedAway(reason):
-            await off_loop(run.ledger.refused, admitted.attempt, reason)
+    # Nobody else knows what was answered: it is recorded whoever holds the story by now.
+    with regardless():
+        match outcome:
+            case Accepted(job_id):
+                await _record_job(run, admitted, job_id)
+                run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price))
+            case TurnedAway(reason):
+                await off_loop(run.ledger.refused, admitted.attempt, reason)
     return outcome
+
+
+async def _record_job(run: Run, admitted: Admitted, job_id: str) -> None:
+    try:
+        await off_loop(run.ledger.submitted, admitted.attempt, job_id)
+    except StorychainError:
+        if not run.locks.shared:
+            raise
+        await off_loop(run.ledger.arrived_after_all, admitted.attempt, job_id)
 
 
 async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:

@@ -28,7 +28,16 @@ async def settle_open_questions(run: Run) -> None:
     Raises Unresolved if the ledger has forgotten attempts: their jobs would be taken for those in doubt.
     """
     await check_memory(run)
-    for record in await off_loop(run.ledger.open_questions, run.provider.name):
+    questions = await off_loop(run.ledger.open_questions, run.provider.name)
+    if questions and run.locks.shared:
+        # Whoever wrote them down may be stopped rather than dead, and sends nothing later than this. The time counts
+        # from here: clocks of two machines may tell different times.
+        record = questions[0]
+        why = "whoever was to send its request is gone; it may still be on its way"
+        run.tell(Postponed(record.story, record.scene, why, run.pace.send_within))
+        await asyncio.sleep(run.pace.send_within)
+        questions = await off_loop(run.ledger.open_questions, run.provider.name)
+    for record in questions:
         await settle(run, record)
 
 

@@ -21,10 +21,11 @@ from storychain.chain.link import Link, begin_from_parent, begin_from_start, beg
 from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.run import Run, off_loop
+from storychain.chain.sharing import had_from_store
 from storychain.chain.survey import with_presence
 from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Unresolved
 from storychain.ledger import Purchase
-from storychain.locks import Held, lock, lock_now
+from storychain.locks import Held
 from storychain.media.prepare import Prepared
 from storychain.plan import Action, decide, next_prompt, trouble
 from storychain.provider import Job, RequestRefused, SegmentRequest
@@ -150,18 +151,18 @@ class Rendering:
         """Hold the scene's key meanwhile, against other stories and other runs that share the segment."""
         path = self._run.workspace.key_lock(step.key)
         try:
-            with lock_now(path):
+            async with self._run.locks.now(path):
                 return await self._obtain(step, before)
         except Held:
             self._run.tell(SceneQueued(self._story.name, step.scene.id, "its segment is being made elsewhere"))
-        async with lock(path):
+        async with self._run.locks.wait(path):
             return await self._obtain(step, before)
 
     async def _obtain(self, step: Step, before: Link | None) -> Prepared:
         """Do what the record asks for, again and again, until the segment is here."""
         again = step.again
         while True:
-            record = await off_loop(self._record, step)
+            record = await self._looked(step)
             match record.state:
                 case "stored" if record.present:
                     if prepared := await self._reuse(step, record):
@@ -198,6 +199,14 @@ class Rendering:
 
     def _record(self, step: Step) -> Record:
         return with_presence(self._run.ledger.record(step.key), self._run.workspace)
+
+    async def _looked(self, step: Step) -> Record:
+        """What is on record; bytes that another machine stored are had from the shared place, if there is one."""
+        record = await off_loop(self._record, step)
+        if record.state != "stored" or record.present:
+            return record
+        had = await had_from_store(self._run, self._story.name, step, record)
+        return await off_loop(self._record, step) if had else record
 
     def _hand_on(self, step: Step, job: Job, *, fresh: bool) -> Link:
         """Give the segment's addresses to the scene after it; the first to do so has said it all."""
@@ -252,7 +261,7 @@ class Rendering:
         return step.scene.handover == "retake" and self._is_continued(step)
 
     async def _settle(self) -> None:
-        async with lock(self._run.workspace.account_lock(self._run.provider.name)):
+        async with self._run.locks.wait(self._run.workspace.account_lock(self._run.provider.name)):
             await settle_open_questions(self._run)
 
     async def _follow(self, step: Step, record: Record) -> None:

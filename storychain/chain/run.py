@@ -14,12 +14,14 @@ from storychain.chain.account import Purse
 from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.choice import Choice
 from storychain.chain.events import Event
+from storychain.chain.holding import FileLocks, Locks
 from storychain.chain.lookout import Lookout
 from storychain.chain.slots import Slots
 from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
+from storychain.store import Store
 from storychain.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,11 +33,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle."""
+    """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle.
+
+    `send_within` is how old an intention may be when its request leaves. Where the ledger is shared, others give an
+    intention of a worker that is gone that time as well before they look what became of it.
+    """
 
     poll: float = 10.0
     job_timeout: float = 3600.0
     settle: float = 30.0
+    send_within: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ class Run:
     pace: Pace = field(default_factory=Pace)
     jobs: int = 4
     purse: Purse = field(default_factory=Purse)
+    locks: Locks = field(default_factory=FileLocks)
+    store: Store | None = None
     lookout: Lookout = field(default_factory=Lookout)
     slots: Slots = field(default_factory=lambda: Slots(4))
     hooks: Hooks | None = None

@@ -28,7 +28,7 @@ from storychain.errors import (
     StorychainError,
     StoryHeld,
 )
-from storychain.locks import Held, lock, lock_now
+from storychain.locks import Held
 from storychain.plan import Action, Facts, Step, plan, quote
 from storychain.provider import RequestRefused
 
@@ -68,7 +68,9 @@ async def render_with(
     film: Path | None = None
     error: StorychainError | None = None
     try:
-        with lock_now(run.workspace.story_lock(story.path, story.name)):
+        async with run.locks.now(
+            run.workspace.story_lock(story.path, story.name), f"story-{run.provider.name}-{story.name}"
+        ):
             facts, steps = await _look_settled(run, story)
             planned = quote(steps).total
             if check is not None:
@@ -172,7 +174,7 @@ async def _look_settled(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]
     facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
     if not any(step.record.state == "intended" for step in steps):
         return facts, steps
-    async with lock(run.workspace.account_lock(run.provider.name)):
+    async with run.locks.wait(run.workspace.account_lock(run.provider.name)):
         await settle_open_questions(run)
     return await off_loop(_look, run, story, retry_failed=run.retry_failed)
 

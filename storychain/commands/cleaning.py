@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from storychain.commands.desk import PAID, Desk, desk
 from storychain.errors import AccountError, StoryHeld
-from storychain.locks import Held, lock_now
+from storychain.locks import Held
 from storychain.pictory import Pictory
 from storychain.workspace import sha256_of
 
@@ -57,7 +57,7 @@ async def _clean(at: Desk, ledger: Ledger, records: list[Record]) -> None:
         for record in records:
             try:
                 # Nobody may begin to extend this segment's address while it goes away.
-                with lock_now(at.workspace.key_lock(record.key)):
+                with at.key_held(ledger, record.key):
                     await provider.clean(record.job_id or "")
                     ledger.cleaned(record.attempt)
             except Held:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storychain.locks import Held, lock_now
 from storychain.settings import Settings, read_settings
 from storychain.workspace import Workspace
 
@@ -46,10 +47,10 @@ class Desk:
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
-        """The workspace's ledger, made if there is none."""
+        """The workspace's ledger, or the one several machines share; made if there is none."""
         from storychain.ledger import Ledger  # noqa: PLC0415 - not every command has one
 
-        ledger = Ledger(self.workspace.ledger)
+        ledger = Ledger(self.workspace.ledger, url=self.settings.url, lease=self.settings.lease)
         try:
             yield ledger
         finally:
@@ -58,11 +59,30 @@ class Desk:
     @contextmanager
     def ledger_if_any(self) -> Iterator[Ledger | None]:
         """The ledger for those who only look: looking makes no files."""
-        if not self.workspace.ledger.exists():
+        if self.settings.url is None and not self.workspace.ledger.exists():
             yield None
             return
         with self.ledger() as ledger:
             yield ledger
+
+    @contextmanager
+    def key_held(self, ledger: Ledger, key: str) -> Iterator[None]:
+        """Hold a segment against every run, or raise Held."""
+        from storychain.ledger import relying_on  # noqa: PLC0415
+
+        path = self.workspace.key_lock(key)
+        with lock_now(path):
+            if ledger.claims is None:
+                yield
+                return
+            claim = ledger.claims.take(path.name)
+            if claim is None:
+                raise Held
+            try:
+                with relying_on(claim):
+                    yield
+            finally:
+                ledger.claims.release(claim)
 
     def facts(self, story: Story, ledger: Ledger | None, *, free: bool, retry_failed: bool = False) -> Facts:
         """All the plan may know about a story."""
@@ -99,4 +119,7 @@ def desk(arguments: argparse.Namespace) -> Desk:
     """Read the settings a command line asks for."""
     flags = {name: getattr(arguments, name, None) for name in _FLAGS}
     settings = read_settings(flags, os.environ, Path.cwd())
+    if getattr(arguments, "local", False):
+        # A preview's studio lives on this machine alone, and so does what it made.
+        settings = replace(settings, url=None, store=None)
     return Desk(settings, Workspace(settings.workspace))

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain import __version__
-from storychain.commands.desk import PAID, desk
+from storychain.commands.desk import PAID, Desk, desk
 from storychain.commands.watching import told_line
 from storychain.errors import AccountError, StorychainError, UsageError
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
+from storychain.printable import without_query
 
 if TYPE_CHECKING:
     from storychain.settings import Settings
@@ -35,6 +36,12 @@ def doctor(arguments: argparse.Namespace) -> int:
         print(f"ffmpeg      {error}")
         code = error.exit_code
     print(f"workspace   {at.workspace.root.resolve()}, {_room(at.workspace.root)}")
+    if at.settings.url is not None:
+        line, trouble = _shared_ledger(at)
+        print(f"ledger      {line}")
+        code = code or trouble
+    if at.settings.store is not None:
+        print(f"store       {without_query(at.settings.store)}")
     print(f"films       {at.settings.out.resolve()}")
     try:
         print(f"told        {told_line(at.settings)}")
@@ -45,6 +52,14 @@ def doctor(arguments: argparse.Namespace) -> int:
     line, account = _account(at.settings)
     print(f"key         {line}")
     return code or account
+
+
+def _shared_ledger(at: Desk) -> tuple[str, int]:
+    try:
+        with at.ledger() as ledger:
+            return ledger.about(), 0
+    except StorychainError as error:
+        return str(error), error.exit_code
 
 
 def _room(folder: Path) -> str:

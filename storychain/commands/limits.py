@@ -70,7 +70,9 @@ def _agree(
     payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
     if arguments.resume_only:
         payable = []
-    keyless = not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
+    # Workers have keys of their own.
+    elsewhere = at.settings.url is not None and not arguments.here
+    keyless = not elsewhere and not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
     cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
     if keyless:
         raise AccountError(

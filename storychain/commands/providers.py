@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _LOCAL_POLL = 0.1
 _LOCAL_SETTLE = 1.0
+_SENDS_A_LEASE = 3
+"""What was admitted is sent long before anybody could think that its worker is gone."""
+
 _LOCAL_KEY = "pictai_local_studio"
 
 
@@ -75,4 +78,9 @@ def pace(at: Desk, arguments: argparse.Namespace) -> Pace:
     if arguments.local:
         poll = _LOCAL_POLL if arguments.poll is None else settings.poll
         return Pace(poll=poll, job_timeout=settings.job_timeout, settle=_LOCAL_SETTLE)
-    return Pace(poll=settings.poll, job_timeout=settings.job_timeout, settle=settings.settle)
+    return Pace(
+        poll=settings.poll,
+        job_timeout=settings.job_timeout,
+        settle=settings.settle,
+        send_within=settings.lease / _SENDS_A_LEASE,
+    )

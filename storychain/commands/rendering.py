@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
 from storychain.chain.batch import render_all
+from storychain.chain.holding import locks_of
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
@@ -30,6 +31,7 @@ from storychain.media.tool import find_ffmpeg
 from storychain.report import documents
 from storychain.report.lines import Lines
 from storychain.report.text import summary_text
+from storychain.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -46,12 +48,19 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Render stories. Prints each film's path, or one JSON document."""
     at = desk(arguments)
-    os.environ.pop("PICTORY_API_KEY", None)  # read by now; the programs we start have no business with it
+    keep_to_ourselves()
     with watched(at, arguments) as watch:
         return _run(at, arguments, watch)
 
 
+def keep_to_ourselves() -> None:
+    """Take secrets out of the environment: they are read, and the programs we start have no business with them."""
+    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL"):
+        os.environ.pop(secret, None)
+
+
 def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
+    elsewhere = at.settings.url is not None and not arguments.here
     found = at.find(arguments.stories, arguments.matrix)
     if not found.stories:
         found.all()
@@ -59,16 +68,42 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
         print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
         stories, limits = limits_of(at, ledger, found.stories, arguments)
-        outcomes, interrupted = asyncio.run(_render(at, ledger, stories, arguments, limits, watch))
+        render = _by_workers if elsewhere else _render
+        outcomes, interrupted = asyncio.run(render(at, ledger, stories, arguments, limits, watch))
     code = Interrupted.exit_code if interrupted else exit_code(outcomes, found.unreadable.values())
     watch.ended(outcomes, code, found.unreadable)
-    _print(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
+    print_outcomes(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
     if len(outcomes) + len(found.unreadable) > 1 and arguments.verbose >= arguments.quiet:
         print(f"\n{summary_text(outcomes, found.unreadable)}", file=sys.stderr)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
+        if elsewhere:
+            advice = "The workers go on with it; the same command follows them again."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
     return code
+
+
+async def _by_workers(
+    at: Desk,
+    ledger: Ledger,
+    stories: tuple[Story, ...],
+    arguments: argparse.Namespace,
+    limits: Limits,
+    watch: Watch,
+) -> tuple[tuple[Outcome, ...], bool]:
+    """Let workers render, and say whether somebody interrupted following them."""
+    from storychain.commands.ordering import order  # noqa: PLC0415 - only where there are workers
+
+    with listener(arguments) as tell:
+        offline = cast("Provider", Offline(PAID, free=False))
+        run = replace(
+            a_run(at, ledger, offline, find_ffmpeg(os.environ), watch.listening(tell)),
+            id=watch.run_id,
+            retry_failed=arguments.retry_failed,
+            choice=limits.choice,
+            deadline=limits.deadline,
+        )
+        return await _until_interrupted(run, stories, order(at, run, stories, arguments, limits.cap))
 
 
 async def _render(
@@ -83,7 +118,7 @@ async def _render(
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
     caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
     async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
-        with _listener(arguments) as tell:
+        with listener(arguments) as tell:
             plain = a_run(at, ledger, opened, ffmpeg, watch.listening(tell))
             run = replace(
                 plain,
@@ -111,6 +146,8 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         tell=tell,
         catalogue=settings.catalogue,
         jobs=settings.jobs,
+        locks=locks_of(ledger),
+        store=None if settings.store is None else Store(settings.store),
         slots=Slots(settings.jobs),
         paint=painter(ffmpeg.path),
         certificate=_certificate(settings),
@@ -132,7 +169,7 @@ def assemble(arguments: argparse.Namespace) -> int:
     stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger() as ledger:
         outcomes, interrupted = asyncio.run(_assemble(at, ledger, stories, arguments))
-    _print(outcomes, at, as_json=arguments.json)
+    print_outcomes(outcomes, at, as_json=arguments.json)
     if interrupted:
         raise Interrupted("Interrupted", next_step="Nothing is half done: the same command begins again.")
     return exit_code(outcomes)
@@ -143,7 +180,7 @@ async def _assemble(
 ) -> tuple[tuple[Outcome, ...], bool]:
     ffmpeg = find_ffmpeg(os.environ)
     offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
-    with _listener(arguments) as tell:
+    with listener(arguments) as tell:
         run = a_run(at, ledger, offline, ffmpeg, tell)
         return await _until_interrupted(run, stories, assemble_all(run, stories))
 
@@ -161,7 +198,7 @@ async def _until_interrupted(
 
 
 @contextmanager
-def _listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
+def listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
     """A live view on a terminal, plain lines elsewhere."""
     level = arguments.verbose - arguments.quiet
     if level == 0 and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
@@ -174,9 +211,10 @@ def _listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]
         yield lines
 
 
-def _print(
+def print_outcomes(
     outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, InvalidStory] | None = None
 ) -> None:
+    """Results on stdout: each film's path a line, or one JSON document."""
     if as_json:
         print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable)))
         return

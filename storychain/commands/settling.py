@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from storychain.commands.desk import FREE, PAID, desk
 from storychain.errors import AccountError, StoryHeld, UsageError
 from storychain.ledger import Purchase
-from storychain.locks import Held, lock_now
+from storychain.locks import Held
 from storychain.pictory import Pictory
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
     with at.ledger() as ledger:
         step = _step(at.plan(story, ledger, free=arguments.local), story, arguments.scene)
         try:
-            with lock_now(at.workspace.key_lock(step.key)):
+            with at.key_held(ledger, step.key):
                 print(settle(ledger, story, step, ledger.record(step.key)), file=sys.stderr)
         except Held:
             advice = "Wait for it to end, then try again."

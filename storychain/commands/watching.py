@@ -33,6 +33,7 @@ def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
     key = settings.api_key or ""
     shy = [
         *([settings.ping_url] if settings.ping_url else []),
+        *([settings.url] if settings.url else []),
         *settings.notify,
         *([key] * (len(key) >= _LEAST_SECRET)),
     ]

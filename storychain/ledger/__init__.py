@@ -1,10 +1,34 @@
-"""The ledger, the one door to SQL: `database` (file and schema), `caps` (admission), `mark` (how far it had
-come), `books` (what was spent), `ledger` (what is recorded).
+"""The ledger, the one door to SQL: `database` and `postgres` (the tables), `caps` (admission), `mark` (how far it
+had come), `claims` (who may write), `books` (what was spent), `ledger` (what is recorded).
 """
 
 from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
+from storychain.ledger.claims import LEASE, Claim, Claims, regardless, relying_on
+from storychain.ledger.connecting import queue_connection
 from storychain.ledger.ledger import Ledger
+from storychain.ledger.orders import MOST_BEGUN, Order, Orders, OrderState
 from storychain.ledger.words import FINDER, Admitted, FilmRecord, Full, Purchase, SeamRecord
 
-__all__ = ["FINDER", "Admitted", "By", "Caps", "Entry", "FilmRecord", "Full", "Ledger", "Purchase", "SeamRecord"]
+__all__ = [
+    "FINDER",
+    "LEASE",
+    "MOST_BEGUN",
+    "Admitted",
+    "By",
+    "Caps",
+    "Claim",
+    "Claims",
+    "Entry",
+    "FilmRecord",
+    "Full",
+    "Ledger",
+    "Order",
+    "OrderState",
+    "Orders",
+    "Purchase",
+    "SeamRecord",
+    "queue_connection",
+    "regardless",
+    "relying_on",
+]

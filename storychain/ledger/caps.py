@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 from storychain.errors import CapReached
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
+    from storychain.ledger.backend import Rows
+
 _COUNTED = "state != 'refused'"
-_SUM = f"SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts WHERE provider = :provider AND {_COUNTED}"  # noqa: S608 - constants
+_SUM = (
+    "SELECT CAST(COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) AS BIGINT) FROM attempts "  # noqa: S608 - constants
+    f"WHERE provider = :provider AND {_COUNTED}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,21 @@ def credits_of(amount: int | None) -> Decimal | None:
 
 
 def check_caps(
-    rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, price: Decimal | None, now: float
+    rows: Rows, caps: Caps, *, provider: str, story: str, run: str, price: Decimal | None, now: float
 ) -> None:
     """Raise CapReached if `price` more credits would pass any cap."""
     for name, cap, spent in _standing(rows, caps, provider=provider, story=story, run=run, now=now):
         _check(name, cap, spent, price, story)
 
 
-def left_under(
-    rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, now: float
-) -> Decimal | None:
+def left_under(rows: Rows, caps: Caps, *, provider: str, story: str, run: str, now: float) -> Decimal | None:
     """Credits that may still be spent under all caps; None where there is none."""
     standing = _standing(rows, caps, provider=provider, story=story, run=run, now=now)
     return min((cap - Decimal(spent) / 1000 for _, cap, spent in standing), default=None)
 
 
 def _standing(
-    rows: sqlite3.Connection, caps: Caps, *, provider: str, story: str, run: str, now: float
+    rows: Rows, caps: Caps, *, provider: str, story: str, run: str, now: float
 ) -> Iterator[tuple[str, Decimal, int]]:
     """Each cap there is: its name, its credits, and the thousandths that are spent of it."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)

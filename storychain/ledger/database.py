@@ -1,22 +1,29 @@
-"""The SQLite file under the ledger: opening it durably, its schema and the migrations between schema versions.
+"""The SQLite file under the ledger: opened durably, its tables brought up to date, one writer at a time.
 
-What the rows mean is `ledger.ledger`'s business. Credits are whole thousandths here, so that sums are exact.
+What the rows mean is `ledger.ledger`'s business.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from storychain.errors import StorychainError
+from storychain.ledger.backend import PromiseBroken
+from storychain.ledger.folder import make_folder
+from storychain.ledger.mark import Mark
+from storychain.ledger.schema import MIGRATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from storychain.ledger.backend import Rows
+
+T = TypeVar("T")
 
 _BUSY_SECONDS = 30
 """How long a writer waits for another process's transaction; ours take milliseconds."""
@@ -26,98 +33,17 @@ _KEEP_IT = (
     "so restore it from a copy rather than delete it."
 )
 
-MIGRATIONS = (
-    """
-    CREATE TABLE attempts (
-        id             INTEGER PRIMARY KEY,
-        key            TEXT NOT NULL,
-        provider       TEXT NOT NULL,
-        story          TEXT NOT NULL,
-        scene          TEXT NOT NULL,
-        run            TEXT NOT NULL,
-        model          TEXT NOT NULL,
-        seconds        INTEGER NOT NULL,
-        request        TEXT NOT NULL,
-        state          TEXT NOT NULL CHECK (state IN ('intended', 'submitted', 'completed', 'stored',
-                                                      'failed', 'refused', 'unresolved', 'abandoned')),
-        quoted         INTEGER,
-        charged        INTEGER,
-        watermark      TEXT NOT NULL,
-        job_id         TEXT,
-        url            TEXT,
-        last_frame_url TEXT,
-        code           TEXT,
-        message        TEXT,
-        sha256         TEXT,
-        size           INTEGER,
-        intended_at    REAL NOT NULL,
-        submitted_at   REAL,
-        completed_at   REAL,
-        stored_at      REAL,
-        ended_at       REAL,
-        seen_at        REAL NOT NULL
-    );
-    -- The two promises the database itself keeps: one live attempt a key, one attempt a job.
-    CREATE UNIQUE INDEX one_live_attempt_a_key ON attempts (key)
-        WHERE state IN ('intended', 'submitted', 'completed', 'stored', 'unresolved');
-    CREATE UNIQUE INDEX one_attempt_a_job ON attempts (provider, job_id) WHERE job_id IS NOT NULL;
-    CREATE INDEX attempts_of_a_key ON attempts (key, id);
-    CREATE INDEX attempts_of_a_story ON attempts (provider, story);
-    CREATE INDEX attempts_of_a_run ON attempts (run);
-    CREATE INDEX attempts_by_time ON attempts (provider, intended_at);
-
-    CREATE TABLE uploads (
-        provider    TEXT NOT NULL,
-        sha256      TEXT NOT NULL,
-        url         TEXT NOT NULL,
-        uploaded_at REAL NOT NULL,
-        PRIMARY KEY (provider, sha256)
-    );
-
-    CREATE TABLE films (
-        path    TEXT PRIMARY KEY,
-        story   TEXT NOT NULL,
-        recipe  TEXT NOT NULL,
-        free    INTEGER NOT NULL,
-        sha256  TEXT NOT NULL,
-        size    INTEGER NOT NULL,
-        seconds REAL NOT NULL,
-        made_at REAL NOT NULL
-    );
-    """,
-    """
-    ALTER TABLE attempts ADD COLUMN cleaned_at REAL;
-    """,
-    """
-    -- 1 where the provider refused the prompt's words: `request` then has them.
-    ALTER TABLE attempts ADD COLUMN objected INTEGER NOT NULL DEFAULT 0;
-    """,
-    """
-    -- How a segment begins against the one before it, as its pictures showed; both by the hash of their files.
-    CREATE TABLE seams (
-        before     TEXT NOT NULL,
-        after      TEXT NOT NULL,
-        finder     INTEGER NOT NULL,
-        kind       TEXT NOT NULL,
-        frames     INTEGER NOT NULL,
-        seconds    TEXT NOT NULL,
-        confidence REAL NOT NULL,
-        found_at   REAL NOT NULL,
-        PRIMARY KEY (before, after)
-    );
-    """,
-)
-"""Each entry takes the schema one version up; entries are only ever added."""
-
 
 class Database:
     """One connection, used by one thread at a time."""
+
+    day = "date(intended_at, 'unixepoch')"
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
         try:
-            _make_folder(path.parent)
+            make_folder(path.parent)
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -173,14 +99,27 @@ class Database:
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
+    def mark(self, path: Path) -> Mark:
+        """The mark is called like the file it stands beside."""
+        return Mark(path.with_name(f"{self.path.stem}.mark"))
+
+    def about(self) -> str:
+        """Where it is."""
+        return str(self.path)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the only write lock from its first statement; rolled back on any error.
 
-        Raises IntegrityError where a promise of the schema is broken, StorychainError where the file lets us down.
+        Raises PromiseBroken where the schema forbids it, StorychainError where the file lets us down.
         """
         with self._lock, self._plainly("written"), self._writing() as rows:
             yield rows
+
+    def write(self, work: Callable[[Rows], T]) -> T:
+        """Do `work` in one transaction."""
+        with self.transaction() as rows:
+            return work(rows)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -202,11 +141,13 @@ class Database:
 
     @contextmanager
     def _plainly(self, done: str) -> Iterator[None]:
-        """Say in words what SQLite could not do. Broken promises and mistakes of ours stay what they are."""
+        """Say in words what SQLite could not do. Mistakes of ours stay what they are."""
         try:
             yield
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        except sqlite3.ProgrammingError:
             raise
+        except sqlite3.IntegrityError as error:
+            raise PromiseBroken(str(error)) from error
         except sqlite3.Error as error:
             raise self._unusable(done, error) from error
 
@@ -221,19 +162,6 @@ class Database:
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder that is still there after a power cut: a synced file in a forgotten folder is forgotten too."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    above = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(above)
-    finally:
-        os.close(above)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -7,15 +7,18 @@ calls them off its loop.
 from __future__ import annotations
 
 import time
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from storychain.errors import Unresolved
+from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.books import By, Entry, entries
 from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, thousandths
+from storychain.ledger.claims import LEASE, Claims
 from storychain.ledger.database import Database
-from storychain.ledger.mark import Mark
+from storychain.ledger.made import Made
+from storychain.ledger.orders import Orders
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
-from storychain.ledger.words import Admitted, FilmRecord, Full, Purchase, SeamRecord
+from storychain.ledger.words import Admitted, Full, Purchase
 from storychain.provider import about_words
 from storychain.records import NOTHING, Record, State
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
+    from storychain.ledger.backend import Backend, Rows
     from storychain.provider import Job
 
 
@@ -31,16 +35,41 @@ _WAITS = 40
 """Jobs by which it is told how long their like takes: the last ones, since providers change."""
 
 
-class Ledger:
+class Ledger(Made):
     """Every attempt ever made in a workspace."""
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self._database = Database(path)
-        self._mark = Mark(path.with_suffix(".mark"))
-        self._now = now
+    def __init__(
+        self, path: Path, now: Callable[[], float] = time.time, url: str | None = None, lease: float = LEASE
+    ) -> None:
+        """Open the SQLite file at `path`, or the PostgreSQL database at `url`; the mark lies where `path` is.
+
+        `lease` is how many seconds a process that shares the ledger keeps its claims without a sign of life.
+        """
+        super().__init__(Database(path) if url is None else _cluster(url), now)
+        self._mark = self._database.mark(path)
+        self._claiming: Callable[[], Claims] | None = None if url is None else lambda: Claims(url, lease)
+        self._claims: Claims | None = None
+
+    def about(self) -> str:
+        """Where it is, for a person."""
+        return self._database.about()
+
+    @property
+    def claims(self) -> Claims | None:
+        """What this process holds against other machines; None where there are none to hold it against."""
+        if self._claims is None and self._claiming is not None:
+            self._claims = self._claiming()
+        return self._claims
+
+    @property
+    def orders(self) -> Orders:
+        """Stories that workers are to render; of a shared ledger only."""
+        return Orders(self._database)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and let go of what is claimed."""
+        if self._claims is not None:
+            self._claims.close()
         self._database.close()
 
     # Reading
@@ -140,7 +169,7 @@ class Ledger:
     def spent(self, provider: str, *, story: str | None = None, run: str | None = None) -> Decimal:
         """Credits committed, by a story or all, ever or in one run: what the provider took, else what was quoted."""
         query = (
-            "SELECT COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) FROM attempts "
+            "SELECT CAST(COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) AS BIGINT) FROM attempts "
             "WHERE provider = ? AND state != 'refused' AND story = COALESCE(?, story) AND run = COALESCE(?, run)"
         )
         with self._database.reading() as rows:
@@ -181,23 +210,19 @@ class Ledger:
     def admit(self, purchase: Purchase, caps: Caps, jobs_at_once: int) -> Admitted | Full:
         """Record the intention to buy, if caps and the number of jobs at once allow it. Raises CapReached."""
         now = self._now()
-        with self._database.transaction() as rows:
+        about = {"provider": purchase.provider, "story": purchase.story, "run": purchase.run}
+
+        def admit(rows: Rows) -> Admitted | Full:
             check_free(rows, purchase)
             if (others := under_way(rows, purchase.provider, now)) >= jobs_at_once:
                 return Full(others)
-            check_caps(
-                rows,
-                caps,
-                provider=purchase.provider,
-                story=purchase.story,
-                run=purchase.run,
-                price=purchase.price,
-                now=now,
-            )
-            attempt = insert(rows, purchase, now)
-        if purchase.price != 0:
-            self._mark.rise(attempt)
-        return Admitted(attempt)
+            check_caps(rows, caps, **about, price=purchase.price, now=now)
+            return Admitted(insert(rows, purchase, now))
+
+        admission = self._database.write(admit)
+        if isinstance(admission, Admitted) and purchase.price != 0:
+            self._mark.rise(admission.attempt)
+        return admission
 
     def submitted(self, attempt: int, job_id: str) -> None:
         """The provider took the request under this job id."""
@@ -205,14 +230,37 @@ class Ledger:
         values = {"job_id": job_id, "submitted_at": now, "seen_at": now, "message": None}
         self._move(attempt, ("intended", "unresolved"), "submitted", **values)
 
+    def arrived_after_all(self, attempt: int, job_id: str) -> None:
+        """A request that others took for lost was taken on late: its attempt is good again.
+
+        Raises Unresolved where the segment has been bought again meanwhile: the job is then paid for nothing.
+        """
+        now = self._now()
+
+        def record(rows: Rows) -> bool:
+            if rows.execute("SELECT 1 FROM attempts WHERE job_id = ?", [job_id]).fetchone():
+                return True  # whoever looked for it has found it
+            changes = "state = 'submitted', job_id = ?, submitted_at = ?, seen_at = ?, ended_at = NULL, message = NULL"
+            query = f"UPDATE attempts SET {changes} WHERE id = ? AND state = 'refused'"  # noqa: S608 - from above
+            return rows.execute(query, [job_id, now, now, attempt]).rowcount > 0
+
+        try:
+            known = self._database.write(record)
+        except PromiseBroken:
+            known = False
+        if not known:
+            raise Unresolved(
+                f"job {job_id} belongs to no scene: its request arrived so late that the segment was bought again",
+                next_step="It may have been paid in vain; ask for its credits back, or remove it at the provider.",
+            )
+
     def refused(self, attempt: int, message: str, objected: bool = False) -> None:
         """The provider never took the request: nothing was bought. `objected` says that it was for its words."""
         self._move(attempt, ("intended",), "refused", message=message, objected=int(objected), ended_at=self._now())
 
     def seen(self, attempt: int) -> None:
         """Somebody is still looking at this attempt."""
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE attempts SET seen_at = ? WHERE id = ?", [self._now(), attempt])
+        self._put("UPDATE attempts SET seen_at = ? WHERE id = ?", [self._now(), attempt])
 
     def completed(self, attempt: int, job: Job, under_way_at: float | None = None) -> None:
         """The job has ended well; its address is good for a while. Also records a fresh address for a later look.
@@ -220,22 +268,21 @@ class Ledger:
         `under_way_at` is when it was last seen under way, in seconds of the epoch.
         """
         now = self._now()
-        with self._database.transaction() as rows:
-            moved = rows.execute(
-                "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
-                "completed_at = COALESCE(completed_at, ?), seen_at = COALESCE(?, submitted_at, seen_at), "
-                "message = NULL, "
-                "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
-                "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
-                [
-                    job.url,
-                    job.last_frame_url,
-                    None if job.credits is None else thousandths(job.credits),
-                    now,
-                    under_way_at,
-                    attempt,
-                ],
-            ).rowcount
+        moved = self._put(
+            "UPDATE attempts SET url = ?, last_frame_url = ?, charged = COALESCE(?, charged), "
+            "completed_at = COALESCE(completed_at, ?), seen_at = COALESCE(?, submitted_at, seen_at), "
+            "message = NULL, "
+            "state = CASE state WHEN 'stored' THEN 'stored' ELSE 'completed' END "
+            "WHERE id = ? AND job_id IS NOT NULL AND state IN ('submitted', 'unresolved', 'completed', 'stored')",
+            [
+                job.url,
+                job.last_frame_url,
+                None if job.credits is None else thousandths(job.credits),
+                now,
+                under_way_at,
+                attempt,
+            ],
+        )
         if not moved:
             raise moved_on(attempt, "completed")
 
@@ -272,15 +319,18 @@ class Ledger:
     def take_over(self, purchase: Purchase, job_id: str) -> None:
         """A person says which job made a scene that this ledger knows no attempt of."""
         now = self._now()
-        with one_owner(job_id), self._database.transaction() as rows:
+
+        def take(rows: Rows) -> None:
             check_free(rows, purchase)
             values = [job_id, now, insert(rows, purchase, now)]
             rows.execute("UPDATE attempts SET state = 'submitted', job_id = ?, submitted_at = ? WHERE id = ?", values)
 
+        with one_owner(job_id):
+            self._database.write(take)
+
     def cleaned(self, attempt: int) -> None:
         """The job's files are removed at the provider; our copy is the only one."""
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE attempts SET cleaned_at = ? WHERE id = ?", [self._now(), attempt])
+        self._put("UPDATE attempts SET cleaned_at = ? WHERE id = ?", [self._now(), attempt])
 
     def abandon(self, attempt: int) -> None:
         """A person says to buy this attempt's segment again, knowing that it may cost twice."""
@@ -291,59 +341,16 @@ class Ledger:
         columns = {"state": state, **values}
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         allowed = ", ".join(f"'{name}'" for name in from_states)
-        with one_owner(values.get("job_id")), self._database.transaction() as rows:
-            moved = rows.execute(
+        with one_owner(values.get("job_id")):
+            moved = self._put(
                 f"UPDATE attempts SET {assignments} WHERE id = :id AND state IN ({allowed})",  # noqa: S608
                 {**columns, "id": attempt},
-            ).rowcount
+            )
         if not moved:
             raise moved_on(attempt, state)
 
-    # Uploads and films
 
-    def uploaded(self, provider: str, sha256: str) -> str | None:
-        """The public address of bytes that were uploaded before, if they were."""
-        with self._database.reading() as rows:
-            query = "SELECT url FROM uploads WHERE provider = ? AND sha256 = ?"
-            row = rows.execute(query, [provider, sha256]).fetchone()
-        return None if row is None else str(row["url"])
+def _cluster(url: str) -> Backend:
+    from storychain.ledger.postgres import PostgresDatabase  # noqa: PLC0415 - only where it is installed
 
-    def remember_upload(self, provider: str, sha256: str, url: str) -> None:
-        """Keep the public address of uploaded bytes."""
-        with self._database.transaction() as rows:
-            rows.execute(
-                "INSERT INTO uploads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET url = excluded.url",
-                [provider, sha256, url, self._now()],
-            )
-
-    def seam(self, before: str, after: str) -> SeamRecord | None:
-        """What was found of the seam between two segments."""
-        with self._database.reading() as rows:
-            query = "SELECT * FROM seams WHERE before = ? AND after = ?"
-            row = rows.execute(query, [before, after]).fetchone()
-        if row is None:
-            return None
-        told = row["kind"], row["frames"], Fraction(row["seconds"]), row["confidence"]
-        return SeamRecord(before, after, row["finder"], *told)
-
-    def remember_seam(self, seam: SeamRecord) -> None:
-        """Keep what was found of a seam."""
-        values = [seam.before, seam.after, seam.finder, seam.kind, seam.frames, str(seam.seconds), seam.confidence]
-        with self._database.transaction() as rows:
-            rows.execute("INSERT OR REPLACE INTO seams VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [*values, self._now()])
-
-    def film(self, path: Path) -> FilmRecord | None:
-        """The record of the film at `path`."""
-        with self._database.reading() as rows:
-            row = rows.execute("SELECT * FROM films WHERE path = ?", [str(path)]).fetchone()
-        if row is None:
-            return None
-        return FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"])
-
-    def remember_film(self, film: FilmRecord, story: str, sha256: str) -> None:
-        """Keep what a film was made of."""
-        with self._database.transaction() as rows:
-            rows.execute(
-                "INSERT OR REPLACE INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [film.path, story, film.recipe, film.free, sha256, film.size, film.seconds, self._now()],
-            )
+    return PostgresDatabase(url)

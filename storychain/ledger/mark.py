@@ -1,7 +1,8 @@
 """The high-water mark: a file beside the ledger that remembers how far it had come.
 
 A ledger put back from yesterday's copy does not know what was paid since. The mark does: it is written after each
-intention and before its request leaves, and is not part of the database.
+intention and before its request leaves, and is not part of the database. Where several machines share a ledger each
+has a mark of what it bought itself; what one of them notices it tells the others through the ledger.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
+from storychain.ledger.folder import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from storychain.ledger.backend import Backend
 
 
 class Mark:
@@ -39,6 +43,7 @@ class Mark:
         """Set the mark, whole and synced."""
         aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
         try:
+            make_folder(self._path.parent)
             with aside.open("w", encoding="ascii") as file:
                 file.write(f"{attempt}\n")
                 file.flush()
@@ -51,3 +56,34 @@ class Mark:
             raise StorychainError(
                 f"cannot be written: {error.strerror}", where=str(self._path), next_step=advice
             ) from error
+
+
+class SharedMark(Mark):
+    """A mark beside a ledger that other machines have too: once one of them misses something, all know."""
+
+    def __init__(self, path: Path, database: Backend) -> None:
+        super().__init__(path)
+        self._database = database
+
+    def read(self) -> int:
+        """The highest mark of this machine and of any that has missed attempts."""
+        own = super().read()
+        query = (
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM attempts) AS last, "
+            "(SELECT COALESCE(MAX(mark), 0) FROM missed) AS missed"
+        )
+        with self._database.reading() as rows:
+            row = rows.execute(query).fetchone()
+        if own > max(row["last"], row["missed"]):
+            self._database.write(lambda rows: rows.execute("INSERT INTO missed VALUES (?)", [own]))
+        return max(own, int(row["missed"]))
+
+    def rise(self, attempt: int) -> None:
+        """Raise this machine's mark to `attempt`, which is on record: nobody else's is asked for that."""
+        if attempt > super().read():
+            super().put(attempt)
+
+    def put(self, attempt: int) -> None:
+        """Set the mark; what other machines miss they say again."""
+        super().put(attempt)
+        self._database.write(lambda rows: rows.execute("DELETE FROM missed"))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError, StoryHeld, UsageError
+from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.caps import credits_of, thousandths
 from storychain.records import Record, State
 
 if TYPE_CHECKING:
+    from storychain.ledger.backend import Row, Rows
     from storychain.ledger.words import Purchase
     from storychain.provider import Job
 
@@ -32,7 +33,7 @@ def moved_on(attempt: int, state: str) -> StorychainError:
     )
 
 
-def check_free(rows: sqlite3.Connection, purchase: Purchase) -> None:
+def check_free(rows: Rows, purchase: Purchase) -> None:
     """Raise StoryHeld if an attempt stands for the key already."""
     if rows.execute(f"SELECT 1 FROM attempts WHERE key = ? AND state IN {LIVE}", [purchase.key]).fetchone():  # noqa: S608
         raise StoryHeld(
@@ -47,24 +48,26 @@ def one_owner(job_id: object) -> Iterator[None]:
     """Turn the database's refusal of a second owner of a job into words."""
     try:
         yield
-    except sqlite3.IntegrityError as error:
+    except PromiseBroken as error:
         raise UsageError(
             f"job {job_id} already belongs to another scene", next_step="`storychain status` shows which job is whose."
         ) from error
 
 
-def under_way(rows: sqlite3.Connection, provider: str, now: float) -> int:
+def under_way(rows: Rows, provider: str, now: float) -> int:
     """Jobs that some living run waits for, or is about to start."""
     query = "SELECT COUNT(*) FROM attempts WHERE provider = ? AND state IN ('intended', 'submitted') AND seen_at > ?"
     return int(rows.execute(query, [provider, now - STILL_SEEN]).fetchone()[0])
 
 
-def insert(rows: sqlite3.Connection, purchase: Purchase, now: float) -> int:
-    """Write an intended attempt; its id."""
-    cursor = rows.execute(
-        "INSERT INTO attempts (key, provider, story, scene, run, model, seconds, request, state, quoted, watermark, "
-        "intended_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?)",
+def insert(rows: Rows, purchase: Purchase, now: float) -> int:
+    """Write an intended attempt; its id, one more than the highest: nobody else writes meanwhile."""
+    number = int(rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM attempts").fetchone()[0])
+    rows.execute(
+        "INSERT INTO attempts (id, key, provider, story, scene, run, model, seconds, request, state, quoted, "
+        "watermark, intended_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?)",
         [
+            number,
             purchase.key,
             purchase.provider,
             purchase.story,
@@ -79,8 +82,7 @@ def insert(rows: sqlite3.Connection, purchase: Purchase, now: float) -> int:
             now,
         ],
     )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    return number
 
 
 def told(job: Job) -> str:
@@ -89,7 +91,7 @@ def told(job: Job) -> str:
     return said or "the provider gave no reason"
 
 
-def folded(tries: Sequence[sqlite3.Row]) -> Record:
+def folded(tries: Sequence[Row]) -> Record:
     """Fold the attempts of one key, oldest first, into what is known of it."""
     latest = tries[-1]
     charged = latest["charged"]

@@ -1,0 +1,202 @@
+"""`run` where workers share a ledger: stories are ordered with the consent to spend, and followed to their end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from storychain import errors
+from storychain.chain.choice import LeftUnbought
+from storychain.chain.events import Noticed, StoryLeft, StoryStopped
+from storychain.chain.run import Run, off_loop
+from storychain.chain.story import Outcome, outcome_of
+from storychain.commands.desk import PAID, Desk
+from storychain.errors import LedgerUnreachable, OutOfTime, StorychainError, UsageError
+from storychain.ledger import Order
+from storychain.store import Store
+from storychain.workers import offer
+from storychain.workspace import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storychain.story.model import Story
+
+_LOOK_EVERY = 0.5
+_NOBODY = 30.0
+"""Seconds after which it is said that no worker has taken a story."""
+
+
+async def order(
+    at: Desk, run: Run, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
+) -> tuple[Outcome, ...]:
+    """Order stories under what was agreed to, and follow them to their end; what came of each.
+
+    They count as one run, so that one cap holds over all of them.
+    """
+    if arguments.matrix is not None:
+        raise UsageError("films of a table are not ordered from workers", next_step="Render them here: add --here.")
+    store = None if at.settings.store is None else Store(at.settings.store)
+    for story in stories:
+        _check_files(story, store)
+    placed = [await off_loop(_placed, run, story, cap) for story in stories]
+    assert at.settings.url is not None
+    try:
+        await offer(at.settings.url, [one.id for one in placed if isinstance(one, Order)])
+    except LedgerUnreachable as error:
+        print(f"{error.what}; the workers find the orders by themselves", file=sys.stderr)
+    following = (_Following(at, run, story).to_the_end(one) for story, one in zip(stories, placed, strict=True))
+    return tuple(await asyncio.gather(*following))
+
+
+def _placed(run: Run, story: Story, cap: Decimal | None) -> Order | StorychainError:
+    chosen = run.choice.scenes
+    options = {
+        "retry_failed": run.retry_failed,
+        "buys": run.choice.buys,
+        "scenes": None if chosen is None else sorted(chosen.get(story.name, ())),
+        "deadline": run.deadline,
+    }
+    text = story.path.read_text("utf-8-sig")
+    try:
+        one = run.ledger.orders.place(PAID, story.name, text, run=run.id, cap=cap, options=options)
+    except errors.StoryHeld as error:
+        return error
+    if one.run != run.id:
+        agreed = "at any price" if one.cap is None else f"for up to {one.cap} credits"
+        run.tell(Noticed(story.name, "", f"it is ordered already, {agreed}; that is followed"))
+    return one
+
+
+def _check_files(story: Story, store: Store | None) -> None:
+    """Workers have other disks: a story may name addresses, and files in the shared place. Raises UsageError."""
+    folder = None if store is None else store.folder
+    for what, path in _files(story):
+        text = story.path.read_text("utf-8-sig")
+        if folder is not None and path.is_relative_to(folder) and str(path) in text:
+            continue
+        place = f"put it below {folder} and name it with its whole path" if folder else "give its address instead"
+        raise UsageError(
+            f"{what} is the file {path}, which workers on other machines do not have",
+            where=story.name,
+            next_step=f"For workers: {place}. Or render here: storychain run --here.",
+        )
+
+
+def _files(story: Story) -> Iterator[tuple[str, Path]]:
+    for source in story.start.sources if story.start else ():
+        if source.path is not None:
+            yield "its start", source.path
+    if story.film.music is not None:
+        yield "its music", story.film.music.file
+    if story.film.watermark is not None:
+        yield "its watermark", story.film.watermark.file
+    for scene in story.scenes:
+        if scene.narration_file is not None:
+            yield f"the narration of {scene.id}", scene.narration_file
+
+
+class _Following:
+    """One order, looked at until it is closed."""
+
+    def __init__(self, at: Desk, run: Run, story: Story) -> None:
+        self._at = at
+        self._run = run
+        self._story = story
+        self._known: dict[str, str] = {}
+
+    async def to_the_end(self, placed: Order | StorychainError) -> Outcome:
+        """What came of the order. Told are changes of the ledger, whichever worker makes them."""
+        if isinstance(placed, StorychainError):
+            return await self._summed_up({}, placed, None)
+        closed = await self._closed(placed)
+        if isinstance(closed, StorychainError):
+            return await self._summed_up({}, closed, None)
+        film = await off_loop(self._film, closed.outcome)
+        summed_up = await self._summed_up(closed.outcome, _error_of(closed.outcome), film)
+        return replace(summed_up, status="done" if closed.state == "open" else closed.state)
+
+    async def _closed(self, placed: Order) -> Order | StorychainError:
+        began, told = time.monotonic(), False
+        heard = began
+        seen = placed.seen_at
+        while True:
+            order = await off_loop(self._run.ledger.orders.get, placed.id)
+            if order.state != "open":
+                return order
+            await off_loop(self._tell_news)
+            if order.seen_at != seen:
+                seen, heard, told = order.seen_at, time.monotonic(), False
+            waited = time.monotonic() - heard
+            if waited > _NOBODY and not told:
+                told = True
+                who = f"{order.worker} was not heard of" if order.worker else "no worker has taken it"
+                words = f"{who} for {waited:.0f} s; `storychain worker` starts one"
+                self._run.tell(Noticed(self._story.name, "", words))
+            if waited > self._at.settings.job_timeout:
+                return OutOfTime(
+                    f"no worker was heard of for {waited / 60:.0f} min",
+                    next_step="The order stands. Start `storychain worker`; the same command follows it again.",
+                )
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _tell_news(self) -> None:
+        ledger, name = self._run.ledger, self._run.provider.name
+        for record in ledger.story_records(name, self._story.name):
+            if self._known.get(record.scene) != record.state and record.attempt:
+                first = record.scene not in self._known and record.state == "stored"
+                self._known[record.scene] = record.state
+                if not first:
+                    job = f", job {record.job_id}" if record.job_id else ""
+                    self._run.tell(Noticed(self._story.name, record.scene, f"{record.state}{job}"))
+
+    def _film(self, outcome: dict[str, Any]) -> Path | None:
+        """The film, brought here where there is a shared place; else where its worker has it."""
+        if "film" not in outcome:
+            return None
+        if "stored" not in outcome or self._at.settings.store is None:
+            film = Path(outcome["film"])
+            if not film.exists():
+                there = f"the film is with worker {outcome['worker']}; STORYCHAIN_STORE would bring it here"
+                self._run.tell(Noticed(self._story.name, "", there))
+            return film
+        out = self._at.settings.out
+        name = Path(outcome["stored"]).name
+        part = out / f".{name}.{uuid.uuid4().hex}.part"
+        try:
+            if not Store(self._at.settings.store).fetch(outcome["stored"], outcome["sha256"], part):
+                raise StorychainError(f"{outcome['film']} is not in the shared place as it was put there")
+            settle(part, out / name)
+        finally:
+            part.unlink(missing_ok=True)
+        return out / name
+
+    async def _summed_up(self, told: dict[str, Any], error: StorychainError | None, film: Path | None) -> Outcome:
+        if isinstance(error, LeftUnbought):
+            self._run.tell(StoryLeft(self._story.name, error.what))
+        elif error is not None:
+            self._run.tell(StoryStopped(self._story.name, error))
+        planned = told.get("planned", "0")
+        outcome = await off_loop(
+            outcome_of, self._run, self._story, film, None if planned is None else Decimal(planned), error
+        )
+        return replace(outcome, spent=Decimal(told.get("spent", "0")), warnings=tuple(told.get("warnings", ())))
+
+
+def _error_of(outcome: dict[str, Any]) -> StorychainError | None:
+    told = outcome.get("error")
+    if told is None:
+        return None
+    if told["kind"] == LeftUnbought.__name__:
+        left = LeftUnbought(())
+        left.what = told["what"]
+        return left
+    kind = getattr(errors, told["kind"], StorychainError)
+    return cast("StorychainError", kind(told["what"], where=told["where"], next_step=told["next_step"]))

@@ -1,0 +1,215 @@
+"""The command `worker`: takes stories that were ordered anywhere, renders them here, and says what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from storychain import errors
+from storychain.chain.account import Purse
+from storychain.chain.choice import Choice, LeftUnbought
+from storychain.chain.run import Run, off_loop
+from storychain.chain.story import Outcome, render
+from storychain.commands.calls import hooks_of
+from storychain.commands.desk import Desk, desk
+from storychain.commands.interrupts import interrupts
+from storychain.commands.providers import pace, provider
+from storychain.commands.rendering import a_run, keep_to_ourselves, listener
+from storychain.errors import (
+    AccountError,
+    DiskTrouble,
+    InvalidStory,
+    LedgerUnreachable,
+    StoreTrouble,
+    StorychainError,
+    StoryHeld,
+    UsageError,
+)
+from storychain.ledger import MOST_BEGUN, Caps, Ledger, Order
+from storychain.media.tool import find_ffmpeg
+from storychain.store import film_name
+from storychain.story import load_story
+from storychain.workers import serve
+from storychain.workspace import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from storychain.story.model import Story
+
+_SEEN_EVERY = 10.0
+
+
+def worker(arguments: argparse.Namespace) -> int:
+    """Render what is ordered, until interrupted. Prints each film's place."""
+    at = desk(arguments)
+    if at.settings.url is None:
+        raise UsageError(
+            "workers share a ledger, and there is none",
+            next_step="Set STORYCHAIN_URL=postgresql://…, here and where `storychain run` orders stories.",
+        )
+    if not at.settings.api_key:
+        raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
+    keep_to_ourselves()
+    with at.ledger() as ledger:
+        asyncio.run(_serve(at, ledger, arguments))
+    return 0
+
+
+async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace) -> None:
+    settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
+    assert settings.url is not None
+    stop = asyncio.Event()
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
+        with listener(arguments) as tell, interrupts(stop.set):
+            plain = a_run(at, ledger, opened, ffmpeg, tell)
+            called = await hooks.enter_async_context(hooks_of(at, plain.lookout))
+            run = replace(plain, pace=pace(at, arguments), hooks=called)
+            working = _Working(at, run, ledger)
+            print(f"{working.name} takes stories.", file=sys.stderr, flush=True)
+            await serve(
+                settings.url,
+                working.work,
+                working.open_orders,
+                stop,
+                at_once=settings.jobs,
+                lease=settings.lease,
+                tell=lambda words: print(words, file=sys.stderr, flush=True),
+            )
+
+
+class _Working:
+    """One worker's hand in every order it takes."""
+
+    def __init__(self, at: Desk, run: Run, ledger: Ledger) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._at = at
+        self._run = run
+        self._orders = ledger.orders
+
+    async def open_orders(self) -> Sequence[int]:
+        """Ids of all orders that are not closed; none while the ledger cannot tell."""
+        with suppress(LedgerUnreachable):
+            return await off_loop(self._orders.open)
+        return ()
+
+    async def work(self, number: int) -> bool:
+        """Render an order's story; whether the order needs nobody any more."""
+        try:
+            order = await off_loop(self._orders.begin, number, self.name)
+            if order is None:
+                return True
+            done = await self._close(order, await self._rendered(order))
+            if not done:
+                await off_loop(self._orders.leave, number)
+            await off_loop(shutil.rmtree, self._at.workspace.order(number), ignore_errors=True)
+            return done
+        except asyncio.CancelledError:
+            with suppress(StorychainError):
+                await off_loop(self._orders.leave, number)
+            raise
+        except StorychainError as error:
+            print(error, file=sys.stderr, flush=True)
+            return False
+
+    async def _rendered(self, order: Order) -> Outcome | StorychainError:
+        if order.begun > MOST_BEGUN:
+            return StorychainError(
+                f"{MOST_BEGUN} workers began this story and none of them ended it",
+                where=order.story,
+                next_step="What is paid is on record. Look at the workers' words, then run again.",
+            )
+        try:
+            story = await off_loop(self._story, order)
+        except InvalidStory as error:
+            return error
+        except OSError as error:
+            return DiskTrouble.of(error)
+        run = await self._run_of(order)
+        seen = asyncio.create_task(self._seen(order.id))
+        try:
+            return await render(run, story)
+        finally:
+            seen.cancel()
+            await asyncio.wait([seen])
+
+    async def _run_of(self, order: Order) -> Run:
+        settings, ledger = self._at.settings, self._run.ledger
+        scenes = order.options["scenes"]
+        # One try more was agreed to, however many workers take the order up one after the other.
+        spent = await off_loop(ledger.spent, self._run.provider.name, story=order.story, run=order.run)
+        return replace(
+            self._run,
+            id=order.run,
+            caps=Caps(run=order.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month),
+            purse=Purse(),
+            retry_failed=order.options["retry_failed"] and not spent,
+            choice=Choice(
+                buys=order.options["buys"], scenes=None if scenes is None else {order.story: frozenset(scenes)}
+            ),
+            deadline=order.options["deadline"],
+        )
+
+    def _story(self, order: Order) -> Story:
+        folder = self._at.workspace.order(order.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{order.story}.yaml"
+        path.write_text(order.text, "utf-8")
+        return load_story(path, self._at.settings.catalogue)
+
+    async def _seen(self, number: int) -> None:
+        while True:
+            await asyncio.sleep(_SEEN_EVERY)
+            with suppress(StorychainError):
+                await off_loop(self._orders.seen, number)
+
+    async def _close(self, order: Order, came: Outcome | StorychainError) -> bool:
+        """Write down what came of an order; False where that is for another worker, or a later try, to say."""
+        if isinstance(came, StorychainError):
+            await off_loop(self._orders.close, order.id, "stopped", {"error": told(came)})
+            return True
+        if isinstance(came.error, StoryHeld | LedgerUnreachable):
+            return False
+        document: dict[str, Any] = {
+            "planned": None if came.planned is None else str(came.planned),
+            "spent": str(came.spent),
+            "warnings": list(came.warnings),
+            "worker": self.name,
+        }
+        state, error = came.status, came.error
+        if came.film is not None:
+            try:
+                document |= await self._delivered(came.film)
+            except StoreTrouble as trouble:
+                state, error = "stopped", trouble
+            else:
+                print(document["film"], flush=True)
+        if error is not None:
+            document["error"] = told(error)
+        await off_loop(self._orders.close, order.id, state, document)
+        return True
+
+    async def _delivered(self, film: Path) -> dict[str, Any]:
+        """Where a film can be had."""
+        sha256 = await off_loop(sha256_of, film)
+        there: dict[str, Any] = {"film": str(film.resolve()), "sha256": sha256}
+        if self._run.store is not None:
+            name = film_name(film.name, sha256)
+            await off_loop(self._run.store.put, film, name)
+            there |= {"film": self._run.store.address(name), "stored": name}
+        return there
+
+
+def told(error: StorychainError) -> dict[str, Any]:
+    """An error as an order keeps it, by the name that everybody knows it by."""
+    known = (base for base in type(error).__mro__ if hasattr(errors, base.__name__) or base is LeftUnbought)
+    kind = next(known).__name__
+    return {"kind": kind, "what": error.what, "where": error.where, "next_step": error.next_step}

@@ -1,0 +1,141 @@
+"""Stories that workers are to render: ordered once, offered as often as it takes, closed with what came of them.
+
+An order carries the consent to spend that was given with it. It is no claim: who may write is said by `claims`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from storychain.errors import StoryHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.ledger.backend import Backend, Row, Rows
+
+OrderState = Literal["open", "done", "failed", "stopped"]
+
+MOST_BEGUN = 10
+"""Workers that may die over one order; after that it is closed, for it may be what kills them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A story to be rendered: its name and text, the run it counts for, and what was agreed to.
+
+    `cap` is the most credits of that run, None where any price was agreed to; `options` what else was asked for, as
+    who ordered it wrote it down. `begun` counts workers that began it and
+    did not end it. `seen_at` is when a worker last said that it is at it, seconds of the epoch. `outcome` says what
+    came of it, as its worker wrote it down.
+    """
+
+    id: int
+    provider: str
+    story: str
+    text: str
+    run: str
+    cap: Decimal | None
+    options: dict[str, Any]
+    state: OrderState
+    worker: str
+    begun: int
+    seen_at: float | None
+    outcome: dict[str, Any]
+
+
+class Orders:
+    """The orders of a shared ledger."""
+
+    def __init__(self, database: Backend) -> None:
+        self._database = database
+
+    def place(
+        self, provider: str, story: str, text: str, *, run: str, cap: Decimal | None, options: dict[str, Any]
+    ) -> Order:
+        """Order a story; an open order of the very same text is joined. Raises StoryHeld where another is open."""
+
+        def place(rows: Rows) -> Row:
+            query = "SELECT * FROM orders WHERE provider = ? AND story = ? AND state = 'open'"
+            row = rows.execute(query, [provider, story]).fetchone()
+            if row is None:
+                number = rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM orders").fetchone()[0]
+                rows.execute(
+                    "INSERT INTO orders (id, provider, story, text, run, cap, options, ordered_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [number, provider, story, text, run, _written(cap), json.dumps(options), time.time()],
+                )
+                row = rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone()
+            return row  # type: ignore[no-any-return]
+
+        order = _order(self._database.write(place))
+        if order.text != text:
+            raise StoryHeld(
+                "workers are rendering another version of this story",
+                where=story,
+                next_step="Wait until they are done, then run again.",
+            )
+        return order
+
+    def get(self, number: int) -> Order:
+        """An order as it stands."""
+        with self._database.reading() as rows:
+            return _order(rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone())
+
+    def open(self) -> Sequence[int]:
+        """Ids of the orders that are not closed, oldest first."""
+        with self._database.reading() as rows:
+            return [row["id"] for row in rows.execute("SELECT id FROM orders WHERE state = 'open' ORDER BY id")]
+
+    def begin(self, number: int, worker: str) -> Order | None:
+        """A worker takes an order up; None where it is closed."""
+
+        def begin(rows: Rows) -> Any:
+            query = "UPDATE orders SET worker = ?, seen_at = ?, begun = begun + 1 WHERE id = ? AND state = 'open'"
+            if not rows.execute(query, [worker, time.time(), number]).rowcount:
+                return None
+            return rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone()
+
+        row = self._database.write(begin)
+        return None if row is None else _order(row)
+
+    def seen(self, number: int) -> None:
+        """A worker is still at it."""
+        self._put("UPDATE orders SET seen_at = ? WHERE id = ?", [time.time(), number])
+
+    def leave(self, number: int) -> None:
+        """A worker leaves an order to others, in good order."""
+        self._put("UPDATE orders SET begun = begun - 1 WHERE id = ? AND state = 'open'", [number])
+
+    def close(self, number: int, state: OrderState, outcome: dict[str, Any]) -> None:
+        """Say what came of an order; the first word stands."""
+        query = "UPDATE orders SET state = ?, outcome = ?, ended_at = ? WHERE id = ? AND state = 'open'"
+        self._put(query, [state, json.dumps(outcome), time.time(), number])
+
+    def _put(self, query: str, values: Sequence[object]) -> None:
+        self._database.write(lambda rows: rows.execute(query, values))
+
+
+def _written(cap: Decimal | None) -> str | None:
+    return None if cap is None else str(cap)
+
+
+def _order(row: Row) -> Order:
+    return Order(
+        id=row["id"],
+        provider=row["provider"],
+        story=row["story"],
+        text=row["text"],
+        run=row["run"],
+        cap=None if row["cap"] is None else Decimal(row["cap"]),
+        options=json.loads(row["options"]),
+        state=row["state"],
+        worker=row["worker"],
+        begun=row["begun"],
+        seen_at=row["seen_at"],
+        outcome=json.loads(row["outcome"]),
+    )

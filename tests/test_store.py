@@ -1,0 +1,216 @@
+"""The shared place: segments and films put there whole, had from there by other machines, and known by their hash."""
+
+import asyncio
+import hashlib
+import json
+import shutil
+import socket
+import threading
+import wave
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storychain.errors import StoreTrouble, UsageError
+from storychain.store import Store, film_name, segment_name
+from tests.cluster import BINARIES, MISSING
+from tests.stage import BARE, PRICE, stage, story_file
+from tests.test_workers import opened_crew
+
+SHA = hashlib.sha256(b"bytes").hexdigest()
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"bytes")
+    return path
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """The address of a bucket on the loopback."""
+    server_module = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    import fsspec
+
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"endpoint_url": f"http://{host}:{port}", "key": "k", "secret": "s"}
+    fsspec.filesystem("s3", **options).mkdir("stories")
+    yield options
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request, tmp_path):
+    if request.param == "folder":
+        yield Store((tmp_path / "shared").as_uri())
+        return
+    import fsspec
+
+    options = request.getfixturevalue("bucket")
+    fsspec.config.conf["s3"] = options  # as a person would in ~/.config/fsspec
+    yield Store(f"s3://stories/{tmp_path.name}")
+    fsspec.config.conf.pop("s3")
+
+
+def test_what_is_put_is_had_again(store, file, tmp_path):
+    name = segment_name("key", SHA)
+    to = tmp_path / "deep" / "part"
+    assert not store.fetch(name, SHA, to)
+    assert not to.exists()
+    store.put(file, name)
+    assert store.has(name)
+    assert store.fetch(name, SHA, to)
+    assert to.read_bytes() == b"bytes"
+    assert not store.fetch(name, "0" * 64, to), "other bytes than those asked for"
+    assert not to.exists()
+
+
+def test_what_is_there_is_not_replaced(store, file, tmp_path):
+    name = film_name("tale.mp4", SHA)
+    store.put(file, name)
+    file.write_bytes(b"other")
+    store.put(file, name)
+    assert store.fetch(name, SHA, tmp_path / "part")
+
+
+def test_an_address_of_another_kind_is_refused():
+    with pytest.raises(UsageError, match="no such kind of place"):
+        Store("nowhere://x/y")
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, file):
+    (tmp_path / "shared").write_bytes(b"a file in its place")
+    with pytest.raises(StoreTrouble, match="shared place cannot be"):
+        Store((tmp_path / "shared").as_uri()).put(file, "segments/x.mp4")
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_a_bucket_that_cannot_be_reached_is_told(file):
+    pytest.importorskip("s3fs")
+    import fsspec
+
+    with closing(socket.socket()) as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    fsspec.config.conf["s3"] = {
+        "endpoint_url": url,
+        "key": "k",
+        "secret": "a-secret",
+        "config_kwargs": {"retries": {"max_attempts": 1}, "connect_timeout": 1},
+    }
+    try:
+        with pytest.raises(StoreTrouble) as caught:
+            Store("s3://stories/x").put(file, "segments/x.mp4")
+    finally:
+        fsspec.config.conf.pop("s3")
+    assert "a-secret" not in str(caught.value)
+
+
+def test_several_that_put_the_same_at_once_leave_it_whole(tmp_path, file):
+    shared = tmp_path / "shared"
+    threads = [threading.Thread(target=lambda: Store(shared.as_uri()).put(file, "segments/x.mp4")) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [path.name for path in (shared / "segments").iterdir()] == ["x.mp4"]
+    assert (shared / "segments" / "x.mp4").read_bytes() == b"bytes"
+
+
+def test_segments_come_from_the_shared_place_before_the_provider_is_asked(tmp_path):
+    store = Store((tmp_path / "shared").as_uri())
+
+    async def play():
+        path = story_file(tmp_path, 3)
+        async with stage(tmp_path) as at:
+            assert (await at.render(path, store=store)).spent == 3 * PRICE
+            shutil.rmtree(at.workspace.root / "segments")
+            before = dict(at.counts)
+            again = await at.render(path, store=store)
+            assert (again.status, again.spent) == ("done", 0)
+            assert at.counts["accepted"] == 3
+            assert at.counts["downloads"] == before["downloads"]
+            assert len(list((at.workspace.root / "segments").glob("*.mp4"))) == 3
+
+    asyncio.run(play())
+
+
+def test_a_shared_place_that_is_spoilt_or_gone_is_done_without(tmp_path):
+    shared = tmp_path / "shared"
+    store = Store(shared.as_uri())
+
+    async def play():
+        path = story_file(tmp_path, 2)
+        async with stage(tmp_path) as at:
+            await at.render(path, store=store)
+            for one in (shared / "segments").iterdir():
+                one.write_bytes(b"rot")
+            shutil.rmtree(at.workspace.root / "segments")
+            assert (await at.render(path, store=store)).status == "done"
+            shutil.rmtree(at.workspace.root / "segments")
+            shutil.rmtree(shared)
+            shared.write_bytes(b"a file in its place")
+            assert (await at.render(path, store=store)).status == "done"
+            assert at.counts["accepted"] == 2
+
+    asyncio.run(play())
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+@pytest.mark.skipif(BINARIES is None, reason=MISSING)
+def test_a_film_made_elsewhere_is_brought_here_and_its_worker_needs_no_provider_for_what_others_stored(
+    tmp_path, database
+):
+    shared = tmp_path / "shared"
+    with opened_crew(tmp_path, database, STORYCHAIN_STORE=shared.as_uri()) as crew:
+        path = story_file(crew.desk.folder, 2)
+        first = crew.worker("machine-1")
+        done = crew.desk.run("run", path, "--yes", "--json")
+        assert done.returncode == 0, done.stderr
+        (story,) = json.loads(done.stdout)["stories"]
+        film = crew.desk.folder / story["film"]
+        assert film.parent == crew.desk.folder / "films"
+        assert film.read_bytes() == (crew.folder / "machine-1" / "films" / "tale.mp4").read_bytes()
+        first.kill()
+        first.wait()
+        downloads = crew.studio.counts()["downloads"]
+        film.unlink()
+        crew.worker("machine-2")
+        again = crew.desk.run("run", path, "--yes")
+        assert again.returncode == 0, again.stderr
+        assert film.exists()
+        assert Path(crew.folder / "machine-2" / "films" / "tale.mp4").read_bytes() == film.read_bytes()
+        assert crew.studio.counts()["downloads"] == downloads
+        assert crew.studio.counts()["accepted"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+@pytest.mark.skipif(BINARIES is None, reason=MISSING)
+def test_files_of_a_story_may_lie_in_the_shared_place_and_nowhere_else(tmp_path, database):
+    shared = tmp_path / "shared"
+    (shared / "music").mkdir(parents=True)
+    for folder in (shared / "music", tmp_path):
+        with wave.open(str(folder / "sea.wav"), "wb") as sound:
+            sound.setparams((1, 2, 48000, 48000, "NONE", ""))
+            sound.writeframes(bytes(96000))
+    with opened_crew(tmp_path, database, STORYCHAIN_STORE=shared.as_uri()) as crew:
+        crew.worker("machine-1")
+        for file, code in ((tmp_path / "sea.wav", 2), (shared / "music" / "sea.wav", 0)):
+            film = {**BARE, "music": {"file": str(file)}}
+            done = crew.desk.run("run", story_file(crew.desk.folder, 1, film=film), "--yes")
+            assert done.returncode == code, done.stderr
+            assert crew.studio.counts()["accepted"] == (code == 0)
+        assert f"put it below {shared}" in crew.desk.run("run", lonely(crew, tmp_path), "--yes").stderr
+
+
+def lonely(crew, folder):
+    film = {**BARE, "music": {"file": str(folder / "sea.wav")}}
+    return story_file(crew.desk.folder, 1, name="lonely", film=film)

@@ -1,4 +1,4 @@
-"""Thirty days of cron: overlapping runs with deadlines, reboots in the middle, caps, and the autumn's change of clocks."""
+"""Thirty days of cron: overlapping runs with deadlines, reboots, caps, and the autumn's change of clocks."""
 
 import asyncio
 import datetime

@@ -53,6 +53,7 @@ class Settings:
     ping_url: str | None = field(default=None, repr=False)
     notify: tuple[str, ...] = field(default=(), repr=False)
     notify_on: NotifyOn = "failure"
+    requests_per_minute: float | None = None
     webhook_url: str | None = None
     webhook_listen: tuple[str, int] = ("127.0.0.1", 8767)
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
@@ -74,6 +75,7 @@ _ENVIRONMENT = {
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
     "c2pa_cert": "STORYCHAIN_C2PA_CERT",
     "c2pa_key": "STORYCHAIN_C2PA_KEY",
+    "requests_per_minute": "STORYCHAIN_REQUESTS_PER_MINUTE",
     "webhook_url": "STORYCHAIN_WEBHOOK_URL",
     "webhook_listen": "STORYCHAIN_WEBHOOK_LISTEN",
     "log_file": "STORYCHAIN_LOG_FILE",
@@ -172,6 +174,7 @@ _LEAST = {
     "lease": 1,
     "max_credits_per_day": 0,
     "max_credits_per_month": 0,
+    "requests_per_minute": 1,
 }
 
 

@@ -79,6 +79,10 @@ class Workspace:
         file = str(story.resolve())
         return self.root / "locks" / f"story-{_digest(file if name == story.stem else f'{file} {name}')}"
 
+    def gate(self, provider: str) -> Path:
+        """Says when the next request to a provider may be sent."""
+        return self.root / "locks" / f"gate-{provider}"
+
     @property
     def hook_key(self) -> Path:
         """The key that the addresses of webhooks are made with."""

@@ -130,6 +130,9 @@ class Room:
     async def sheet(self, title, scenes):
         return Path("sheet.jpg")
 
+    async def draw_ahead(self, clips, dress, wanted):
+        """Nothing is ever drawn."""
+
     def edit(self, clips, *, drawn):
         shots = tuple(Shot(number, 0, 4 * 24) for number, _ in enumerate(clips))
         return Edit(FORM, shots, tuple(begins(shots)))

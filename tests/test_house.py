@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "ledger": {"errors", "records", "provider"},
     "lettering": set(),
     "media": {"errors", "lettering"},
-    "pictory": {"errors", "printable", "provider"},
+    "pictory": {"errors", "printable", "provider", "locks"},
     "studio": {"errors", "catalogue", "lettering", "locks"},
     "export": {"errors", "media"},
     "workers": {"errors", "ledger"},

@@ -42,6 +42,8 @@ class Purse:
     def __init__(self) -> None:
         self.begun: Balance | None = None
         """The books before the run's first request; None where none was sent or the account told nothing."""
+        self.closed: AccountError | None = None
+        """What the account said when it would not pay; nothing more is sent to it then."""
         self._left: Decimal | None = None
         self._asked = False
         self._asking = asyncio.Lock()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.run import Pace
 from storychain.commands.desk import FREE, PAID, Desk
-from storychain.pictory import Patience, Pictory
+from storychain.pictory import Gate, Patience, Pictory
 
 if TYPE_CHECKING:
     from storychain.provider import Provider
@@ -34,7 +34,9 @@ async def provider(at: Desk, arguments: argparse.Namespace, ffmpeg: Path) -> Asy
 
         async def paid() -> Pictory:
             settings = at.settings
-            return await stack.enter_async_context(Pictory(settings.base_url, settings.api_key or "", name=PAID))
+            gate = Gate(at.workspace.gate(PAID), settings.requests_per_minute)
+            client = Pictory(settings.base_url, settings.api_key or "", name=PAID, gate=gate)
+            return await stack.enter_async_context(client)
 
         async def free() -> Pictory:
             from storychain.commands.serving import studio_options  # noqa: PLC0415 - a server is slow to import

@@ -18,6 +18,7 @@ from storychain.pictory.transport import (
     TROUBLE,
     Answer,
     Patience,
+    TooLate,
     Wire,
     answer_of,
     file_client,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from storychain.pictory.gate import Gate
+
 _CHUNK = 1 << 20
 
 _EMPTY_PAGES = 50
@@ -53,7 +56,7 @@ class Pictory:
     """The API at `base_url`, spoken to with `key`. An async context manager; leaving it closes its connections.
 
     `largest` is the most bytes a downloaded file may have. Requests travel over `transport` where one is given, else
-    over the network.
+    over the network; `gate` says when each request to the API may be sent.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class Pictory:
         patience: Patience | None = None,
         largest: int = LARGEST,
         transport: httpx.AsyncBaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.name = name
         self._largest = largest
         self.free = free
         self._patience = patience or Patience()
-        self._api = Wire(base_url, key, self._patience, transport)
+        self._api = Wire(base_url, key, self._patience, transport, gate)
         self._files = file_client(self._patience, transport)
 
     async def __aenter__(self) -> Self:
@@ -83,13 +87,23 @@ class Pictory:
         await self._api.close()
         await self._files.aclose()
 
+    async def turn(self) -> None:
+        """See Provider."""
+        await self._api.turn()
+
     async def submit(self, request: SegmentRequest) -> Submission:
         """POST /v1/aistudio/videos, once. See Provider."""
         content = _encoded(_body(request))
         try:
             answer = await self._api.ask(
-                "POST", "/v1/aistudio/videos", content=content, headers={"Content-Type": "application/json"}
+                "POST",
+                "/v1/aistudio/videos",
+                request.in_time,
+                content=content,
+                headers={"Content-Type": "application/json"},
             )
+        except TooLate:
+            return TurnedAway("it was not sent: too much time had gone by since it was admitted")
         except NEVER_SENT as error:
             return TurnedAway(f"the API could not be reached: {told(error)}")
         except (*TROUBLE, OSError) as error:

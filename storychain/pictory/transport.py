@@ -18,6 +18,7 @@ from tenacity.wait import wait_random_exponential
 from storychain import __version__
 from storychain.errors import UsageError
 from storychain.pictory.answers import json_of
+from storychain.pictory.gate import Gate
 from storychain.pictory.refusals import Passing, read_error, retry_after
 from storychain.printable import printable
 
@@ -29,6 +30,11 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx
 
 TROUBLE = (httpx.HTTPError, ssl.SSLError, TimeoutError)
 """All that can happen on the way. A broken TLS record comes as it is, our own clock as TimeoutError."""
+
+
+class TooLate(Exception):
+    """A request was not sent, since too much time had gone by until its turn came."""
+
 
 NO_ADDRESS = (httpx.InvalidURL, UnicodeError)
 """What comes of addresses that are none; a host's name that cannot be is told by the codec of such names."""
@@ -92,9 +98,16 @@ class Wire:
     """The API itself. It follows no redirect: a redirected POST would be another POST."""
 
     def __init__(
-        self, base_url: str, key: str, patience: Patience, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        base_url: str,
+        key: str,
+        patience: Patience,
+        transport: httpx.AsyncBaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._patience = patience
+        self._gate = gate or Gate()
+        self._turns = 0
         self._key = key.encode("utf-8", "replace")
         try:
             self._client = httpx.AsyncClient(
@@ -111,8 +124,30 @@ class Wire:
         """Close the connections."""
         await self._client.aclose()
 
-    async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """Send one request, once, and read its answer to the end. Raises TROUBLE."""
+    async def turn(self) -> None:
+        """Wait for the turn of the next request that has to be in time."""
+        await self._gate.passed()
+        self._turns += 1
+
+    async def ask(self, method: str, path: str, in_time: Callable[[], bool] | None = None, **options: Any) -> Answer:
+        """Send one request, once, when its turn has come, and read its answer to the end. Raises TROUBLE.
+
+        Raises TooLate where its turn has come and it is not `in_time` any more: it is then not sent.
+        """
+        if in_time is not None and self._turns:
+            self._turns -= 1
+        else:
+            await self._gate.passed()
+        if in_time is not None and not in_time():
+            raise TooLate
+        answer = await self._asked(method, path, **options)
+        if answer.status == 429:
+            await self._gate.slow_down(answer.wait)
+        elif answer.is_success:
+            await self._gate.went_well()
+        return answer
+
+    async def _asked(self, method: str, path: str, **options: Any) -> Answer:
         async with asyncio.timeout(self._patience.whole), self._client.stream(method, path, **options) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():

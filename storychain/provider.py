@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
@@ -18,7 +18,10 @@ from storychain.errors import GenerationFailed, StorychainError
 
 @dataclass(frozen=True, slots=True)
 class SegmentRequest:
-    """One segment to buy. At most one of the three kinds of input is set; `seconds` is a whole number."""
+    """One segment to buy. At most one of the three kinds of input is set; `seconds` is a whole number.
+
+    `in_time` is asked at the last moment before the request leaves; where it says no, it is not sent.
+    """
 
     prompt: str
     model: str
@@ -28,6 +31,7 @@ class SegmentRequest:
     first_frame_image_url: str | None = None
     reference_image_urls: tuple[str, ...] = ()
     webhook: str | None = None
+    in_time: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,9 @@ class Provider(Protocol):
 
     free: bool
     """True where segments cost nothing, so that no consent is needed and no cap applies."""
+
+    async def turn(self) -> None:
+        """Wait until a request may be sent; the next one submitted is then sent without waiting."""
 
     async def submit(self, request: SegmentRequest) -> Submission:
         """Send a paid request exactly once. Raises RequestRefused or AccountError where nothing was bought."""

@@ -171,10 +171,10 @@ _LEAST = {
     "jobs": 1,
     "job_timeout": 1,
     "settle": 0,
+    "lease": 1,
     "max_credits_per_day": 0,
     "max_credits_per_month": 0,
     "requests_per_minute": 1,
-    "lease": 1,
 }
 
 

@@ -20,6 +20,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from storychain.chain.holding import locks_of
 from storychain.chain.run import Pace, Run
 from storychain.chain.story import render
@@ -60,6 +62,21 @@ class Acts:
             os.kill(os.getpid(), self._signal)
 
 
+class Stopping(httpx.AsyncHTTPTransport):
+    """Stops this process when its Nth paid request is about to leave: after everything that looks at clocks."""
+
+    def __init__(self, occurrence: int) -> None:
+        super().__init__()
+        self._left = occurrence
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("/videos"):
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGSTOP)
+        return await super().handle_async_request(request)
+
+
 class Watched:
     """A provider or ledger whose every method is an outside act."""
 
@@ -92,7 +109,8 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
     workspace = Workspace(Path(order["workspace"]))
     ledger = Ledger(workspace.ledger, url=order.get("url"), lease=order.get("lease", LEASE))
     patience = Patience(attempts=4, seconds=10, first=0.02, most=0.1)
-    async with Pictory(order["base_url"], "pictai_test", patience=patience) as provider:
+    wire = Stopping(order["occurrence"]) if order.get("act") == "wire" else None
+    async with Pictory(order["base_url"], "pictai_test", patience=patience, transport=wire) as provider:
         run = Run(
             id=uuid.uuid4().hex,
             provider=Watched(provider, acts),

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from storychain.chain.holding import SharedLocks
+from storychain.chain.holding import SharedLocks, locks_of
+from storychain.chain.run import Pace
 from storychain.errors import StoryHeld, Unresolved
 from storychain.ledger import Ledger, regardless, relying_on
 from storychain.locks import Held
+from storychain.pictory import Gate, Pictory
+from storychain.provider import SegmentRequest, TurnedAway
 from tests.cluster import BINARIES, MISSING, opened_cluster
 from tests.desk import Studio, until
-from tests.stage import story_file
+from tests.stage import stage, story_file
 from tests.telling import telling
 from tests.test_ledger import admitted, brought_to
 
@@ -340,7 +343,7 @@ def test_stories_on_two_machines_that_open_alike_share_what_they_buy(theatre, tm
     assert all((tmp_path / name / "films").glob("*.mp4") for name in "ab")
 
 
-ACTS = [("admit", True), ("submitted", False), ("completed", True), ("jobs", True)]
+ACTS = [("admit", True), ("submit", False), ("submitted", False), ("completed", True), ("jobs", True)]
 
 
 @pytest.mark.parametrize(("act", "after"), telling(ACTS, [("admit", True)]))
@@ -374,7 +377,7 @@ def test_what_cannot_be_promised_is_at_least_told(theatre, tmp_path):
     """Stopped between the last look at the clock and the request, for longer than others wait: its job is named."""
     studio, machine = theatre
     story, (one, other) = story_file(tmp_path, 2), map(machine, "ab")
-    one.begin(story, act="submit", occurrence=2, after=False, signal=signal.SIGSTOP)
+    one.begin(story, act="wire", occurrence=2)
     stopped = one.stopped()
     told = []
 
@@ -388,3 +391,23 @@ def test_what_cannot_be_promised_is_at_least_told(theatre, tmp_path):
     status = one.ended()["status"]
     assert "belongs to no scene: its request arrived so late" in status
     assert studio.counts()["accepted"] == 3
+
+
+def test_who_waits_for_a_turn_longer_than_others_wait_for_him_sends_in_time_all_the_same(tmp_path, database):
+    """The turn is waited for before anything is admitted; what was admitted too long ago is not sent."""
+
+    async def play():
+        async with stage(tmp_path) as at:
+            with closing(Ledger(tmp_path / "other" / "ledger.sqlite3", url=database)) as ledger:
+                gate = Gate(per_minute=100)
+                async with Pictory(at.running.base_url, "pictai_test", gate=gate) as provider:
+                    shared = {"provider": provider, "ledger": ledger, "locks": locks_of(ledger)}
+                    hasty = Pace(poll=0.05, job_timeout=30, settle=0.1, send_within=0.3)
+                    outcome = await at.render(story_file(tmp_path, 2), pace=hasty, **shared)
+                    assert outcome.status == "done", outcome.error
+                    assert at.counts["accepted"] == at.counts["submits"] == 2
+                    never = SegmentRequest("A kite.", "veo3.1_fast", "16:9", 4, in_time=lambda: False)
+                    assert isinstance(await provider.submit(never), TurnedAway)
+                    assert at.counts["submits"] == 2
+
+    asyncio.run(play())

@@ -180,6 +180,7 @@ def test_a_story_that_fails_at_a_worker_fails_as_it_would_here(tmp_path, databas
         crew.worker("machine-1")
         done = crew.desk.run("run", story_file(crew.desk.folder, 3), "--yes", "--json")
         assert done.returncode == 3, done.stderr
+        assert done.stderr.count("tale/s2: failed") == 1, done.stderr
         (story,) = json.loads(done.stdout)["stories"]
         assert story["status"] == "failed"
         assert "--retry-failed" in story["error"]
@@ -206,6 +207,18 @@ def test_who_is_interrupted_while_following_may_follow_again(crew, cluster, data
     crew.worker("machine-1")
     assert crew.desk.run("run", path, "--yes").returncode == 0
     assert crew.studio.counts()["accepted"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_who_follows_is_told_each_change_once(tmp_path, database):
+    with opened_crew(tmp_path, database, "--fault", "submit.503=@1") as crew:
+        crew.worker("machine-1")
+        done = crew.desk.run("run", story_file(crew.desk.folder, 3), "--yes")
+        assert done.returncode == 0, done.stderr
+        told = [line.partition(" ")[2] for line in done.stderr.splitlines()]
+        assert len(told) == len(set(told)), done.stderr
+        assert any("tale/s3: " in line for line in told)
 
 
 def test_a_worker_without_a_shared_ledger_or_a_key_says_what_it_needs(crew):

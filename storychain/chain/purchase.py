@@ -79,15 +79,15 @@ async def _try_once(
     if (under_way := await off_loop(run.ledger.under_way, run.provider.name)) >= run.jobs:
         return Full(under_way)
     purchase = intend(await watermark(run.provider))
+    if run.locks.shared:
+        await run.provider.turn()  # waited for now, since what is admitted has to be sent soon
     began = _moment(run)
     admission = await off_loop(run.ledger.admit, purchase, caps, run.jobs)
     if isinstance(admission, Full):
         return admission
-    if run.locks.shared and (late := _since(run, began)) > run.pace.send_within:
-        # We were stopped in between, for longer than others wait for it: they may have bought the segment themselves.
-        why = f"it was not sent: {late:.0f} s had gone by since it was admitted"
-        await off_loop(run.ledger.refused, admission.attempt, why)
-        return TurnedAway(why)
+    if run.locks.shared:
+        # Others wait no longer than this for who may have been stopped: they may have bought the segment themselves.
+        request = replace(request, in_time=lambda: _since(run, began) <= run.pace.send_within)
     # Ctrl-C does not cut the answer off: the request is on its way, so its outcome is awaited and recorded.
     outcome = await _to_the_end(_send(run, admission, purchase, request))
     return await _fate(run, purchase, outcome) if isinstance(outcome, AnswerLost) else outcome

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from storychain.story.model import Story
 
 _LOOK_EVERY = 0.5
+_NEWS = ("submitted", "completed", "stored", "failed", "unresolved")
+
 _NOBODY = 30.0
 """Seconds after which it is said that no worker has taken a story."""
 
@@ -129,9 +131,9 @@ class _Following:
         seen = placed.seen_at
         while True:
             order = await off_loop(self._run.ledger.orders.get, placed.id)
+            await off_loop(self._tell_news)
             if order.state != "open":
                 return order
-            await off_loop(self._tell_news)
             if order.seen_at != seen:
                 seen, heard, told = order.seen_at, time.monotonic(), False
             waited = time.monotonic() - heard
@@ -149,8 +151,9 @@ class _Following:
 
     def _tell_news(self) -> None:
         ledger, name = self._run.ledger, self._run.provider.name
-        for record in ledger.story_records(name, self._story.name):
-            if self._known.get(record.scene) != record.state and record.attempt:
+        latest = {record.scene: record for record in ledger.story_records(name, self._story.name)}
+        for record in latest.values():
+            if record.state in _NEWS and self._known.get(record.scene) != record.state:
                 first = record.scene not in self._known and record.state == "stored"
                 self._known[record.scene] = record.state
                 if not first:

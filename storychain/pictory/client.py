@@ -18,6 +18,7 @@ from storychain.pictory.transport import (
     TROUBLE,
     Answer,
     Patience,
+    TooLate,
     Wire,
     answer_of,
     file_client,
@@ -86,13 +87,23 @@ class Pictory:
         await self._api.close()
         await self._files.aclose()
 
+    async def turn(self) -> None:
+        """See Provider."""
+        await self._api.turn()
+
     async def submit(self, request: SegmentRequest) -> Submission:
         """POST /v1/aistudio/videos, once. See Provider."""
         content = _encoded(_body(request))
         try:
             answer = await self._api.ask(
-                "POST", "/v1/aistudio/videos", content=content, headers={"Content-Type": "application/json"}
+                "POST",
+                "/v1/aistudio/videos",
+                request.in_time,
+                content=content,
+                headers={"Content-Type": "application/json"},
             )
+        except TooLate:
+            return TurnedAway("it was not sent: too much time had gone by since it was admitted")
         except NEVER_SENT as error:
             return TurnedAway(f"the API could not be reached: {told(error)}")
         except (*TROUBLE, OSError) as error:

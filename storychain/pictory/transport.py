@@ -31,6 +31,11 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx
 TROUBLE = (httpx.HTTPError, ssl.SSLError, TimeoutError)
 """All that can happen on the way. A broken TLS record comes as it is, our own clock as TimeoutError."""
 
+
+class TooLate(Exception):
+    """A request was not sent, since too much time had gone by until its turn came."""
+
+
 NO_ADDRESS = (httpx.InvalidURL, UnicodeError)
 """What comes of addresses that are none; a host's name that cannot be is told by the codec of such names."""
 
@@ -102,6 +107,7 @@ class Wire:
     ) -> None:
         self._patience = patience
         self._gate = gate or Gate()
+        self._turns = 0
         self._key = key.encode("utf-8", "replace")
         try:
             self._client = httpx.AsyncClient(
@@ -118,9 +124,22 @@ class Wire:
         """Close the connections."""
         await self._client.aclose()
 
-    async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """Send one request, once, when its turn has come, and read its answer to the end. Raises TROUBLE."""
+    async def turn(self) -> None:
+        """Wait for the turn of the next request that has to be in time."""
         await self._gate.passed()
+        self._turns += 1
+
+    async def ask(self, method: str, path: str, in_time: Callable[[], bool] | None = None, **options: Any) -> Answer:
+        """Send one request, once, when its turn has come, and read its answer to the end. Raises TROUBLE.
+
+        Raises TooLate where its turn has come and it is not `in_time` any more: it is then not sent.
+        """
+        if in_time is not None and self._turns:
+            self._turns -= 1
+        else:
+            await self._gate.passed()
+        if in_time is not None and not in_time():
+            raise TooLate
         answer = await self._asked(method, path, **options)
         if answer.status == 429:
             await self._gate.slow_down(answer.wait)

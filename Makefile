@@ -20,6 +20,10 @@ PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 # What is only measured against goes apart from what storychain needs, with whatever versions it wants
 APART   := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target
 BENCH_SLOW ?= 1
+# How many stories `make bench` renders side by side, of how many scenes, and how long each job takes
+BENCH_STORIES ?= 100
+BENCH_SCENES  ?= 5
+BENCH_SECONDS ?= 3
 # As storychain itself has it: threads that wait for each other busily would take the other core from the tests
 export OPENBLAS_NUM_THREADS ?= 1
 # Tests wait for sockets and clocks: one process more than there are cores keeps all of them busy
@@ -62,6 +66,7 @@ fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples
 bench: $(DEV) ## measure what our own time goes into
 	$(VENV)/bin/python tests/bench_media.py
 	$(VENV)/bin/python tests/bench_run.py
+	$(VENV)/bin/python tests/bench_batch.py --stories $(BENCH_STORIES) --scenes $(BENCH_SCENES) --seconds $(BENCH_SECONDS)
 
 bench-film: $(DEV) ## hold joining against other ways of joining (BENCH_SLOW=0 leaves out MoviePy)
 	@test "$(BENCH_SLOW)" = 0 || test -d $(VENV)/moviepy/moviepy \

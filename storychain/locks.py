@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-_LOOK_AGAIN, _SELDOM = 0.05, 0.25
+_LOOK_AGAIN, _SELDOM = 0.05, 0.1
 """Seconds between two tries for a lock somebody else holds, at first and later on."""
+
+_LET_IN = 1.2 * _SELDOM
+"""Seconds for which a lock is left alone between two tasks of a process while another process wants it."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -59,11 +63,74 @@ def lock_now(path: Path) -> Iterator[None]:
 @asynccontextmanager
 async def lock(path: Path) -> AsyncIterator[None]:
     """Hold the lock, waiting for as long as others do. They cannot outlive their process, so the wait ends."""
-    wait = _LOOK_AGAIN
-    while (descriptor := _take(path)) is None:
-        await asyncio.sleep(wait)
-        wait = min(_SELDOM, 1.5 * wait)
+    descriptor = _take(path)
+    if descriptor is None:
+        descriptor = await _waited_for(path)
     try:
         yield
     finally:
         os.close(descriptor)
+
+
+async def _waited_for(path: Path) -> int:
+    """Lock the file at `path` once whoever holds it lets go; meanwhile a lock beside it says that it is wanted."""
+    wait, sign = _LOOK_AGAIN, os.open(_sign(path), _FLAGS, 0o644)
+    try:
+        while True:
+            with suppress(BlockingIOError):  # somebody looks just now whether there is a sign
+                fcntl.flock(sign, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            await asyncio.sleep(wait)
+            if (descriptor := _take(path)) is not None:
+                return descriptor
+            wait = min(_SELDOM, 1.5 * wait)
+    finally:
+        os.close(sign)
+
+
+def _is_wanted(path: Path) -> bool:
+    descriptor = _take(_sign(path))
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def _sign(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wanted")
+
+
+@dataclass(slots=True)
+class _Line:
+    """Tasks that want one lock; `handed_on` says that one of them had it just before."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
+    handed_on: bool = False
+
+
+class Queue:
+    """Tasks of a process that wait for locks: each lock is theirs in the order in which they came.
+
+    Only the first looks for the lock, so that a thousand who wait cost no more than one, and who lets go is followed at
+    once. Other processes that want it are let in between.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[Path, _Line] = {}
+
+    @asynccontextmanager
+    async def lock(self, path: Path) -> AsyncIterator[None]:
+        """Hold the lock, waiting for as long as others do."""
+        line = self._lines.setdefault(path, _Line())
+        line.length += 1
+        try:
+            async with line.turn:
+                if line.handed_on and _is_wanted(path):
+                    await asyncio.sleep(_LET_IN)
+                line.handed_on = True
+                async with lock(path):
+                    yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[path]

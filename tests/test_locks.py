@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from storychain.locks import Held, lock, lock_now
+from storychain.locks import Held, Queue, lock, lock_now
+from tests.desk import until
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -98,6 +99,61 @@ def test_tasks_hold_a_lock_one_after_the_other(tmp_path):
         await asyncio.gather(*(work() for _ in range(5)))
 
     asyncio.run(play())
+
+
+def test_tasks_of_a_process_stand_in_line(tmp_path):
+    queue, path, order = Queue(), tmp_path / "a", []
+
+    async def work(number):
+        async with queue.lock(path):
+            with pytest.raises(Held), lock_now(path):
+                pass
+            order.append(number)
+            await asyncio.sleep(0)
+
+    async def play():
+        tasks = [asyncio.create_task(work(number)) for number in range(50)]
+        await asyncio.sleep(0)
+        tasks[7].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(5):
+            await work(50)
+
+    asyncio.run(play())
+    assert order == [number for number in range(51) if number != 7]
+
+
+def wait_for(path, got):
+    async def wait():
+        async with lock(path):
+            got.put("got it")
+
+    asyncio.run(wait())
+
+
+def test_a_long_line_lets_other_processes_in(tmp_path):
+    path, sign, got = tmp_path / "a", tmp_path / "a.wanted", SPAWN.Queue()
+    process = SPAWN.Process(target=wait_for, args=(path, got))
+    queue = Queue()
+
+    async def work():
+        while got.empty():
+            async with queue.lock(path):
+                await asyncio.sleep(0.01)
+
+    async def play():
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(work() for _ in range(3)))
+
+    try:
+        with lock_now(path):
+            process.start()
+            until(sign.exists, 60)
+        asyncio.run(play())
+        assert got.get(timeout=60) == "got it"
+    finally:
+        process.kill()
+        process.join()
 
 
 def open_files():

@@ -35,6 +35,20 @@ async def test_a_job_from_submit_to_download_at_both_prefixes(tmp_path):
         assert counts == running.counts
 
 
+@in_loop
+async def test_a_stand_in_is_delivered_in_place_of_a_render(tmp_path):
+    stand_in = tmp_path / "stand-in"
+    stand_in.write_bytes(b"not even a video")
+    async with studio(tmp_path / "home", stand_in=stand_in, latency=0.2) as (running, client):
+        before = await made(client)
+        after = await made(client, extendVideoUrl=before["url"])
+        assert (await client.get(after["url"])).content == b"not even a video"
+        assert (after["width"], after["height"], after["aiCreditsUsed"]) == (160, 90, 40)
+        refused = await ended(client, await submit(client, extendVideoUrl=before["url"] + "0"))
+        assert refused["data"]["error_code"] == "INVALID_MEDIA_URL"
+        assert (running.counts["renders"], running.counts["bugs"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "body"),
     [

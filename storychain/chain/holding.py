@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from storychain.ledger import relying_on
-from storychain.locks import Held, lock, lock_now
+from storychain.locks import Held, Queue, lock, lock_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +42,9 @@ class FileLocks:
 
     shared = False
 
+    def __init__(self) -> None:
+        self._queue = Queue()
+
     @asynccontextmanager
     async def now(self, path: Path, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
         """See Locks."""
@@ -51,7 +54,7 @@ class FileLocks:
     @asynccontextmanager
     async def wait(self, path: Path, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
         """See Locks."""
-        async with lock(path):
+        async with self._queue.lock(path):
             yield
 
 

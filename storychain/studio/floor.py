@@ -98,24 +98,31 @@ class Floor:
             return _failed("5003", f"STUDIO_BUG: {type(error).__name__}: {error}")
 
     async def _made(self, job: Job, scratch: Path) -> dict[str, object]:
-        from storychain.studio.animatic.render import render  # noqa: PLC0415 - numpy, Pillow and av are slow to import
-
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         shot = await self._shot(job, scratch)
+        video, stand_in = self._shelf.media_of(job.id).video, self._options.stand_in
+        if stand_in is None:
+            await self._rendered(job, shot, video, scratch)
+        else:
+            await asyncio.to_thread(kept.link, stand_in, video)
+        return {"status": "completed", "width": shot.width, "height": shot.height, "credits": job.price}
+
+    async def _rendered(self, job: Job, shot: Shot, video: Path, scratch: Path) -> None:
+        from storychain.studio.animatic.render import render  # noqa: PLC0415 - numpy, Pillow and av are slow to import
+
         for flaw in shot.flaws:
             self._faults.fire(job.faults, flaw)
 
         def on_frame(frame: int) -> None:
             self._frames[job.id] = frame / max(1, shot.frames)
 
-        video, renders = self._shelf.media_of(job.id).video, self._options.renders
+        renders = self._options.renders
         if renders is None or not await asyncio.to_thread(kept.take, renders, shot, video):
             self._counts.plain["renders"] += 1
             await render(shot, video, ffmpeg=self._options.ffmpeg, scratch=scratch, on_frame=on_frame)
             if renders is not None:
                 await asyncio.to_thread(kept.keep, renders, shot, video)
-        return {"status": "completed", "width": shot.width, "height": shot.height, "credits": job.price}
 
     async def _shot(self, job: Job, scratch: Path) -> Shot:
         scale = self._options.scale / (2 if "media.small" in job.faults else 1)

@@ -25,17 +25,18 @@ def take(folder: Path, shot: Shot, video: Path) -> bool:
     kept = folder / _name(shot)
     if not kept.is_file():
         return False
-    _link(kept, video)
+    link(kept, video)
     return True
 
 
 def keep(folder: Path, shot: Shot, video: Path) -> None:
     """Keep a finished render of `shot`."""
     folder.mkdir(parents=True, exist_ok=True)
-    _link(video, folder / _name(shot))
+    link(video, folder / _name(shot))
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Put the bytes of `source` at `target`, whole or not at all."""
     aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
     try:
         os.link(source, aside)

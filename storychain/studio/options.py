@@ -19,7 +19,9 @@ class Options:
     stays in progress, `url_ttl` the seconds a result's address lives, `scale` the size of the pictures relative to
     720p, `slow` the seconds that a slow answer takes longer. `key` None takes any raw key; `jobs_at_once` None
     accepts any number of jobs (two are rendered at a time in any case). `renders` is a folder of finished renders,
-    which several studios may share: what is there already is not rendered again.
+    which several studios may share: what is there already is not rendered again. `stand_in` is a file that every job
+    delivers in place of a render, for measuring what it costs to ask for thousands; sources are looked at all the
+    same.
     """
 
     home: Path
@@ -35,4 +37,5 @@ class Options:
     jobs_at_once: int | None = None
     slow: float = 2.0
     renders: Path | None = None
+    stand_in: Path | None = None
     models: Catalogue = field(default_factory=lambda: MODELS)

@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 import uuid
+from bisect import insort
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Shelf:
         self._tenant = Tenant(home / "studios")
         self.secret = _secret(home / "secret")
         self._jobs: dict[str, Job] = {}
+        self._newest_first: list[tuple[float, str]] = []
         self._last_moment = 0.0
 
     @property
@@ -60,11 +62,15 @@ class Shelf:
 
     def jobs(self) -> list[Job]:
         """Every job, newest first."""
+        if self._tenant.has_had_company():
+            self._read_others()
+        return [self._jobs[job_id] for _, job_id in tuple(self._newest_first)]
+
+    def _read_others(self) -> None:
         for record in self._jobs_dir.glob("*.json"):
             known = self._jobs.get(record.stem)
             if known is None or (known.status == "in-progress" and known.studio != self.studio):
-                self._jobs[record.stem] = _read(record)
-        return sorted(self._jobs.values(), key=lambda job: (-job.accepted_at, job.id))
+                self._know(_read(record))
 
     def job(self, job_id: str) -> Job | None:
         """The job with that id, as it is now."""
@@ -106,7 +112,12 @@ class Shelf:
 
     def _write(self, job: Job) -> None:
         write_json(self._jobs_dir / f"{job.id}.json", job.to_json())
-        self._jobs[job.id] = job
+        self._know(job)
+
+    def _know(self, job: Job) -> None:
+        is_new, self._jobs[job.id] = job.id not in self._jobs, job
+        if is_new:
+            insort(self._newest_first, (-job.accepted_at, job.id))
 
 
 def _read(record: Path) -> Job:

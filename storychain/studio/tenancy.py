@@ -15,6 +15,7 @@ class Tenant:
     def __init__(self, folder: Path) -> None:
         self.name = uuid.uuid4().hex
         self._folder = folder
+        self._changed = 0
         self._held = ExitStack()
         self._held.enter_context(lock_now(self._sign(self.name)))
 
@@ -29,6 +30,12 @@ class Tenant:
                 return False
         except Held:
             return True
+
+    def has_had_company(self) -> bool:
+        """Whether other studios are at home, or may have been since this was asked before."""
+        changed = self._folder.stat().st_mtime_ns
+        is_news, self._changed = changed != self._changed, changed
+        return is_news or len(list(self._folder.iterdir())) > 1
 
     def leave(self) -> None:
         """Take the sign down."""

@@ -1,0 +1,318 @@
+"""What many stories at once cost us: the real chain, ledger and client against a studio in a process of its own.
+
+Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES]`. Every scene is a
+request of its own and is bought, awaited and brought home as ever; only the bytes are stand-ins, and films are not
+joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by a plain script: submit, poll
+at a fixed pace, download, one thread a story, nothing on record. No test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from storychain.chain.batch import render_all
+from storychain.chain.events import Completed
+from storychain.chain.run import Pace, Run
+from storychain.chain.slots import Slots
+from storychain.ledger import Ledger
+from storychain.media.edit import Edit
+from storychain.media.film import FilmFacts
+from storychain.media.form import Form
+from storychain.media.prepare import Prepared
+from storychain.media.seam import Seam
+from storychain.media.timeline import Shot, begins
+from storychain.pictory import Gate, Pictory
+from storychain.story import load_story
+from storychain.studio import Options, serve
+from storychain.workspace import Workspace
+from tests.stage import FFMPEG, story_file
+
+KEY = "pictai_bench"
+AGENT = {"User-Agent": "a-script/1.0"}
+REAL_SECONDS, OUR_POLL, GUIDE_POLL = 75.0, 10.0, 15.0
+"""About how long a real job takes, and how often it is looked at: both paces shrink with the jobs measured here."""
+
+STAND_IN = os.urandom(64 << 10)
+KINDS = ("submits", "lists", "polls", "downloads", "quotas")
+FORM = Form("h264", 1280, 720, Fraction(24), "yuv420p", Fraction(1), False, "bt709", "bt709")
+
+
+class Room:
+    """A cutting room that takes every segment as it is and writes films of no picture."""
+
+    version = "0"
+
+    async def prepare(self, segment, folder, *, strict=True, matroska=False):
+        probe = SimpleNamespace(seconds=Fraction(4), fps=FORM.fps, form=FORM)
+        # The bytes are the same everywhere; real ones are not, so that each seam is looked for and put on record.
+        return Prepared(folder, segment, segment, probe, sha256=hashlib.sha256(folder.name.encode()).hexdigest())
+
+    @asynccontextmanager
+    async def soundtrack(self, folder, gain):
+        yield self
+
+    async def add(self, heard):
+        """Nothing is heard."""
+
+    async def finished(self):
+        return None
+
+    async def seam(self, before, after):
+        return Seam("tail", 0, 1.0, 0.0)
+
+    async def ending(self, segment):
+        return None
+
+    def heard(self, clips):
+        return tuple(clip.prepared.sound for clip in clips)
+
+    async def gain(self, clips, loudness):
+        return None
+
+    def beside(self, film):
+        return self
+
+    async def draw_ahead(self, clips, dress, wanted):
+        """Nothing is drawn."""
+
+    def edit(self, clips, *, drawn):
+        shots = tuple(Shot(number, 0, 96) for number, _ in enumerate(clips))
+        return Edit(FORM, shots, tuple(begins(shots)))
+
+    async def assemble(self, clips, out, *, title, note, dress, sound, on_progress):
+        out.write_text("\n".join(clip.prepared.sha256 for clip in clips), "ascii")
+        return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
+
+
+@contextmanager
+def studio(folder, seconds):
+    """A studio in a process of its own."""
+    command = [sys.executable, __file__, "--seconds", str(seconds), "--studio", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+async def be_a_studio(home, seconds):
+    home.mkdir(parents=True)
+    (home / "stand-in").write_bytes(STAND_IN)
+    options = Options(
+        home, FFMPEG, latency=seconds, credits_limit=Decimal(10**9), stand_in=home / "stand-in", page_size=50
+    )
+    async with serve(options) as running:
+        print(running.base_url, flush=True)
+        await asyncio.Event().wait()
+
+
+def asked(base_url, what):
+    """What the studio itself tells: its counts, its jobs."""
+    return httpx.get(f"{base_url.removesuffix('/pictoryapis')}/studio/{what}", headers=AGENT, timeout=60).json()
+
+
+def processor_seconds(of):
+    used = resource.getrusage(of)
+    return used.ru_utime + used.ru_stime
+
+
+def written(folder, arguments):
+    """The story files: no two scenes of them are the same request."""
+    folder.mkdir()
+    return [
+        story_file(
+            folder,
+            [{"id": f"s{n}", "prompt": f"Scene {n} of tale {tale}, by the sea."} for n in range(arguments.scenes)],
+            name=f"tale-{tale}",
+        )
+        for tale in range(arguments.stories)
+    ]
+
+
+class Watching:
+    """When each job was found to have ended, and the most files open at a time."""
+
+    def __init__(self):
+        self.found = {}
+        self.files = 0
+
+    def __call__(self, event):
+        if isinstance(event, Completed):
+            self.found[event.job_id] = time.time()
+
+    async def count_files(self):
+        while True:
+            with suppress(OSError):
+                self.files = max(self.files, sum(1 for _ in Path("/proc/self/fd").iterdir()))
+            await asyncio.sleep(0.25)
+
+
+async def rendered(folder, base_url, stories, arguments, watching):
+    """One run over all stories, as the command `run` would make it; seconds it took and our processor time."""
+    workspace = Workspace(folder / "workspace")
+    pace = Pace(poll=OUR_POLL * arguments.seconds / REAL_SECONDS)
+    ledger = Ledger(workspace.ledger)
+    counting = asyncio.create_task(watching.count_files())
+    try:
+        async with Pictory(base_url, KEY, gate=Gate(workspace.gate("pictory"))) as provider:
+            run = Run(
+                id=os.urandom(8).hex(),
+                provider=provider,
+                ledger=ledger,
+                workspace=workspace,
+                room=Room(),
+                out=folder / "films",
+                tell=watching,
+                pace=pace,
+                jobs=arguments.jobs,
+                slots=Slots(arguments.jobs),
+            )
+            wall, own = time.perf_counter(), time.process_time()
+            outcomes = await render_all(run, stories)
+            took = time.perf_counter() - wall, time.process_time() - own
+    finally:
+        counting.cancel()
+        ledger.close()
+    for outcome in outcomes:
+        if outcome.error is not None:
+            print(f"  {outcome.story.name}: {outcome.error}")
+    assert all(outcome.status == "done" for outcome in outcomes), Counter(outcome.status for outcome in outcomes)
+    return took
+
+
+def measure_chain(folder, arguments):
+    paths = written(folder / "stories", arguments)
+    began = time.perf_counter()
+    stories = [load_story(path) for path in paths]
+    print(f"reading {len(stories)} story files: {time.perf_counter() - began:.1f} s")
+    with studio(folder / "studio", arguments.seconds) as base_url:
+        watching = Watching()
+        took = asyncio.run(rendered(folder, base_url, stories, arguments, watching))
+        counts, jobs = asked(base_url, "counts"), asked(base_url, "jobs")
+        tell("storychain", took, counts, jobs, watching.found, arguments)
+        tell_lane(jobs, watching.found)
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        print(f"  open files        {watching.files:8d} at most, of {allowed:,} allowed")
+        again = asyncio.run(rendered(folder, base_url, stories, arguments, Watching()))
+        calls = sum(asked(base_url, "counts")[kind] - counts[kind] for kind in KINDS)
+        print(f"run again, all done: {again[0]:.2f} s, {again[1]:.2f} s of processor time, {calls} calls")
+    print(f"the studio's processor time: {processor_seconds(resource.RUSAGE_CHILDREN):.1f} s")
+
+
+def tell(name, took, counts, jobs, found, arguments):
+    """The numbers that chain and script have both."""
+    scenes, ideal = arguments.stories * arguments.scenes, arguments.scenes * arguments.seconds
+    wall, own = took
+    delays = [found[job["id"]] - job["ended_at"] for job in jobs]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    asked_for = " · ".join(f"{counts[kind] / scenes:.2f} {kind}" for kind in KINDS)
+    print(f"{name}: {arguments.stories} stories of {arguments.scenes} scenes, jobs of {arguments.seconds:g} s")
+    print(f"  wall              {wall:8.1f} s, {wall / ideal:.2f} of the ideal {ideal:g} s")
+    print(f"  processor, ours   {1000 * own / scenes:8.1f} ms a scene, {own:.1f} s in all")
+    print(f"  peak memory       {peak:8.0f} MiB")
+    print(f"  a scene asks for  {asked_for}")
+    print(f"  an ended job is found after {sum(delays) / len(delays):.2f} s, at most {max(delays):.2f} s")
+
+
+def tell_lane(jobs, found):
+    """How long scenes whose parent is found wait until they are accepted, and how fast requests are sent."""
+    parents = {
+        url: found[url.rpartition("/media/")[2][:36]] for job in jobs if (url := job["body"].get("extendVideoUrl"))
+    }
+    waits = [job["accepted_at"] - parents[url] for job in jobs if (url := job["body"].get("extendVideoUrl"))]
+    if waits:
+        print(f"  the next scene is accepted {sum(waits) / len(waits):.2f} s later, at most {max(waits):.2f} s")
+    seconds = Counter(int(job["accepted_at"]) for job in jobs)
+    print(f"  requests sent     {max(seconds.values()):8d} in the busiest second")
+
+
+class Script:
+    """The API guide's way: submit, look at a fixed pace, download; one thread a story, nothing on record."""
+
+    def __init__(self, base_url, folder, arguments):
+        self.base_url, self.folder, self.arguments = base_url, folder, arguments
+        self.pause = GUIDE_POLL * arguments.seconds / REAL_SECONDS
+        self.found = {}
+        # One client for all threads, with as many connections as they want: a kindness, the guide opens one a request.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=arguments.stories)
+        self.client = httpx.Client(headers={**AGENT, "Authorization": KEY}, timeout=120, limits=limits)
+
+    def render(self, tale):
+        before = None
+        for scene in range(self.arguments.scenes):
+            body = {
+                "prompt": f"Scene {scene} of tale {tale}, by the sea.",
+                "model": "veo3.1_fast",
+                "aspectRatio": "16:9",
+                "duration": "4s",
+            }
+            if before:
+                body["extendVideoUrl"] = before
+            answer = self.client.post(f"{self.base_url}/v1/aistudio/videos", json=body).json()
+            before = self.ended(answer["data"]["jobId"])
+            (self.folder / f"{tale}-{scene}.mp4").write_bytes(self.client.get(before).content)
+
+    def ended(self, job_id):
+        while True:
+            time.sleep(self.pause)
+            data = self.client.get(f"{self.base_url}/v1/jobs/{job_id}").json()["data"]
+            if data["status"] != "in-progress":
+                self.found[job_id] = time.time()
+                return data["url"]
+
+
+def measure_script(folder, arguments):
+    (folder / "script").mkdir()
+    with studio(folder / "studio", arguments.seconds) as base_url:
+        script = Script(base_url, folder / "script", arguments)
+        wall, own = time.perf_counter(), time.process_time()
+        with ThreadPoolExecutor(arguments.stories) as threads:
+            list(threads.map(script.render, range(arguments.stories)))
+        took = time.perf_counter() - wall, time.process_time() - own
+        tell("a plain script", took, asked(base_url, "counts"), asked(base_url, "jobs"), script.found, arguments)
+    print(f"the studio's processor time: {processor_seconds(resource.RUSAGE_CHILDREN):.1f} s")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stories", type=int, default=100)
+    parser.add_argument("--scenes", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--jobs", type=int, default=0)
+    parser.add_argument("--only", choices=("chain", "script"))
+    parser.add_argument("--studio", type=Path)
+    arguments = parser.parse_args()
+    arguments.jobs = arguments.jobs or arguments.stories
+    if arguments.studio:
+        asyncio.run(be_a_studio(arguments.studio, arguments.seconds))
+    elif arguments.only:
+        with tempfile.TemporaryDirectory() as folder:
+            {"chain": measure_chain, "script": measure_script}[arguments.only](Path(folder), arguments)
+    else:
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; stand-in bytes, no film is joined")
+        for only in ("chain", "script"):  # each in a process of its own, so that its memory is its own too
+            subprocess.run([sys.executable, __file__, *sys.argv[1:], "--only", only], check=True)
+
+
+if __name__ == "__main__":
+    main()

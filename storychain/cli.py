@@ -155,6 +155,7 @@ def _plan(commands: _Commands) -> None:
 
 def _run(commands: _Commands) -> None:
     run = _command(commands, "run", "rendering", "run", "render stories; run it again to go on after anything")
+    run.set_defaults(asks=True)
     _stories(run)
     run.add_argument("--local", action="store_true", help="render free stand-ins with the local studio")
     run.add_argument("--max-credits", type=_credits, metavar="N", help="agree to spend up to N credits in this run")

@@ -3,6 +3,7 @@
 import asyncio
 
 from storychain.chain import events as ev
+from storychain.chain.benches import Benches
 from storychain.chain.choice import Choice
 from storychain.chain.slots import Slots
 from tests.stage import stage, story_file
@@ -127,5 +128,36 @@ def test_after_the_deadline_nothing_is_bought_and_what_is_paid_waits_for_the_nex
             assert at.counts["accepted"] == 1
             assert (await at.render(path)).status == "done"
             assert at.counts["accepted"] == 2
+
+    asyncio.run(play())
+
+
+def test_no_more_films_are_made_at_a_time_than_there_are_benches_and_who_works_ahead_makes_room():
+    async def play():
+        benches, at_once, most = Benches(2), 0, 0
+
+        async def film():
+            nonlocal at_once, most
+            async with benches.taken():
+                at_once += 1
+                most = max(most, at_once)
+                await asyncio.sleep(0.01)
+                at_once -= 1
+
+        async def ahead():
+            async with benches.taken():
+                while not benches.crowded:
+                    await asyncio.sleep(0.01)
+
+        async with asyncio.timeout(10):
+            await asyncio.gather(ahead(), ahead(), *(film() for _ in range(6)))
+        assert most == 2
+        waiting = [asyncio.create_task(film()) for _ in range(4)]
+        await asyncio.sleep(0)
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert not benches.crowded
+        await asyncio.wait_for(film(), 5)
 
     asyncio.run(play())

@@ -64,7 +64,8 @@ MAY_IMPORT = {
     },
     "cli": {"errors", "printable"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "api": WORDS | {"plan", "story", "chain", "commands", "cli"},
+    "__init__": {"api"},
 }
 """Imports run one way. `commands` may see `cli` for its parser alone; `cli` opens commands by name, when asked for."""
 
@@ -86,7 +87,7 @@ DOORS = {
     "rich": {"report"},
     "dotenv": {"settings"},
     "shtab": {"commands"},
-    "argparse": {"cli", "commands"},
+    "argparse": {"cli", "commands", "api"},
     "fcntl": {"locks"},
     "opentimelineio": {"export"},
     "c2pa": {"export"},

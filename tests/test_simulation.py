@@ -17,6 +17,7 @@ from tests.world.broken import (
     RepeatsRequests,
 )
 from tests.world.invariants import SENTENCES
+from tests.world.nights import Nights
 from tests.world.schedule import play
 
 FOUND = {
@@ -55,6 +56,17 @@ def test_whatever_happens_the_invariants_hold(folder, first):
         assert not report.violations, told(report)
         posts += report.posts
     assert posts > 10
+
+
+MANY = pytest.param(range(30, 600), marks=[pytest.mark.slow, pytest.mark.timeout(900)])
+
+
+@pytest.mark.parametrize("seeds", [range(15), range(15, 30), MANY])
+def test_a_month_of_cron_passes_no_cap_and_every_story_is_done_or_explained(folder, seeds):
+    reports = [play(seed, folder, history=Nights) for seed in seeds]
+    assert not [told(report) for report in reports if report.violations]
+    assert sum(report.done for report in reports) > len(seeds)
+    assert all(report.runs > 60 for report in reports)
 
 
 @pytest.mark.parametrize("seed", FOUND)

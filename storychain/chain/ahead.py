@@ -69,4 +69,5 @@ class DrawingAhead:
         clips, first = await with_cards(run, story, beginning, ended=False)
         edit = run.room.edit(clips, drawn=draws(story))
         dress = dress_of(story, edit, first + (self._cutting.opening is not None), ())
-        await run.room.draw_ahead(clips, dress, lambda: self._wanted)
+        async with run.benches.taken():
+            await run.room.draw_ahead(clips, dress, lambda: self._wanted and not run.benches.crowded)

@@ -64,9 +64,13 @@ class FilmInTheMaking:
 
     async def finished(self, path: Path) -> None:
         """Join everything into the film at `path` and put it on record."""
-        run, story = self._run, self._story
         await self._stand_ins()
         await self._ahead.left_off()
+        async with self._run.benches.taken():
+            await self._joined(path)
+
+    async def _joined(self, path: Path) -> None:
+        run, story = self._run, self._story
         clips = await self._cutting.clips()
         if story.film.match_color or story.film.match_loudness:
             film = story.film

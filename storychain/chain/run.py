@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from storychain.catalogue import MODELS, Catalogue
 from storychain.chain.account import Purse
+from storychain.chain.benches import Benches
 from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.choice import Choice
 from storychain.chain.events import Event
@@ -51,7 +52,8 @@ class Run:
 
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
     `lookout` looks at them, and `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing
-    and waits for nothing. `hooks` has the addresses at which the provider calls when jobs end.
+    and waits for nothing. `hooks` has the addresses at which the provider calls when jobs end, `benches` are the
+    places where films are made.
     `certificate` are the PEM files, chain and key, that films are signed with.
     """
 
@@ -72,6 +74,7 @@ class Run:
     lookout: Lookout = field(default_factory=Lookout)
     slots: Slots = field(default_factory=lambda: Slots(4))
     hooks: Hooks | None = None
+    benches: Benches = field(default_factory=Benches)
     choice: Choice = field(default_factory=Choice)
     deadline: float | None = None
     retry_failed: bool = False

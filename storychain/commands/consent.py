@@ -28,7 +28,7 @@ def cap_agreed_to(cost: Quote, arguments: argparse.Namespace, argv: Sequence[str
         return cap
     if arguments.yes or not cost.submits:
         return None
-    if can_ask():
+    if arguments.asks and can_ask():
         return _ask(cost)
     raise ConsentNeeded(f"{cost_text(cost)} Nobody has agreed to that yet.", next_step=_command(cost, argv))
 

@@ -73,7 +73,7 @@ def _agree(
     # Workers have keys of their own.
     elsewhere = at.settings.url is not None and not arguments.here
     keyless = not elsewhere and not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
-    cap = None if keyless and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
+    cap = None if keyless and arguments.asks and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
     if keyless:
         raise AccountError(
             "there is no API key",

@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import uuid
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,7 +34,7 @@ from storychain.report.text import summary_text
 from storychain.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from storychain.chain.events import Event
@@ -115,22 +115,30 @@ async def _render(
     watch: Watch,
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
+    with listener(arguments) as tell:
+        async with opened_run(at, ledger, arguments, limits, watch.listening(tell)) as opened:
+            run = replace(opened, id=watch.run_id)
+            return await _until_interrupted(run, stories, render_all(run, stories))
+
+
+@asynccontextmanager
+async def opened_run(
+    at: Desk, ledger: Ledger, arguments: argparse.Namespace, limits: Limits, tell: Callable[[Event], None]
+) -> AsyncIterator[Run]:
+    """A run by the settings, the command line and its limits, with all that has to be open as long as it lasts."""
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
     caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
     async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
-        with listener(arguments) as tell:
-            plain = a_run(at, ledger, opened, ffmpeg, watch.listening(tell))
-            run = replace(
-                plain,
-                id=watch.run_id,
-                caps=Caps() if arguments.local else caps,
-                pace=pace(at, arguments),
-                retry_failed=arguments.retry_failed,
-                choice=limits.choice,
-                deadline=limits.deadline,
-                hooks=None if arguments.local else await hooks.enter_async_context(hooks_of(at, plain.lookout)),
-            )
-            return await _until_interrupted(run, stories, render_all(run, stories))
+        plain = a_run(at, ledger, opened, ffmpeg, tell)
+        yield replace(
+            plain,
+            caps=Caps() if arguments.local else caps,
+            pace=pace(at, arguments),
+            retry_failed=arguments.retry_failed,
+            choice=limits.choice,
+            deadline=limits.deadline,
+            hooks=None if arguments.local else await hooks.enter_async_context(hooks_of(at, plain.lookout)),
+        )
 
 
 def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Callable[[Event], None]) -> Run:

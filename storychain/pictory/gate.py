@@ -33,6 +33,10 @@ _LONGEST = 900.0
 _TRY_AGAIN = 0.002
 
 
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """Seconds of the epoch: when the next request is due, until when all is halted; and the pause, in seconds."""
@@ -48,12 +52,11 @@ class Gate:
     `per_minute` is the most requests a minute, None where nobody has set it.
     """
 
-    def __init__(
-        self, path: Path | None = None, per_minute: float | None = None, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, path: Path | None = None, per_minute: float | None = None) -> None:
         self._path = path
         self._least = 60.0 / per_minute if per_minute else 0.0
-        self._now = now
+        # Processes share the clock on the wall; one alone goes by its loop's, which is never set back.
+        self._now = time.time if path else _loop_time
         self._own = _State()
 
     async def passed(self) -> None:

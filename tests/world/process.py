@@ -37,6 +37,7 @@ class Process:
         self.dies_at = dies_at
         self.interrupted_at = interrupted_at
         self.offset = offset
+        self.deadline = None
         self.id = f"run-{number}"
         self.acts = 0
         self.dead = False
@@ -102,6 +103,7 @@ class Process:
             pace=world.program.pace or PACE,
             jobs=self.jobs,
             slots=Slots(self.jobs),
+            deadline=self.deadline,
             now=self.now,
         )
 

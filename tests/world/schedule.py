@@ -274,8 +274,8 @@ class History:
         world.report.done = sum(outcome.status == "done" for outcome in process.outcomes)
 
 
-def play(seed, folder, program=None, *, telling=False):
-    """Play one schedule in an empty folder; its report."""
+def play(seed, folder, program=None, *, telling=False, history=History):
+    """Play one schedule, of a kind of history, in an empty folder; its report."""
     folder = Path(folder) / f"seed-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -283,7 +283,7 @@ def play(seed, folder, program=None, *, telling=False):
         with virtual_loop() as loop:
             world = World(seed, folder, loop, program or Program(), telling=telling)
             try:
-                loop.run_until_complete(History(world).unfold())
+                loop.run_until_complete(history(world).unfold())
             except Stalled as stalled:
                 world.violated("ends", str(stalled))
             for complaint in loop.complaints:

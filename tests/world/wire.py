@@ -76,7 +76,7 @@ class _Exchange:
 
     def _end(self, end, after):
         def unless_gone():
-            if not self.reply.done():
+            if not self.reply.done() and not self.process.dead:  # of the dead nobody asks how it ended
                 end()
 
         self.world.loop.call_later(after, unless_gone, context=Context())

@@ -1,0 +1,96 @@
+"""storychain as a library: awaited, watched event by event, stopped, and refused without consent."""
+
+import asyncio
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+import storychain
+from storychain.chain import events as ev
+from storychain.errors import ConsentNeeded, InvalidStory, UsageError
+from tests.desk import KEY
+from tests.stage import FFMPEG, story_file
+
+
+@pytest.fixture
+def home(desk, monkeypatch):
+    """The desk's folder and studio, as this process' own."""
+    monkeypatch.chdir(desk.folder)
+    for name, value in desk.environ(PICTORY_API_KEY=KEY, STORYCHAIN_FFMPEG=str(FFMPEG)).items():
+        monkeypatch.setenv(name, value)
+    return desk
+
+
+def test_a_story_is_rendered_and_watched(home):
+    path = story_file(home.folder, 2)
+
+    async def play():
+        async with storychain.rendering(path, max_credits=80) as running:
+            seen = [event async for event in running]
+            (outcome,) = await running.outcomes()
+        return outcome, seen
+
+    outcome, seen = asyncio.run(play())
+    assert (outcome.status, outcome.spent) == ("done", Decimal(80))
+    assert outcome.film.exists()
+    kinds = [type(event) for event in seen]
+    assert kinds[0] is ev.StoryBegan
+    assert kinds.count(ev.Stored) == 2
+    assert ev.FilmReady in kinds
+    heard = []
+    (again,) = asyncio.run(storychain.render(storychain.load(path), on_event=heard.append))
+    assert (again.status, again.spent) == ("done", Decimal(0))
+    assert [type(event) for event in heard] == [ev.FilmReady]
+    assert home.studio.counts()["accepted"] == 2
+
+
+def test_nothing_is_spent_without_consent(home):
+    path = story_file(home.folder, 2)
+    assert [str(step.action) for step in storychain.plan_of(path)] == ["submit", "submit"]
+    with pytest.raises(ConsentNeeded) as caught:
+        asyncio.run(storychain.render(path))
+    assert "80 credits" in str(caught.value)
+    assert "max_credits=" in str(caught.value)
+    with pytest.raises(ConsentNeeded):
+        asyncio.run(storychain.render(path, max_credits=79))
+    with pytest.raises(UsageError):
+        asyncio.run(storychain.render())
+    (home.folder / "bad.yaml").write_text("scenes: 3")
+    with pytest.raises(InvalidStory):
+        asyncio.run(storychain.render("bad.yaml", any_price=True))
+    assert home.studio.counts()["submits"] == 0
+
+
+def test_leaving_early_stops_in_good_order_and_the_next_run_goes_on(home):
+    path = story_file(home.folder, 3)
+
+    async def play():
+        async with storychain.rendering(path, any_price=True) as running:
+            async for event in running:
+                if isinstance(event, ev.Submitted):
+                    return
+
+    asyncio.run(play())
+    (outcome,) = asyncio.run(storychain.render(path, max_credits=80))
+    assert outcome.status == "done"
+    assert home.studio.counts()["accepted"] == 3
+
+
+def test_parts_and_previews(home):
+    path = story_file(home.folder, 2)
+    (part,) = asyncio.run(storychain.render(path, select=["tale:s1"], max_credits=40))
+    assert (part.film, part.error.exit_code) == (None, 0)
+    (preview,) = asyncio.run(storychain.render(path, local=True, out="previews"))
+    assert preview.film.parent.name == "previews"
+    assert home.studio.counts()["accepted"] == 1
+
+
+def test_importing_it_is_quick_and_typed():
+    command = [sys.executable, "-c", "import storychain, sys; print(len(sys.modules), storychain.__version__)"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert int(told[0]) < 150
+    assert (storychain.__file__ and __import__("pathlib").Path(storychain.__file__).with_name("py.typed")).exists()
+    with pytest.raises(AttributeError):
+        _ = storychain.rendr

@@ -218,7 +218,7 @@ def test_who_follows_is_told_each_change_once(tmp_path, database):
         assert done.returncode == 0, done.stderr
         told = [line.partition(" ")[2] for line in done.stderr.splitlines()]
         assert len(told) == len(set(told)), done.stderr
-        assert any("tale/s3: " in line for line in told)
+        assert all(sum(f"tale/s{n}: stored" in line for line in told) == 1 for n in (1, 2, 3)), done.stderr
 
 
 def test_a_worker_without_a_shared_ledger_or_a_key_says_what_it_needs(crew):

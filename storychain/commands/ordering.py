@@ -112,7 +112,7 @@ class _Following:
         self._at = at
         self._run = run
         self._story = story
-        self._known: dict[str, str] = {}
+        self._known: dict[str, str] | None = None
 
     async def to_the_end(self, placed: Order | StorychainError) -> Outcome:
         """What came of the order. Told are changes of the ledger, whichever worker makes them."""
@@ -152,13 +152,13 @@ class _Following:
     def _tell_news(self) -> None:
         ledger, name = self._run.ledger, self._run.provider.name
         latest = {record.scene: record for record in ledger.story_records(name, self._story.name)}
-        for record in latest.values():
-            if record.state in _NEWS and self._known.get(record.scene) != record.state:
-                first = record.scene not in self._known and record.state == "stored"
-                self._known[record.scene] = record.state
-                if not first:
-                    job = f", job {record.job_id}" if record.job_id else ""
-                    self._run.tell(Noticed(self._story.name, record.scene, f"{record.state}{job}"))
+        known, self._known = self._known, {scene: record.state for scene, record in latest.items()}
+        if known is None:
+            return
+        for scene, record in latest.items():
+            if record.state in _NEWS and known.get(scene) != record.state:
+                job = f", job {record.job_id}" if record.job_id else ""
+                self._run.tell(Noticed(self._story.name, scene, f"{record.state}{job}"))
 
     def _film(self, outcome: dict[str, Any]) -> Path | None:
         """The film, brought here where there is a shared place; else where its worker has it."""

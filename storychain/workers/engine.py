@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _ENTRYPOINT = "storychain_render"
 _EVERY_MINUTE = "* * * * *"
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
-_LOOK_ANYWAY = timedelta(seconds=5)
-"""How often a worker looks by itself; usually it is woken up."""
+_LOOK_ANYWAY = 5.0
+"""Seconds between two looks of a worker by itself, at most; usually it is woken up."""
 
 # It tells of every lost connection with a traceback; that we mend it is told by ourselves.
 logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)
@@ -113,7 +113,7 @@ class _Serving:
             await queue.run(
                 batch_size=1,
                 max_concurrent_tasks=max(2, at_once),
-                dequeue_timeout=_LOOK_ANYWAY,
+                dequeue_timeout=timedelta(seconds=min(_LOOK_ANYWAY, self._lease / 2)),
                 heartbeat_timeout=timedelta(seconds=self._lease),
                 shutdown_on_listener_failure=True,
             )

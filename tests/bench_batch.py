@@ -28,10 +28,11 @@ from types import SimpleNamespace
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from storychain.chain.batch import render_all
+from storychain.chain.batch import in_hand, render_all
 from storychain.chain.events import Completed
 from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
+from storychain.commands.files import allow_files, files_of
 from storychain.ledger import Ledger
 from storychain.media.edit import Edit
 from storychain.media.film import FilmFacts
@@ -205,6 +206,7 @@ def measure_chain(folder, arguments):
     began = time.perf_counter()
     stories = [load_story(path) for path in paths]
     print(f"reading {len(stories)} story files: {time.perf_counter() - began:.1f} s")
+    allow_files(files_of(stories, in_hand(arguments.jobs)))
     with studio(folder / "studio", arguments.seconds) as base_url:
         watching = Watching()
         took = asyncio.run(rendered(folder, base_url, stories, arguments, watching))

@@ -2,13 +2,17 @@
 
 import datetime
 import json
+import multiprocessing
 import os
+import resource
 import time
 
 import pytest
 
 from storychain.commands.deadline import deadline_of
+from storychain.commands.files import allow_files, files_of
 from storychain.errors import UsageError
+from storychain.story import load_story
 from tests.stage import story_file
 
 NOWHERE = "http://127.0.0.1:9/pictoryapis"
@@ -171,3 +175,38 @@ def test_a_deadline_is_the_moment_people_mean(berlin, said, now, meant):
 def test_what_is_no_deadline_is_refused(berlin, said):
     with pytest.raises(UsageError):
         deadline_of(said, datetime.datetime.fromisoformat("2026-11-25T22:00+01:00").timestamp())
+
+
+def test_stories_with_more_chains_need_more_files(tmp_path):
+    one = load_story(story_file(tmp_path, 3, name="one"))
+    cuts = [{"id": f"s{n}", "prompt": f"Scene {n} by the sea.", "join": "cut"} for n in range(5)]
+    many = load_story(story_file(tmp_path, cuts, name="many"))
+    assert files_of([one], 8) < files_of([one, one], 8) < files_of([one, many], 8)
+    assert files_of([many, one], 1) == files_of([many], 1)
+
+
+def open_many(soft, allowed, wanted, opened):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, min(hard, 600)))
+    allow_files(allowed)
+    files = []
+    try:
+        while len(files) < wanted:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        pass
+    for file in files:
+        os.close(file)
+    opened.put(len(files))
+
+
+@pytest.mark.parametrize(
+    ("soft", "allowed", "least", "most"), [(64, 500, 400, 450), (500, 64, 400, 450), (64, 10**6, 450, 450)]
+)
+def test_a_command_may_open_as_many_files_as_it_needs(soft, allowed, least, most):
+    spawn = multiprocessing.get_context("spawn")
+    opened = spawn.Queue()
+    process = spawn.Process(target=open_many, args=(soft, allowed, 450, opened))
+    process.start()
+    assert least <= opened.get(timeout=60) <= most
+    process.join()

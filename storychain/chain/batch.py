@@ -19,13 +19,18 @@ _AT_LEAST = 8
 """Stories that are in hand at a time, however few jobs there may be: most of their time they wait."""
 
 
+def in_hand(jobs: int) -> int:
+    """Stories that are in hand at a time where so many jobs may be under way."""
+    return max(_AT_LEAST, 2 * jobs)
+
+
 async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     """Render stories side by side; their outcomes in the order of the stories.
 
     Twice as many are in hand as jobs may be under way, so that there is always one ready to be bought, and a thousand
     stories need no thousand open files. Those that are paid for in part come first: what they wait for does not keep.
     """
-    places = asyncio.Semaphore(max(_AT_LEAST, 2 * run.jobs))
+    places = asyncio.Semaphore(in_hand(run.jobs))
 
     async def in_turn(story: Story) -> Outcome:
         async with places:

@@ -74,12 +74,15 @@ def _likely(spans: Sequence[Span]) -> tuple[list[float], list[float]]:
     ]
     shares = [1 / len(ends)] * len(ends)
     for _ in range(_ROUNDS):
-        counted = [0.0] * len(ends)
+        so_far = [0.0, *accumulate(shares)]
+        # Of each span every moment in it gets its share of one: all that is added from there on, and taken off after.
+        steps = [0.0] * (len(ends) + 1)
         for first, after in within:
-            whole = sum(shares[first:after])
-            for place in range(first, after):
-                counted[place] += shares[place] / whole if whole > 0 else 0.0
-        shares = [count / len(spans) for count in counted]
+            whole = so_far[after] - so_far[first]
+            if whole > 0:
+                steps[first] += 1 / whole
+                steps[after] -= 1 / whole
+        shares = [share * max(0.0, times) / len(spans) for share, times in zip(shares, accumulate(steps), strict=False)]
     return ends, shares
 
 

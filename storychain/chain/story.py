@@ -75,7 +75,11 @@ async def render_with(
             planned = quote(steps).total
             if check is not None:
                 check(story, steps)
-            film = await _render_held(run, story, facts, steps, anew=check is not None)
+            elif there := _in_place(run, story, facts, steps):
+                # Nothing was done, so there is nothing to plan anew.
+                warnings = warnings_of(story, facts, steps)
+                return Outcome(story, "done", there, steps, planned, Decimal(0), None, warnings)
+            film = await _render_held(run, story, facts, steps)
     except Held:
         error = StoryHeld(
             "another run is rendering this story", where=story.name, next_step="It goes on there; nothing to do here."
@@ -103,17 +107,24 @@ async def _summed_up(
         return Outcome(story, status, None, (), planned, Decimal(0), error or words)
 
 
-async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...], *, anew: bool) -> Path:
+def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path | None:
+    """The story's film, if it is there with all that belongs beside it and nothing has changed since."""
+    if any(step.action not in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
+        return None
     path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
     recipe = recipe_of(story, facts, steps)
-    there = None if anew else film_in_place(run.ledger, path, recipe)
-    rendered = all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps)
-    if there and rendered and all_there(story, path, recipe):
-        for step in steps:
-            if step.action is Action.PLACEHOLDER:
-                run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))
-        run.tell(FilmReady(story.name, path, there.seconds, made=False))
-        return path
+    there = film_in_place(run.ledger, path, recipe)
+    if there is None or not all_there(story, path, recipe):
+        return None
+    for step in steps:
+        if step.action is Action.PLACEHOLDER:
+            run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))
+    run.tell(FilmReady(story.name, path, there.seconds, made=False))
+    return path
+
+
+async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
+    path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
     await preflight(run, story)
     await _check_means(run, story, steps)
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))

@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
-from storychain.chain.batch import render_all
+from storychain.chain.batch import in_hand, render_all
 from storychain.chain.holding import locks_of
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.commands.files import allow_files, files_of
 from storychain.commands.interrupts import interrupts
 from storychain.commands.limits import Limits, limits_of
 from storychain.commands.painting import painter
@@ -115,6 +116,7 @@ async def _render(
     watch: Watch,
 ) -> tuple[tuple[Outcome, ...], bool]:
     """Render, and say whether somebody interrupted it."""
+    allow_files(files_of(stories, in_hand(at.settings.jobs)))
     with listener(arguments) as tell:
         async with opened_run(at, ledger, arguments, limits, watch.listening(tell)) as opened:
             run = replace(opened, id=watch.run_id)

@@ -19,6 +19,7 @@ from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import Desk, desk
+from storychain.commands.files import allow_files, files_of_any
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
 from storychain.commands.rendering import a_run, keep_to_ourselves, listener
@@ -59,6 +60,7 @@ def worker(arguments: argparse.Namespace) -> int:
     if not at.settings.api_key:
         raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
     keep_to_ourselves()
+    allow_files(files_of_any(at.settings.jobs))
     with at.ledger() as ledger:
         asyncio.run(_serve(at, ledger, arguments))
     return 0

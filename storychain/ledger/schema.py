@@ -86,6 +86,10 @@ MIGRATIONS = (
         PRIMARY KEY (before, after)
     );
     """,
+    """
+    -- What is under way or in doubt is counted before each request: a few rows of all there ever were.
+    CREATE INDEX attempts_in_a_state ON attempts (provider, state);
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

@@ -22,6 +22,10 @@ _PREFIX = ".making-"
 _STALE = 24 * 3600.0
 """Seconds after which a folder left by a killed process is nobody's; no making takes that long."""
 
+_SWEEP_EVERY = 3600.0
+_swept: dict[Path, float] = {}
+"""When each folder was last looked through for them: where a thousand are made, not once for each."""
+
 
 @contextmanager
 def folder_aside(beside: Path) -> Iterator[Path]:
@@ -40,6 +44,10 @@ def folder_aside(beside: Path) -> Iterator[Path]:
 
 
 def _sweep(beside: Path) -> None:
+    now = time.monotonic()
+    if now - _swept.get(beside, float("-inf")) < _SWEEP_EVERY:
+        return
+    _swept[beside] = now
     for left in beside.glob(f"{_PREFIX}*"):
         with suppress(FileNotFoundError):  # another process may sweep as well
             if time.time() - left.stat().st_mtime > _STALE:

@@ -124,14 +124,10 @@ class _Server(uvicorn.Server):
 
 def _application(hooks: Hooks) -> Starlette:
     async def called(request: Request) -> Response:
-        return Response(status_code=204 if hooks.called(request.path_params["token"]) else 404)
+        token = str(request.path_params["path"]).rpartition("/")[2]
+        return Response(status_code=204 if hooks.called(token) else 404)
 
-    return Starlette(
-        routes=[
-            Route("/{rest:path}/{token}", called, methods=["GET", "POST", "PUT"]),
-            Route("/{token}", called, methods=["GET", "POST", "PUT"]),
-        ]
-    )
+    return Starlette(routes=[Route("/{path:path}", called, methods=["GET", "POST", "PUT"])])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -41,11 +41,10 @@ async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     tasks = {place: asyncio.create_task(in_turn(stories[place])) for place in order}
     try:
         await asyncio.gather(*tasks.values())
-    except BaseException:
+    finally:  # one ends by a mistake of ours, or all are cancelled: none goes on alone
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
-        raise
     await compare_books(run)
     return tuple(tasks[place].result() for place in range(len(stories)))
 

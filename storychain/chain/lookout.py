@@ -90,6 +90,7 @@ class Lookout:
             return None
         finally:
             self._jobs.pop(watched.id, None)
+            self._changed.set()  # it may have been the last, and then nothing is watched any more
 
     def hint(self, job_id: str) -> None:
         """Somebody says that a job has ended: look soon. Nothing is believed, and saying it twice changes nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
@@ -29,14 +29,11 @@ async def hooks_of(at: Desk, lookout: Lookout) -> AsyncIterator[Hooks | None]:
     from storychain.hooks import Hooks, key_of, receiving  # noqa: PLC0415 - a server is slow to import
 
     hooks = Hooks(url, key_of(at.workspace.hook_key), lookout.hint)
-    receiver = receiving(hooks, *at.settings.webhook_listen)
-    try:
-        await receiver.__aenter__()
-    except UsageError as error:
-        print(f"storychain: {error.what}; jobs are looked at without", file=sys.stderr)
-        yield None
-        return
-    try:
-        yield hooks
-    finally:
-        await receiver.__aexit__(None, None, None)
+    received: Hooks | None = hooks
+    async with AsyncExitStack() as receiver:
+        try:
+            await receiver.enter_async_context(receiving(hooks, *at.settings.webhook_listen))
+        except UsageError as error:
+            print(f"storychain: {error.what}; jobs are looked at without", file=sys.stderr)
+            received = None
+        yield received

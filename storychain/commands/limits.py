@@ -47,14 +47,22 @@ def _chosen(
     choice = choice_of(arguments.select, stories, resume_only=arguments.resume_only)
     if choice.scenes is not None:
         stories = tuple(story for story in stories if story.name in choice.scenes)
-        for story in stories:
-            check_reach(story, at.plan(story, ledger, free=arguments.local), choice)
-    if arguments.only:
-        plans = ((story, at.plan(story, ledger, free=arguments.local)) for story in stories)
-        stories = tuple(story for story, plan in plans if is_in_state(plan, arguments.only))
-        if not stories:
-            print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
-    return stories, choice
+    if choice.scenes is None and not arguments.only:
+        return stories, choice
+    chosen = []
+    for story in stories:
+        plan = at.plan(story, ledger, free=arguments.local)
+        check_reach(story, plan, choice)
+        if not arguments.only or is_in_state(plan, arguments.only):
+            chosen.append(story)
+    if not chosen:
+        print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
+    return tuple(chosen), choice
+
+
+def by_workers(at: Desk, arguments: argparse.Namespace) -> bool:
+    """Whether workers render, with keys of their own, rather than this process."""
+    return at.settings.url is not None and not arguments.here
 
 
 def _agree(
@@ -70,9 +78,8 @@ def _agree(
     payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
     if arguments.resume_only:
         payable = []
-    # Workers have keys of their own.
-    elsewhere = at.settings.url is not None and not arguments.here
-    keyless = not elsewhere and not at.settings.api_key and any(_asks_the_api(step) for plan in plans for step in plan)
+    asking = any(_asks_the_api(step) for plan in plans for step in plan)
+    keyless = asking and not at.settings.api_key and not by_workers(at, arguments)
     cap = None if keyless and arguments.asks and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
     if keyless:
         raise AccountError(

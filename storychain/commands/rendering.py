@@ -21,7 +21,7 @@ from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.files import allow_files, files_of
 from storychain.commands.interrupts import interrupts
-from storychain.commands.limits import Limits, limits_of
+from storychain.commands.limits import Limits, by_workers, limits_of
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
 from storychain.commands.watching import watched
@@ -61,7 +61,6 @@ def keep_to_ourselves() -> None:
 
 
 def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
-    elsewhere = at.settings.url is not None and not arguments.here
     found = at.find(arguments.stories, arguments.matrix)
     if not found.stories:
         found.all()
@@ -69,8 +68,7 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
         print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
         stories, limits = limits_of(at, ledger, found.stories, arguments)
-        render = _by_workers if elsewhere else _render
-        outcomes, interrupted = asyncio.run(render(at, ledger, stories, arguments, limits, watch))
+        outcomes, interrupted = asyncio.run(_outcomes(at, ledger, stories, arguments, limits, watch))
     code = Interrupted.exit_code if interrupted else exit_code(outcomes, found.unreadable.values())
     watch.ended(outcomes, code, found.unreadable)
     print_outcomes(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
@@ -78,13 +76,13 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
         print(f"\n{summary_text(outcomes, found.unreadable)}", file=sys.stderr)
     if interrupted:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
-        if elsewhere:
+        if by_workers(at, arguments):
             advice = "The workers go on with it; the same command follows them again."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
     return code
 
 
-async def _by_workers(
+async def _outcomes(
     at: Desk,
     ledger: Ledger,
     stories: tuple[Story, ...],
@@ -92,33 +90,23 @@ async def _by_workers(
     limits: Limits,
     watch: Watch,
 ) -> tuple[tuple[Outcome, ...], bool]:
-    """Let workers render, and say whether somebody interrupted following them."""
-    from storychain.commands.ordering import order  # noqa: PLC0415 - only where there are workers
+    """Render, or let workers do it, and say whether somebody interrupted that."""
+    with listener(arguments) as told:
+        tell = watch.listening(told)
+        if by_workers(at, arguments):
+            from storychain.commands.ordering import order  # noqa: PLC0415 - only where there are workers
 
-    with listener(arguments) as tell:
-        offline = cast("Provider", Offline(PAID, free=False))
-        run = replace(
-            a_run(at, ledger, offline, find_ffmpeg(os.environ), watch.listening(tell)),
-            id=watch.run_id,
-            retry_failed=arguments.retry_failed,
-            choice=limits.choice,
-            deadline=limits.deadline,
-        )
-        return await _until_interrupted(run, stories, order(at, run, stories, arguments, limits.cap))
-
-
-async def _render(
-    at: Desk,
-    ledger: Ledger,
-    stories: tuple[Story, ...],
-    arguments: argparse.Namespace,
-    limits: Limits,
-    watch: Watch,
-) -> tuple[tuple[Outcome, ...], bool]:
-    """Render, and say whether somebody interrupted it."""
-    allow_files(files_of(stories, in_hand(at.settings.jobs)))
-    with listener(arguments) as tell:
-        async with opened_run(at, ledger, arguments, limits, watch.listening(tell)) as opened:
+            offline = cast("Provider", Offline(PAID, free=False))
+            following = replace(
+                a_run(at, ledger, offline, find_ffmpeg(os.environ), tell),
+                id=watch.run_id,
+                retry_failed=arguments.retry_failed,
+                choice=limits.choice,
+                deadline=limits.deadline,
+            )
+            return await _until_interrupted(following, stories, order(at, following, stories, arguments, limits.cap))
+        allow_files(files_of(stories, in_hand(at.settings.jobs)))
+        async with opened_run(at, ledger, arguments, limits, tell) as opened:
             run = replace(opened, id=watch.run_id)
             return await _until_interrupted(run, stories, render_all(run, stories))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from storychain.errors import StorychainError
@@ -49,15 +49,14 @@ class Database:
             )
         except (sqlite3.Error, OSError) as error:
             raise self._unusable("opened", error) from error
-        try:
-            self._connection.row_factory = sqlite3.Row
-            self._prepare_in_turn()
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise self._unusable("opened", error) from error
-        except BaseException:
-            self._connection.close()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._connection.close)
+            try:
+                self._connection.row_factory = sqlite3.Row
+                self._prepare_in_turn()
+            except sqlite3.Error as error:
+                raise self._unusable("opened", error) from error
+            undo.pop_all()
 
     def _prepare_in_turn(self) -> None:
         """Prepare, again while others do: of several who change the journal mode all but one are told 'locked'."""
@@ -127,11 +126,10 @@ class Database:
         try:
             yield self._connection
             self._connection.execute("COMMIT")
-        except BaseException:
-            # A full or broken disk has rolled back already; a second ROLLBACK would hide why.
+        finally:
+            # Committed it is over. A full or broken disk has rolled back already: a second ROLLBACK would hide why.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -12,7 +12,7 @@ import functools
 import re
 import threading
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from storychain.errors import LedgerUnreachable, StorychainError
@@ -59,14 +59,13 @@ class PostgresDatabase:
         self._number = 0
         self._connection = connected(url, self._writer)
         self._session = self._connection.info.backend_pid
-        try:
-            self._id = _prepared(self._connection)
-        except psycopg().Error as error:
-            self._connection.close()
-            raise self._unusable("opened", error) from error
-        except BaseException:
-            self._connection.close()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._connection.close)
+            try:
+                self._id = _prepared(self._connection)
+            except psycopg().Error as error:
+                raise self._unusable("opened", error) from error
+            undo.pop_all()
 
     def mark(self, path: Path) -> Mark:
         """After the ledger's own id, which comes along where it is restored, whatever its server is called then."""
@@ -144,13 +143,14 @@ class PostgresDatabase:
 
     @contextmanager
     def _rolled_back(self) -> Iterator[None]:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._roll_back)
             yield
-        except BaseException:
-            # A broken connection is rolled back by the server itself.
-            with suppress(psycopg().Error):
-                self._connection.execute("ROLLBACK")
-            raise
+            undo.pop_all()
+
+    def _roll_back(self) -> None:
+        with suppress(psycopg().Error):  # a broken connection is rolled back by the server itself
+            self._connection.execute("ROLLBACK")
 
     def _is_done(self, lost: _Lost) -> bool:
         """Whether a transaction whose COMMIT was not answered was carried out.

@@ -27,24 +27,12 @@ if TYPE_CHECKING:
 
 def load(path: Path, catalogue: Catalogue) -> Story:
     """Return the story at `path`. Raises `InvalidStory` with every problem there is to see."""
-    text = read_file(path)
-    problems: list[Problem] = []
-    try:
-        root = _mapping(read_nodes(text, problems))
-        story = _checked(root, problems, text, path, catalogue)
-    except Unreadable as unreadable:
-        problems.append(unreadable.problem)
-        story = None
-    if story is None or problems:
-        raise _invalid(problems, text, path)
-    return story
+    return _read(path, catalogue)[0]
 
 
 def load_each(path: Path, table: Path, rows: Sequence[Row], catalogue: Catalogue) -> tuple[Story, ...]:
     """Return a story a row of `table`; the file is read once. Raises `InvalidStory` or UsageError."""
-    load(path, catalogue)  # whatever is wrong with the story itself is told as ever
-    text = read_file(path)
-    root = _mapping(read_nodes(text, []))
+    _, root, text = _read(path, catalogue)  # whatever is wrong with the story itself is told as ever
     written = parse(root, Places(root, []))
     assert written is not None
     _check_columns(written.vars or {}, rows, table)
@@ -60,6 +48,22 @@ def load_each(path: Path, table: Path, rows: Sequence[Row], catalogue: Catalogue
     return tuple(stories)
 
 
+def _read(path: Path, catalogue: Catalogue) -> tuple[Story, MapNode, str]:
+    """The story, the nodes it was read from, and the file's text. Raises `InvalidStory`."""
+    text = read_file(path)
+    problems: list[Problem] = []
+    try:
+        root = _mapping(read_nodes(text, problems))
+    except Unreadable as unreadable:
+        raise _invalid([*problems, unreadable.problem], text, path) from None
+    places = Places(root, problems)
+    written = parse(root, places)
+    story = resolve(written, places, text, Path(path).absolute(), catalogue) if written else None
+    if story is None or problems:
+        raise _invalid(problems, text, path)
+    return story, root, text
+
+
 def _check_columns(variables: Mapping[str, str], rows: Sequence[Row], table: Path) -> None:
     columns = {column for row in rows for column in row.variables if column != NAME}
     for column in sorted(columns - variables.keys()):
@@ -69,12 +73,6 @@ def _check_columns(variables: Mapping[str, str], rows: Sequence[Row], table: Pat
             where=str(table),
             next_step="Declare it under vars: in the story, with the text it has where a row leaves it empty.",
         )
-
-
-def _checked(root: MapNode, problems: list[Problem], text: str, path: Path, catalogue: Catalogue) -> Story | None:
-    places = Places(root, problems)
-    written = parse(root, places)
-    return resolve(written, places, text, Path(path).absolute(), catalogue) if written else None
 
 
 def _mapping(root: Node) -> MapNode:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -186,6 +186,11 @@ def _check_free(out: Path) -> None:
         raise MediaError("something else is in the way of the stream", where=str(out), next_step=advice)
 
 
+def _put_back(older: Path, out: Path) -> None:
+    with suppress(FileNotFoundError):  # there was none
+        older.rename(out)
+
+
 def _give_folder(made: Path, out: Path, aside: Path) -> None:
     """Put a folder in place of an older one. Raises DiskTrouble; then the older one is where it was."""
     try:
@@ -193,12 +198,10 @@ def _give_folder(made: Path, out: Path, aside: Path) -> None:
             _sync(file)
         if out.exists():
             out.rename(aside / "older")
-        try:
+        with ExitStack() as undo:
+            undo.callback(_put_back, aside / "older", out)
             give_name(made, out)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                (aside / "older").rename(out)
-            raise
+            undo.pop_all()
     except OSError as error:
         raise DiskTrouble.of(error) from error
 

@@ -19,11 +19,9 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 
@@ -34,16 +32,12 @@ from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
 from storychain.commands.files import allow_files, files_of
 from storychain.ledger import Ledger
-from storychain.media.edit import Edit
-from storychain.media.film import FilmFacts
-from storychain.media.form import Form
 from storychain.media.prepare import Prepared
-from storychain.media.seam import Seam
-from storychain.media.timeline import Shot, begins
 from storychain.pictory import Gate, Pictory
 from storychain.story import load_story
 from storychain.studio import Options, serve
 from storychain.workspace import Workspace
+from tests.plain_room import PROBE, PlainRoom
 from tests.stage import FFMPEG, story_file
 
 KEY = "pictai_bench"
@@ -53,54 +47,17 @@ REAL_SECONDS, OUR_POLL, GUIDE_POLL = 75.0, 10.0, 15.0
 
 STAND_IN = os.urandom(64 << 10)
 KINDS = ("submits", "lists", "polls", "downloads", "quotas")
-FORM = Form("h264", 1280, 720, Fraction(24), "yuv420p", Fraction(1), False, "bt709", "bt709")
 
 
-class Room:
+class Room(PlainRoom):
     """A cutting room that takes every segment as it is and writes films of no picture."""
 
-    version = "0"
-
     async def prepare(self, segment, folder, *, strict=True, matroska=False):
-        probe = SimpleNamespace(seconds=Fraction(4), fps=FORM.fps, form=FORM)
         # The bytes are the same everywhere; real ones are not, so that each seam is looked for and put on record.
-        return Prepared(folder, segment, segment, probe, sha256=hashlib.sha256(folder.name.encode()).hexdigest())
-
-    @asynccontextmanager
-    async def soundtrack(self, folder, gain):
-        yield self
-
-    async def add(self, heard):
-        """Nothing is heard."""
-
-    async def finished(self):
-        return None
-
-    async def seam(self, before, after):
-        return Seam("tail", 0, 1.0, 0.0)
-
-    async def ending(self, segment):
-        return None
-
-    def heard(self, clips):
-        return tuple(clip.prepared.sound for clip in clips)
-
-    async def gain(self, clips, loudness):
-        return None
-
-    def beside(self, film):
-        return self
-
-    async def draw_ahead(self, clips, dress, wanted):
-        """Nothing is drawn."""
-
-    def edit(self, clips, *, drawn):
-        shots = tuple(Shot(number, 0, 96) for number, _ in enumerate(clips))
-        return Edit(FORM, shots, tuple(begins(shots)))
+        return Prepared(folder, segment, segment, PROBE, sha256=hashlib.sha256(folder.name.encode()).hexdigest())
 
     async def assemble(self, clips, out, *, title, note, dress, sound, on_progress):
-        out.write_text("\n".join(clip.prepared.sha256 for clip in clips), "ascii")
-        return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
+        return self.joined(clips, out, "\n".join(clip.prepared.sha256 for clip in clips))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 import storychain
+import storychain.api
 from storychain.chain import events as ev
 from storychain.errors import ConsentNeeded, InvalidStory, UsageError
 from tests.desk import KEY
@@ -92,5 +93,6 @@ def test_importing_it_is_quick_and_typed():
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert int(told[0]) < 150
     assert (storychain.__file__ and __import__("pathlib").Path(storychain.__file__).with_name("py.typed")).exists()
+    assert sorted(storychain.__all__) == sorted([*storychain.api.__all__, "__version__"])
     with pytest.raises(AttributeError):
         _ = storychain.rendr

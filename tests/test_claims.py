@@ -320,6 +320,16 @@ def theatre(tmp_path, database):
         yield studio, machine
 
 
+def finished_by(machine, story):
+    """Let a machine try again and again, as cron would, until the story is done."""
+
+    def done():
+        machine.begin(story)
+        return machine.ended()["status"] == "done"
+
+    until(done)
+
+
 def test_two_machines_render_a_story_once(theatre, tmp_path):
     studio, machine = theatre
     story, (one, other) = story_file(tmp_path, 3), map(machine, "ab")
@@ -352,14 +362,7 @@ def test_a_machine_that_was_stopped_while_another_went_on_pays_nothing_twice(the
     story, (one, other) = story_file(tmp_path, 3), map(machine, "ab")
     one.begin(story, act=act, occurrence=2, after=after, signal=signal.SIGSTOP)
     stopped = one.stopped()
-    told = []
-
-    def done():
-        other.begin(story)
-        told.append(other.ended()["status"])
-        return told[-1] == "done"
-
-    until(done)
+    finished_by(other, story)
     assert studio.counts()["accepted"] == 3
     signal_if_there(stopped, signal.SIGCONT)
     status = one.ended()["status"]
@@ -379,14 +382,7 @@ def test_what_cannot_be_promised_is_at_least_told(theatre, tmp_path):
     story, (one, other) = story_file(tmp_path, 2), map(machine, "ab")
     one.begin(story, act="wire", occurrence=2)
     stopped = one.stopped()
-    told = []
-
-    def done():
-        other.begin(story)
-        told.append(other.ended()["status"])
-        return told[-1] == "done"
-
-    until(done)
+    finished_by(other, story)
     signal_if_there(stopped, signal.SIGCONT)
     status = one.ended()["status"]
     assert "belongs to no scene: its request arrived so late" in status

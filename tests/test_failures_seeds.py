@@ -4,12 +4,10 @@ import asyncio
 import hashlib
 import random
 import uuid
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,19 +15,14 @@ from storychain.chain.run import Pace, Run
 from storychain.chain.story import render
 from storychain.errors import GenerationFailed
 from storychain.ledger import Ledger
-from storychain.media.edit import Edit
-from storychain.media.film import FilmFacts
-from storychain.media.form import Form
 from storychain.media.prepare import Prepared
-from storychain.media.seam import Seam
-from storychain.media.timeline import Shot, begins
 from storychain.plan import Action
 from storychain.provider import Accepted, Job, JobPage, Quota, RequestRefused
 from storychain.story.model import Scene, Story
 from storychain.workspace import Workspace
+from tests.plain_room import PROBE, PlainRoom
 
 PRICE = Decimal(40)
-FORM = Form("h264", 160, 90, Fraction(24), "yuv420p", Fraction(1), False, "bt709", "bt709")
 
 
 @dataclass
@@ -84,45 +77,16 @@ class Whim:
         return hashlib.sha256(url.encode()).hexdigest()
 
 
-class Room:
+class Room(PlainRoom):
     """A cutting room in which a video is its address and a film a list of them."""
 
     async def prepare(self, segment, folder, *, strict=True, matroska=False):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "picture").write_bytes(segment.read_bytes())
-        return Prepared(
-            folder,
-            folder / "picture",
-            folder / "picture",
-            SimpleNamespace(seconds=Fraction(4), fps=FORM.fps, form=FORM),
-        )
+        return Prepared(folder, folder / "picture", folder / "picture", PROBE)
 
-    @asynccontextmanager
-    async def soundtrack(self, folder, gain):
-        yield self
-
-    async def add(self, segment):
+    async def add(self, heard):
         await asyncio.sleep(0)
-
-    async def finished(self):
-        return None
-
-    async def seam(self, before, after):
-        return Seam("tail", 0, 1.0, 0.0)
-
-    async def ending(self, segment):
-        return None
-
-    def heard(self, clips):
-        return tuple(clip.prepared.sound for clip in clips)
-
-    async def gain(self, clips, loudness):
-        return None
-
-    version = "0"
-
-    def beside(self, film):
-        return self
 
     async def poster(self, avoid):
         return Path("poster.jpg")
@@ -130,16 +94,8 @@ class Room:
     async def sheet(self, title, scenes):
         return Path("sheet.jpg")
 
-    async def draw_ahead(self, clips, dress, wanted):
-        """Nothing is ever drawn."""
-
-    def edit(self, clips, *, drawn):
-        shots = tuple(Shot(number, 0, 4 * 24) for number, _ in enumerate(clips))
-        return Edit(FORM, shots, tuple(begins(shots)))
-
     async def assemble(self, clips, out, *, title, note, dress, sound, on_progress):
-        out.write_text("\n".join(f"{clip.title} {clip.prepared.picture.read_text()}" for clip in clips))
-        return FilmFacts(self.edit(clips, drawn=False), len(clips), 0, 0, out.stat().st_size)
+        return self.joined(clips, out, "\n".join(f"{one.title} {one.prepared.picture.read_text()}" for one in clips))
 
 
 async def paint(card, video):

@@ -60,6 +60,36 @@ def test_of_an_unknown_kind_jobs_are_looked_at_evenly():
     assert (plan.first(0.0), plan.after(10.0), plan.first(35.0)) == (10.0, 20.0, 35.0)
 
 
+def test_jobs_that_were_found_the_next_night_say_nothing_of_how_long_they_took():
+    assert schedule([(20.0, 86_400.0), (0.0, 3_600.0), (0.0, 50_000.0)], 10).ages == ()
+    known = [(70.0, 80.0), (75.0, 85.0), (60.0, 90.0)]
+    assert schedule([*known, (0.0, 86_400.0)], 10) == schedule(known, 10)
+
+
+def test_wrong_experience_leaves_no_job_unwatched():
+    """As after a clock that was an hour ahead for a while: every job seems to have taken an hour and some seconds."""
+    plan = schedule([(3_700.0, 3_715.0)] * 9, 15)
+    assert plan.ages
+    looks = [plan.first(0.0)]
+    while looks[-1] < 3_700:
+        looks.append(plan.after(looks[-1]))
+    assert max(later - earlier for earlier, later in itertools.pairwise([0.0, *looks])) <= 8 * 15
+    assert plan.likely(0.0) <= 8 * 15  # and so the list of many
+
+
+@pytest.mark.parametrize("scenes", [1, 6])
+def test_jobs_are_looked_at_before_they_are_given_up(tmp_path, scenes):
+    """With looks rarer than the time a job is given, one look comes at the end of it."""
+
+    async def play():
+        async with stage(tmp_path, latency=0.5) as at:
+            cuts = [{"id": f"s{n}", "prompt": f"Cut number {n} of the tale.", "join": "cut"} for n in range(scenes)]
+            run = {"jobs": scenes, "slots": Slots(scenes), "pace": Pace(poll=30.0, job_timeout=1.5, settle=0.4)}
+            assert (await at.render(story_file(tmp_path, cuts), **run)).status == "done"
+
+    asyncio.run(play())
+
+
 def test_one_look_at_the_list_is_enough_for_many_jobs(tmp_path):
     """Twelve jobs, each looked at no more often than every second: no more looks than that, and yet found sooner."""
 

@@ -28,6 +28,9 @@ _ENOUGH = 3
 _SLOWER = 0.1
 """Share of its age after which a job that takes longer than all before is looked at again."""
 
+_LONGEST = 8
+"""Times the floor between two looks at most: what is known may be wrong, as after a clock that was set meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -40,22 +43,33 @@ class Schedule:
         """The age for the first look at a job that is `age` old now."""
         place = bisect_left(self.ages, age)
         if place < len(self.ages):
-            return self.ages[place]
+            return min(self.ages[place], self._at_most(age))
         return age if self.ages else max(age, self.floor)
 
     def after(self, age: float) -> float:
         """The age for the next look at a job that was under way when it was `age` old."""
         place = bisect_right(self.ages, age)
         if place < len(self.ages):
-            return max(age + self.floor, self.ages[place])
-        return age + (max(self.floor, _SLOWER * age) if self.ages else self.floor)
+            return min(max(age + self.floor, self.ages[place]), self._at_most(age))
+        return min(age + (max(self.floor, _SLOWER * age) if self.ages else self.floor), self._at_most(age))
+
+    def likely(self, age: float) -> float:
+        """The age from which on a job may have ended that was under way when it was `age` old."""
+        return max(age, min(self.ages[0], self._at_most(age))) if self.ages else age
+
+    def _at_most(self, age: float) -> float:
+        return age + _LONGEST * self.floor
 
 
 def schedule(spans: Sequence[Span], floor: float) -> Schedule:
-    """The looks that cost least: a second of waiting too long costs one, a look `_PRICE`; by all the spans at once."""
-    if len(spans) < _ENOUGH:
+    """The looks that cost least: a second of waiting too long costs one, a look `_PRICE`; by all the spans at once.
+
+    A job that nobody looked at for long, as from one night's run to the next, says nothing of how long it took.
+    """
+    telling = [(low, high) for low, high in spans if high - low <= max(_LONGEST * floor, high / 2)]
+    if len(telling) < _ENOUGH:
         return Schedule((), floor)
-    ends, shares = _likely(spans)
+    ends, shares = _likely(telling)
     return Schedule(_cheapest(ends, shares, floor), floor)
 
 

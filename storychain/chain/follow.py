@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _SEEN_EVERY = 60.0
 """Seconds after which the ledger is told that somebody still waits for a job, looked at or not."""
 
+_LAST_LOOK = 30.0
+"""Seconds that the last look at a job may take that is about to be given up."""
+
 _NOT_FOUND_LOOKS = 5
 """A job just accepted may be unknown for a moment; one that stays unknown is gone."""
 
@@ -40,11 +43,12 @@ async def ended(run: Run, story: str, step: Step, record: Record, plan: Schedule
     """
     assert record.job_id is not None
     loop = asyncio.get_running_loop()
-    began, seen, unknown = loop.time(), 0.0, 0
+    began, seen, unknown, asked_at_last = loop.time(), 0.0, 0, False
+    patience = began + run.pace.job_timeout
     age = max(0.0, run.now() - (record.submitted_at or 0.0))
     watched = Watched(record.job_id, began - age, began, plan)
     while True:
-        job = await _look(run, story, step, watched)
+        job = await _look(run, story, step, watched, patience)
         match job:
             case Job(state="completed", url=str()) | Job(state="failed"):
                 return job, None if watched.seen is None else run.now() - (loop.time() - watched.seen)
@@ -56,7 +60,11 @@ async def ended(run: Run, story: str, step: Step, record: Record, plan: Schedule
                     raise await lost(run, record, f"the provider does not know job {record.job_id}")
         run.check_time()
         waited = loop.time() - began
-        if waited > run.pace.job_timeout:
+        if loop.time() >= patience and not asked_at_last:
+            asked_at_last = True  # nobody gives up on a job without a last look at it, however seldom it is looked at
+            patience += _LAST_LOOK
+            run.lookout.hint(record.job_id)
+        elif asked_at_last:
             raise OutOfTime(
                 f"job {record.job_id} is still under way after {waited / 60:.0f} min",
                 next_step="It is paid and on record: run again later to pick it up.",
@@ -68,10 +76,10 @@ async def ended(run: Run, story: str, step: Step, record: Record, plan: Schedule
         run.tell(Looked(story, step.scene.id, record.job_id, total, job.progress if job else None))
 
 
-async def _look(run: Run, story: str, step: Step, watched: Watched) -> Job | None:
+async def _look(run: Run, story: str, step: Step, watched: Watched, patience: float) -> Job | None:
     """Read the job when it is time; None where it is not to be read now, which changes nothing about the job."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + _SEEN_EVERY
+    until = min(patience, loop.time() + _SEEN_EVERY)
     if run.deadline is not None:
         until = min(until, loop.time() + max(0.0, run.deadline - run.now()))
     try:

@@ -52,7 +52,8 @@ class Watched:
 
     def may_end(self) -> float:
         """From when on it may have ended."""
-        return self.since + (self.plan.ages[0] if self.plan.ages else 0.0)
+        known = self.begun if self.seen is None else self.seen
+        return self.since + self.plan.likely(known - self.since)
 
 
 class Lookout:

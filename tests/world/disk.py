@@ -63,8 +63,8 @@ class Disk:
             path.write_bytes(data)
 
     def rot(self):
-        """Flip a bit of a stored segment; its size and looks stay."""
-        stored = sorted((self.root / "segments").glob("*.mp4"))
+        """Flip a bit of a stored segment; its size and looks stay. One that a lost power tore has none left to flip."""
+        stored = [path for path in sorted((self.root / "segments").glob("*.mp4")) if path.stat().st_size > 20]
         if stored:
             path = self.rng.choice(stored)
             data = bytearray(path.read_bytes())

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "hooks": {"errors"},
     "chain": WORDS | {"hooks", "plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
+    "review": WORDS | {"plan", "story", "ledger", "media", "chain", "export", "locks", "workspace", "report"},
     "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
@@ -59,6 +60,7 @@ MAY_IMPORT = {
         "store",
         "hooks",
         "report",
+        "review",
         "unattended",
         "cli",
     },
@@ -81,8 +83,10 @@ DOORS = {
     "ffmpeg": {"media", "studio"},
     "imageio_ffmpeg": {"media"},
     "subprocess": {"media", "studio"},
-    "starlette": {"studio", "hooks"},
-    "uvicorn": {"studio", "hooks"},
+    "starlette": {"studio", "hooks", "review"},
+    "uvicorn": {"studio", "hooks", "review"},
+    "jinja2": {"review"},
+    "markupsafe": {"review"},
     "PIL": {"lettering", "media", "studio"},
     "rich": {"report"},
     "dotenv": {"settings"},

@@ -112,10 +112,10 @@ class Ledger(Made):
 
     def pulse(self) -> dict[tuple[str, str], tuple[int, float]]:
         """Of every (provider, story): a fingerprint of the states of its attempts, which changes when one moves on."""
-        ended = "COALESCE(ended_at, completed_at, submitted_at, intended_at)"
         query = (
             "SELECT provider, story, SUM(id * LENGTH(state)) AS states, "
-            f"SUM({ended}) AS moments FROM attempts GROUP BY provider, story"
+            "SUM(COALESCE(ended_at, completed_at, submitted_at, intended_at)) AS moments "
+            "FROM attempts GROUP BY provider, story"
         )
         with self._database.reading() as rows:
             found = rows.execute(query).fetchall()

@@ -76,13 +76,19 @@ class Views:
         self._files: dict[Path, _File] = {}
         self._kept: dict[str, _Kept] = {}
         self._broken: dict[str, Unreadable] = {}
+        self._serials: dict[str, int] = {}
         self._version: object = None
         self._pulse: Mapping[tuple[str, str], object] = {}
 
-    def look(self) -> tuple[str, ...]:
-        """Look what changed; the names of the stories that did, gone ones included. Raises StorychainError."""
+    def look(self) -> dict[str, int]:
+        """Look what changed: a number a story, which grows with each change of it. Raises StorychainError."""
         with self._turn:
-            return self._look()
+            self._look()
+            return dict(self._serials)
+
+    def serial(self, name: str) -> int:
+        """How often a story was seen to change."""
+        return self._serials.get(name, 0)
 
     def workspace(self) -> WorkspaceView:
         """Every story, those that need somebody first. Raises StorychainError."""
@@ -110,7 +116,7 @@ class Views:
         ledger = self.places.ledger()
         if ledger is None:
             return SpentView(Decimal(0), Decimal(0), Decimal(0), (), ())
-        by_day, by_story = (ledger.books(self.places.paid, 0, by) for by in ("day", "story"))  # type: ignore[arg-type]
+        by_day, by_story = (ledger.books(self.places.paid, 0, by) for by in ("day", "story"))
         today = ledger.today()
         return SpentView(
             total=sum((one.total for one in by_story), Decimal(0)),
@@ -120,7 +126,7 @@ class Views:
             stories=_lines(by_story),
         )
 
-    def _look(self) -> tuple[str, ...]:
+    def _look(self) -> None:
         stories = self._read_files()
         ledger = self.places.ledger()
         version = ledger.version() if ledger else None
@@ -134,7 +140,8 @@ class Views:
         shared = {key for name in stale if name in self._kept for key in self._kept[name].keys}
         stale |= {name for name, kept in self._kept.items() if name not in stale and not shared.isdisjoint(kept.keys)}
         changed = [name for name in stale if self._renew(stories[name], ledger)]
-        return (*gone, *changed)
+        for name in (*gone, *changed):
+            self._serials[name] = self._serials.get(name, 0) + 1
 
     def _seen(self, name: str) -> object:
         return self._kept[name].fingerprint if name in self._kept else None

@@ -135,6 +135,7 @@ class Guard:
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from storychain.errors import StorychainError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from storychain.review.gathering import Views
 
@@ -30,6 +30,7 @@ class News:
         self._listeners: set[asyncio.Queue[str | None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
+        self._serials: dict[str, int] = {}
 
     @property
     def listeners(self) -> int:
@@ -43,7 +44,7 @@ class News:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="review news")
         try:
-            yield "retry: 2000\n\n"
+            yield f"retry: 2000\nevent: serials\ndata: {json.dumps(self._serials)}\n\n"
             while not self._closed:
                 news = await self._next(queue)
                 if news is None:
@@ -62,15 +63,17 @@ class News:
     async def _look(self) -> None:
         while True:
             try:
-                changed = await asyncio.to_thread(self._views.look)
+                serials = await asyncio.to_thread(self._views.look)
             except StorychainError as error:
                 self._tell("trouble", {"words": str(error)})
             else:
-                for name in changed:
-                    self._tell("story", {"story": name})
+                # Of all stories, whichever changed: a page finds by its own numbers what it has missed as well.
+                if serials != self._serials:
+                    self._serials = serials
+                    self._tell("serials", serials)
             await asyncio.sleep(self._each)
 
-    def _tell(self, event: str, data: dict[str, str]) -> None:
+    def _tell(self, event: str, data: Mapping[str, str | int]) -> None:
         for queue in self._listeners:
             queue.put_nowait(f"event: {event}\ndata: {json.dumps(data)}\n\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from storychain.chain.narration import narration_warnings
@@ -235,7 +236,7 @@ def _until(steps: Sequence[Step], scenes: Sequence[SceneView], waits: Mapping[in
 
 def _seams(scenes: Sequence[SceneView], steps: Sequence[Step], measured: Measured) -> tuple[SeamView, ...]:
     seams: list[SeamView] = []
-    for number, (before, after) in enumerate(zip(scenes, scenes[1:], strict=False), 1):
+    for number, (before, after) in enumerate(pairwise(scenes), 1):
         cut = steps[number].parent != before.key
         seam = SeamView(number, before, after, cut)
         looked_at = measured.seams.get((before.key, after.key))

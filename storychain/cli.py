@@ -109,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     _inspect(commands)
     _status(commands)
     _export(commands)
+    _review(commands)
     _settling(commands)
     _account(commands)
     _studio(commands)
@@ -272,6 +273,20 @@ def _export(commands: _Commands) -> None:
     export.add_argument("--json", action="store_true", help="print one JSON document instead of the files' paths")
     export.add_argument("--local", action="store_true", help="of the free preview")
     _workspace(export)
+
+
+def _review(commands: _Commands) -> None:
+    says = "open a page in the browser to look at stories, takes and seams"
+    review = _command(commands, "review", "reviewing", "review", says)
+    _stories(review, many="*")
+    review.add_argument("--port", type=int, default=0, metavar="N", help="port to serve on (default: a free one)")
+    review.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on (default: the loopback)")
+    review.add_argument("--token", action="store_true", help="let in whoever has the printed address, with --host")
+    review.add_argument("--no-open", action="store_true", help="open no browser; the address is printed")
+    for command in (review,):
+        command.add_argument("--local", action="store_true", help="of the free preview")
+        command.add_argument("--out", metavar="DIR", help="where films are (default: films)")
+        _workspace(command)
 
 
 def _settling(commands: _Commands) -> None:

@@ -77,6 +77,7 @@ class Views:
         self._kept: dict[str, _Kept] = {}
         self._broken: dict[str, Unreadable] = {}
         self._serials: dict[str, int] = {}
+        self._changes = 0
         self._version: object = None
         self._pulse: Mapping[tuple[str, str], object] = {}
 
@@ -87,7 +88,7 @@ class Views:
             return dict(self._serials)
 
     def serial(self, name: str) -> int:
-        """How often a story was seen to change."""
+        """The number of a story's last change."""
         return self._serials.get(name, 0)
 
     def workspace(self) -> WorkspaceView:
@@ -136,25 +137,28 @@ class Views:
         gone = [name for name in self._kept if name not in stories]
         for name in gone:
             del self._kept[name]
+            del self._serials[name]
         stale = {name for name, story in stories.items() if self._fingerprint(story) != self._seen(name)}
         shared = {key for name in stale if name in self._kept for key in self._kept[name].keys}
         stale |= {name for name, kept in self._kept.items() if name not in stale and not shared.isdisjoint(kept.keys)}
         changed = [name for name in stale if self._renew(stories[name], ledger)]
-        for name in (*gone, *changed):
-            self._serials[name] = self._serials.get(name, 0) + 1
+        for name in changed:
+            self._changes += 1
+            self._serials[name] = self._changes
 
     def _seen(self, name: str) -> object:
         return self._kept[name].fingerprint if name in self._kept else None
 
     def _renew(self, story: Story, ledger: Ledger | None) -> bool:
-        """Make a story's view anew; whether it is another one. What is wrong with it is kept in place of it."""
+        """Make a story's view anew; whether there is another one now. What is wrong with it is told in its place."""
         fingerprint = self._fingerprint(story)
         try:
             view, keys = self._view(story, ledger)
         except StorychainError as error:
             self._kept.pop(story.name, None)
+            self._serials.pop(story.name, None)
             self._broken[story.name] = Unreadable(story.name, str(story.path), str(error))
-            return True
+            return False
         before = self._kept.get(story.name)
         self._kept[story.name] = _Kept(fingerprint, view, keys)
         self._broken.pop(story.name, None)

@@ -1,0 +1,100 @@
+"""The commands `review` (the page that looks at everything) and `report` (the same as files that need no server)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import webbrowser
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.commands.interrupts import interrupts
+from storychain.commands.selection import paths_of
+from storychain.errors import InvalidStory
+from storychain.review.gathering import Places, Views
+from storychain.review.server import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storychain.ledger import Ledger
+    from storychain.story.model import Story
+
+
+def review(arguments: argparse.Namespace) -> int:
+    """Serve the page until interrupted. Prints its address on stdout, once it answers, and opens the browser."""
+    at = desk(arguments)
+    with ExitStack() as open_until_the_end:
+        views = Views(_places(at, arguments, open_until_the_end))
+        views.look()
+        asyncio.run(_serve(views, arguments))
+    return 0
+
+
+async def _serve(views: Views, arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    with interrupts(stop.set):
+        async with opened(views, arguments.host, arguments.port, to_many=arguments.token) as page:
+            print(page.door.address, flush=True)
+            print(_words(arguments), file=sys.stderr, flush=True)
+            if not arguments.no_open:
+                await asyncio.to_thread(webbrowser.open, page.door.address)
+            await stop.wait()
+
+
+def _words(arguments: argparse.Namespace) -> str:
+    if arguments.token:
+        return "The review page is open to whoever has this address, unencrypted; Ctrl-C closes it."
+    return "The review page is open; its address is good for one browser. Ctrl-C closes it."
+
+
+def _places(at: Desk, arguments: argparse.Namespace, stack: ExitStack) -> Places:
+    """Where the views are gathered from. A ledger that is made later is found then."""
+    kept: list[Ledger] = []
+
+    def ledger() -> Ledger | None:
+        if not kept:
+            found = stack.enter_context(at.ledger_if_any())
+            if found is not None:
+                kept.append(found)
+        return kept[0] if kept else None
+
+    def load(path: Path) -> Sequence[Story]:
+        try:
+            return at.stories([str(path)], arguments.matrix)
+        except InvalidStory:
+            if arguments.stories or _holds_scenes(path):
+                raise
+            return ()
+
+    return Places(
+        paths=lambda: _paths(arguments.stories),
+        load=load,
+        ledger=ledger,
+        workspace=at.workspace,
+        out=at.settings.out,
+        catalogue=at.settings.catalogue,
+        paid=PAID,
+        free=FREE,
+        local=arguments.local,
+    )
+
+
+def _holds_scenes(path: Path) -> bool:
+    """Whether a file nobody named is meant to be a story: folders hold other YAML as well."""
+    try:
+        return re.search(r"^scenes\s*:", path.read_text("utf-8"), re.MULTILINE) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def _paths(named: Sequence[str]) -> list[Path]:
+    """The story files there are now: those named, else those of this folder and of `stories/`."""
+    if named:
+        return paths_of(named)
+    folders = [folder for folder in (".", "stories") if Path(folder).is_dir()]
+    return [path for folder in folders for path in paths_of([folder], empty=True)]

@@ -1,0 +1,204 @@
+"""The pages: each is a look at the views, rendered. Addresses in, answers out; nothing is measured or decided here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from storychain.errors import StorychainError
+from storychain.review.charts import days_svg, drift_svg
+from storychain.review.rendering import STATIC, Served, part, rendered
+from storychain.review.serving import Stills, facts, segment_path, video
+from storychain.review.view import SceneView, SeamView, StoryView, TakeView, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from storychain.review.gathering import Views
+    from storychain.review.live import News
+
+
+class Pages:
+    """The pages of one workspace."""
+
+    def __init__(self, views: Views, news: News) -> None:
+        self._views = views
+        self._news = news
+        self._stills = Stills(views.places.workspace)
+        self._to = Served()
+        self._rows: dict[str, tuple[StoryView, int, str]] = {}
+
+    def application(self) -> Starlette:
+        """All of them, without a guard."""
+        story = "/stories/{story}"
+        routes = [
+            Route("/", self._page(self._index)),
+            Route("/spent", self._page(self._spent)),
+            Route(story, self._page(self._story)),
+            Route(f"{story}/row", self._page(self._story_row)),
+            Route(f"{story}/scenes", self._page(self._story_scenes)),
+            Route(f"{story}/film.mp4", self._film),
+            Route(f"{story}/scenes/{{scene}}", self._page(self._scene)),
+            Route(f"{story}/seams/{{seam:int}}", self._page(self._seam)),
+            Route("/media/{name}.mp4", self._video),
+            Route("/media/{name}.json", self._facts),
+            Route("/stills/{name}/{where}-{size}.jpg", self._stills.answer),
+            Route("/events", self._events),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+        troubles: Mapping[Any, Any] = {HTTPException: _refused, StorychainError: _trouble}
+        return Starlette(routes=routes, exception_handlers=troubles)
+
+    def _page(self, make: Callable[[Request], str]) -> Callable[[Request], Any]:
+        """A page is made in a thread: it looks at the ledger and at files."""
+
+        async def answer(request: Request) -> Response:
+            return HTMLResponse(await asyncio.to_thread(make, request))
+
+        return answer
+
+    def _index(self, request: Request) -> str:  # noqa: ARG002 - every page is asked the same way
+        space = self._views.workspace()
+        return rendered("index.html", space=space, rows=[self._row(story) for story in space.stories], to=self._to)
+
+    def _row(self, story: StoryView) -> str:
+        """A story's row in the list; of many stories most are as they were."""
+        serial = self._views.serial(story.name)
+        known = self._rows.get(story.name)
+        if known is None or known[:2] != (story, serial):
+            known = (story, serial, part("_row.html", story=story, serial=serial, to=self._to))
+            self._rows[story.name] = known
+        return known[2]
+
+    def _story_row(self, request: Request) -> str:
+        return self._row(self._found(request))
+
+    def _spent(self, request: Request) -> str:  # noqa: ARG002
+        spent = self._views.spent()
+        return rendered("spent.html", spent=spent, days=days_svg(spent.days), to=self._to)
+
+    def _story(self, request: Request) -> str:
+        story = self._found(request)
+        drift = drift_svg(story.drift) if story.drift else None
+        return rendered("story.html", **self._about(story), drift=drift)
+
+    def _story_scenes(self, request: Request) -> str:
+        return rendered("_story_live.html", **self._about(self._found(request)))
+
+    def _scene(self, request: Request) -> str:
+        story = self._found(request)
+        scene = story.scene(request.path_params["scene"])
+        if scene is None:
+            raise HTTPException(404, "The story has no such scene.")
+        pair = _pair(scene, request.query_params)
+        settings = _settings(*pair) if pair else []
+        return rendered("scene.html", **self._about(story), scene=scene, pair=pair, settings=settings)
+
+    def _seam(self, request: Request) -> str:
+        story, number = self._found(request), request.path_params["seam"]
+        if not 1 <= number <= len(story.seams):
+            raise HTTPException(404, "The story has no such seam.")
+        seam = story.seams[number - 1]
+        return rendered("seam.html", **self._about(story), seam=seam, rows=_measures(seam))
+
+    def _about(self, story: StoryView) -> dict[str, Any]:
+        return {"story": story, "serial": self._views.serial(story.name), "to": self._to}
+
+    def _found(self, request: Request) -> StoryView:
+        found = self._views.story(request.path_params["story"])
+        if found is None:
+            raise HTTPException(404, "There is no such story.")
+        if isinstance(found, Unreadable):
+            raise StorychainError(found.problem, where=None)
+        return found
+
+    async def _film(self, request: Request) -> Response:
+        story = await asyncio.to_thread(self._found, request)
+        if story.film is None:
+            raise HTTPException(404, "There is no film of it yet.")
+        return video(story.film.path, request)
+
+    async def _video(self, request: Request) -> Response:
+        return video(segment_path(self._views.places.workspace, request.path_params["name"]), request)
+
+    async def _facts(self, request: Request) -> Response:
+        return await facts(self._views.places.workspace, request)
+
+    async def _events(self, request: Request) -> Response:  # noqa: ARG002
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._news.stream(), media_type="text/event-stream", headers=headers)
+
+
+def _pair(scene: SceneView, asked: Mapping[str, str]) -> tuple[TakeView, TakeView] | None:
+    """The two takes that are held against each other: those asked for, else the last two."""
+    if len(scene.takes) < 2:
+        return None
+    by_attempt = {str(take.attempt): take for take in scene.takes}
+    before = by_attempt.get(asked.get("a", ""), scene.takes[-2])
+    return before, by_attempt.get(asked.get("b", ""), scene.takes[-1])
+
+
+def _settings(before: TakeView, after: TakeView) -> list[tuple[str, str, str]]:
+    """The settings of two takes, by name."""
+    told = (("Model", "model"), ("Seconds", "seconds"), ("Credits", "credits"), ("State", "state"), ("Job", "job_id"))
+    return [(name, *(_said(getattr(take, field)) for take in (before, after))) for name, field in told]  # type: ignore[misc]
+
+
+def _said(value: object) -> str:
+    return "-" if value in (None, "") else str(value)
+
+
+def _measures(seam: SeamView) -> list[tuple[str, str, str, str]]:
+    """What was measured at a seam: name, before, after, step."""
+    told = seam.measures
+    if told is None:
+        return []
+
+    def of(name: str, form: str) -> str:
+        value = told.get(name)
+        return "-" if value is None else format(value, form)
+
+    return [
+        (
+            "Brightness, levels",
+            of("brightness_before", ".1f"),
+            of("brightness_after", ".1f"),
+            of("brightness_step", "+.1f"),
+        ),
+        ("Contrast, times", "", "", of("contrast_ratio", ".2f")),
+        ("Colour, CIEDE2000", "", "", of("colour_step", ".1f")),
+        ("Sharpness, times", "", "", of("sharpness_ratio", ".2f")),
+        (
+            "Motion, levels a second",
+            of("motion_before", ".0f"),
+            of("motion_after", ".0f"),
+            f"x {of('motion_ratio', '.2f')}",
+        ),
+        (
+            "Loudness, LUFS",
+            of("loudness_before", ".1f"),
+            of("loudness_after", ".1f"),
+            f"{of('loudness_step', '+.1f')} LU",
+        ),
+        ("Frames shown again", "", "", of("repeated", "d")),
+    ]
+
+
+def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, HTTPException)
+    page = rendered("trouble.html", what=error.detail, words="", to=Served())
+    return HTMLResponse(page, status_code=error.status_code, headers=error.headers)
+
+
+def _trouble(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    page = rendered("trouble.html", what="This cannot be shown", words=str(error), to=Served())
+    return HTMLResponse(page, status_code=500)

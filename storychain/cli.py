@@ -283,9 +283,15 @@ def _review(commands: _Commands) -> None:
     review.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on (default: the loopback)")
     review.add_argument("--token", action="store_true", help="let in whoever has the printed address, with --host")
     review.add_argument("--no-open", action="store_true", help="open no browser; the address is printed")
-    for command in (review,):
+    review.add_argument("--out", metavar="DIR", help="where films are (default: films)")
+    says = "write what the review page shows as files that open without it"
+    report = _command(commands, "report", "reviewing", "report", says)
+    _stories(report)
+    out = "where reports go (default: reports)"
+    report.add_argument("--out", dest="report_out", default="reports", metavar="DIR", help=out)
+    report.add_argument("--single-file", action="store_true", help="one file a story that holds film and pictures too")
+    for command in (review, report):
         command.add_argument("--local", action="store_true", help="of the free preview")
-        command.add_argument("--out", metavar="DIR", help="where films are (default: films)")
         _workspace(command)
 
 

@@ -17,6 +17,7 @@ from storychain.commands.selection import paths_of
 from storychain.errors import InvalidStory
 from storychain.review.gathering import Places, Views
 from storychain.review.server import opened
+from storychain.review.still import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,19 @@ def review(arguments: argparse.Namespace) -> int:
         views = Views(_places(at, arguments, open_until_the_end))
         views.look()
         asyncio.run(_serve(views, arguments))
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write the reports of stories. Prints the file to open."""
+    at = desk(arguments)
+    with ExitStack() as open_until_the_end:
+        views = Views(_places(at, arguments, open_until_the_end))
+        space = views.workspace()
+        if space.unreadable:
+            raise InvalidStory("\n\n".join(one.problem for one in space.unreadable))
+        out = Path(arguments.report_out)
+        print(asyncio.run(write_report(space.stories, at.workspace, out, single_file=arguments.single_file)))
     return 0
 
 

@@ -255,7 +255,7 @@ def _beginning(looked_at: Mapping[str, object]) -> str:
         return "begins with a cut"
     if kind in (None, "tail"):
         return "goes on"
-    return f"{kind}, {frames} frames" if frames else str(kind)
+    return f"{kind}, {frames} frame{'' if frames == 1 else 's'}" if frames else str(kind)
 
 
 def _film(story: Story, facts: Facts, steps: Sequence[Step], sources: Sources) -> FilmView | None:

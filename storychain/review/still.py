@@ -81,12 +81,15 @@ class Enclosed:
     pictures: dict[tuple[str, str, str], Path]
     single_file: bool
     many: bool
+    at_index: bool = False
     alive: bool = False
     files: dict[str, Path] = field(default_factory=dict)
 
     def index(self) -> str:
         """See Addresses."""
-        return "#main" if not self.many else "index.html" if self.single_file else "../index.html"
+        if self.at_index or not self.many:
+            return "#main"
+        return "index.html" if self.single_file else "../index.html"
 
     def story(self, story: StoryView) -> str:
         """See Addresses; as seen from the index."""
@@ -141,7 +144,7 @@ def _write_index(stories: Sequence[StoryView], workspace: Workspace, page: Path,
         for scene in story.scenes
         if scene.take is not None and scene.ready
     }
-    to = Enclosed(workspace, pictures, single_file, many=True)
+    to = Enclosed(workspace, pictures, single_file, many=True, at_index=True)
     rows = [part("_row.html", story=story, serial=0, to=to) for story in stories]
     text = rendered("report_index.html", rows=rows, stories=stories, to=to, **_enclosing())
     for name, file in to.files.items():

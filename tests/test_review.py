@@ -1,0 +1,260 @@
+"""The review page over real sockets: who gets in, what is served, what is never markup, how news arrive."""
+
+import contextlib
+import json
+import re
+import sqlite3
+import threading
+
+import httpx
+import pytest
+
+from tests.reviewing import MARKUP, reviewing, tale
+from tests.stage import story_file
+
+
+@pytest.fixture(scope="module")
+def page(shared_desk):
+    """The page of a desk with one rendered story of three scenes."""
+    tale(shared_desk)
+    with reviewing(shared_desk) as review:
+        review.let_in = review.client()
+        yield review
+        review.let_in.close()
+
+
+def key_of(client, number=1):
+    (first, *rest) = dict.fromkeys(re.findall(r"/stills/([0-9a-f]{32})/", client.get("/stories/tale").text))
+    return [first, *rest][number - 1]
+
+
+# Who gets in
+
+
+def test_the_address_lets_one_browser_in_and_is_worth_nothing_then(page):
+    again = httpx.get(page.address, follow_redirects=True)
+    assert again.status_code == 401
+    cookie = next(iter(page.let_in.cookies.jar))
+    assert cookie.name.startswith("storychain_review_")
+    assert page.let_in.get("/").status_code == 200
+
+
+def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_have_no_use_of(shared_desk):
+    with reviewing(shared_desk) as review:
+        answer = httpx.get(review.address)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+
+
+@pytest.mark.parametrize("path", ["/", "/stories/tale", "/spent", "/events", "/media/x.mp4", "/stories/tale/film.mp4"])
+def test_without_a_token_nothing_is_shown(page, path):
+    assert httpx.get(page.origin + path).status_code == 401
+    assert httpx.get(page.origin + path, params={"token": "guessed"}).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1:1", "127.0.0.1.evil.example", ""])
+def test_a_name_that_leads_here_from_elsewhere_is_refused(page, host):
+    assert page.let_in.get("/", headers={"Host": host}).status_code == 400
+    assert page.let_in.get("/static/review.css", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example"},
+    ],
+)
+def test_another_site_changes_nothing(page, headers):
+    assert page.let_in.post("/stories/tale", headers=headers).status_code == 403
+
+
+def test_a_post_of_our_own_gets_past_the_door(page):
+    assert page.let_in.post("/stories/tale", headers={"Origin": page.origin}).status_code == 405
+
+
+def test_others_are_let_in_only_where_that_was_said(shared_desk):
+    refused = shared_desk.run("review", "--no-open", "--host", "0.0.0.0")
+    assert refused.returncode == 2
+    assert "--token" in refused.stderr
+    with reviewing(shared_desk, "--host", "0.0.0.0", "--token") as review:
+        here = review.address.replace("0.0.0.0", "127.0.0.1")
+        for _ in range(2):
+            assert httpx.get(here, follow_redirects=True).status_code == 200
+
+
+# What is said of every answer
+
+
+@pytest.mark.parametrize("path", ["/", "/stories/tale", "/stories/none", "/static/review.css"])
+def test_nothing_foreign_is_loaded_or_run(page, path):
+    answer = page.let_in.get(path)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/stories/tale", "/stories/tale/scenes/s1", "/stories/tale/seams/1", "/spent", "/stories/tale/scenes"]
+)
+def test_pages_hold_no_script_no_style_and_no_handler_of_their_own(page, path):
+    text = page.let_in.get(path).text
+    assert MARKUP not in text
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=(?!alert)", text.replace("onerror=alert(1)", ""))
+    if path != "/spent" and not path.endswith("seams/1"):
+        assert "&lt;script&gt;" in text
+
+
+def test_errors_are_pages_too(page):
+    for path in ("/stories/none", "/stories/tale/scenes/none", "/stories/tale/seams/9", f"/media/{'0' * 32}.mp4"):
+        answer = page.let_in.get(path)
+        assert answer.status_code == 404
+        assert "All stories" in answer.text
+
+
+# Media
+
+
+def test_a_video_is_served_in_ranges(page):
+    client = page.let_in
+    whole = client.get(f"/media/{key_of(client)}.mp4")
+    assert whole.headers["content-type"] == "video/mp4"
+    part = client.get(f"/media/{key_of(client)}.mp4", headers={"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
+    assert part.content == whole.content[10:20]
+    film = client.get("/stories/tale/film.mp4", headers={"Range": "bytes=0-3"})
+    assert (film.status_code, len(film.content)) == (206, 4)
+
+
+def test_a_still_is_small_and_drawn_once(page, shared_desk):
+    client, key = page.let_in, key_of(page.let_in)
+    answer = client.get(f"/stills/{key}/last-small.jpg")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert len(answer.content) < 40_000
+    (drawn,) = (shared_desk.folder / ".storychain" / "thumbnails").glob(f"{key}-last-*.jpg")
+    before = drawn.stat().st_mtime_ns
+    assert client.get(f"/stills/{key}/last-small.jpg").content == answer.content
+    assert drawn.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/..%2f..%2fledger.sqlite3.mp4",
+        "/media/../../etc/passwd",
+        "/stills/..%2f..%2fx/first-small.jpg",
+        "/static/..%2f..%2fguard.py",
+        "/static/%2e%2e/guard.py",
+    ],
+)
+def test_no_path_leads_to_the_disk(page, path):
+    assert page.let_in.get(path).status_code in (400, 404)
+
+
+# What is shown
+
+
+def test_the_list_and_the_story_tell_how_things_stand(page):
+    listed = page.let_in.get("/").text
+    assert "3 of 3 scenes" in listed
+    assert "120 credits" in listed
+    story = page.let_in.get("/stories/tale").text
+    assert story.count('class="tile') == 3
+    assert 'data-chapter="3"' in story
+    assert "80 credits" in page.let_in.get("/stories/tale/scenes/s1").text  # those that continue from it
+    assert "120" in page.let_in.get("/spent").text
+
+
+def test_what_inspect_measured_is_shown_and_nothing_is_measured_here(page, shared_desk):
+    assert "storychain inspect" in page.let_in.get("/stories/tale").text
+    assert shared_desk.run("inspect", "tale.yaml", "--no-pictures").returncode == 0
+    story = page.let_in.get("/stories/tale").text
+    assert '<svg class="drift"' in story
+    assert "Loudness, LUFS" in page.let_in.get("/stories/tale/seams/1").text
+
+
+def test_files_that_are_no_stories_are_passed_over_and_broken_ones_told(page, shared_desk):
+    (shared_desk.folder / "compose.yaml").write_text("services: {}\n")
+    (shared_desk.folder / "broken.yaml").write_text("title: x\nscenes:\n  - promt: <b>bold</b>\n")
+    listed = page.let_in.get("/").text
+    assert "compose" not in listed
+    assert "did you mean &#39;prompt&#39;" in listed
+    assert "<b>bold</b>" not in listed
+    assert page.let_in.get("/stories/broken").status_code == 500
+    (shared_desk.folder / "broken.yaml").unlink()
+    assert "broken" not in page.let_in.get("/").text
+
+
+def test_an_empty_folder_has_a_page_and_looking_makes_no_files(plain):
+    with reviewing(plain) as review, contextlib.closing(review.client()) as client:
+        assert "storychain new" in client.get("/").text
+        assert "Nothing was spent yet" in client.get("/spent").text
+    assert not (plain.folder / ".storychain").exists()
+
+
+# News
+
+
+def events(client, found, enough):
+    with client.stream("GET", "/events") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                found.append(json.loads(line[6:]))
+                if enough(found):
+                    return
+
+
+def test_what_another_process_does_is_news(page, shared_desk):
+    story_file(shared_desk.folder, 1, name="later")
+    page.let_in.get("/")
+    found = []
+    begun = threading.Event()
+
+    def enough(found):
+        begun.set()
+        return "later" in found[-1] and found[-1]["later"] > min(one.get("later", 1e9) for one in found)
+
+    listening = threading.Thread(target=events, args=(page.let_in, found, enough), daemon=True)
+    listening.start()
+    assert begun.wait(20)
+    assert shared_desk.run("run", "later.yaml", "--yes").returncode == 0
+    listening.join(20)
+    assert not listening.is_alive(), found
+    assert "1 of 1 scene" in page.let_in.get("/stories/later/row").text
+
+
+def test_the_page_closes_while_somebody_listens(shared_desk):
+    with reviewing(shared_desk) as review:
+        client = review.client()
+        listening = threading.Thread(target=events, args=(client, [], lambda _: False), daemon=True)
+        listening.start()
+    listening.join(10)
+    assert not listening.is_alive()
+
+
+def test_a_ledger_that_others_write_is_seen_by_its_version(tmp_path):
+    from storychain.ledger import Ledger
+
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    first = ledger.version()
+    assert ledger.version() == first
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as other:
+        other.execute("INSERT INTO uploads VALUES ('p', 's', 'u', 0)")
+    other.close()
+    second = ledger.version()
+    assert second != first
+    ledger.remember_upload("p", "t", "u")
+    assert ledger.version() != second
+    ledger.close()

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "settings": {"errors", "catalogue", "printable"},
     "story": {"errors", "catalogue", "printable"},
     "plan": {"errors", "catalogue", "records", "story"},
+    "takes": {"errors", "catalogue", "records", "story", "plan"},
     "ledger": {"errors", "records", "provider"},
     "lettering": set(),
     "media": {"errors", "lettering"},
@@ -40,12 +41,13 @@ MAY_IMPORT = {
     "store": {"errors", "printable"},
     "hooks": {"errors"},
     "chain": WORDS | {"hooks", "plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
-    "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
-    "review": WORDS | {"plan", "story", "ledger", "media", "chain", "export", "locks", "workspace", "report"},
+    "report": WORDS | {"plan", "takes", "story", "ledger", "chain", "workspace"},
+    "review": WORDS | {"plan", "takes", "story", "ledger", "media", "chain", "export", "locks", "workspace", "report"},
     "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
         "plan",
+        "takes",
         "story",
         "ledger",
         "media",

@@ -146,7 +146,7 @@ async def _record_job(run: Run, admitted: Admitted, job_id: str) -> None:
 
 
 async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:
-    await settle(run, await off_loop(run.ledger.record, purchase.key))
+    await settle(run, await off_loop(run.ledger.record, purchase.key), run.pace.settle)
     record = await off_loop(run.ledger.record, purchase.key)
     match record.state:
         case "submitted" if record.job_id:

@@ -37,13 +37,15 @@ class Pace:
     """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle.
 
     `send_within` is how old an intention may be when its request leaves. Where the ledger is shared, others give an
-    intention of a worker that is gone that time as well before they look what became of it.
+    intention of a worker that is gone that time as well before they look what became of it. `silence` is how long a
+    request may be without an answer before it is given up: the provider may take one on until then, whoever sent it.
     """
 
     poll: float = 10.0
     job_timeout: float = 3600.0
     settle: float = 30.0
     send_within: float = 10.0
+    silence: float = 45.0
 
 
 @dataclass(frozen=True, slots=True)

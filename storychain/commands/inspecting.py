@@ -95,7 +95,7 @@ async def _inspect(
         run = a_run(at, ledger, cast("Provider", Offline(FREE if free else PAID, free=free)), ffmpeg, lambda _: None)
         steps, facts = at.plan(story, ledger, free=free), at.facts(story, ledger, free=free)
         found.append(await inspect(run, story, facts, steps, limits, pictures=not arguments.no_pictures))
-        _keep(_document(found[-1]), at.workspace.inspection(facts.provider, story.name))
+        _keep(_document(found[-1]), at.workspace.inspection(facts.provider, story.edition))
     return found
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from storychain.chain.recipe import film_path
 from storychain.chain.survey import survey
 from storychain.errors import InvalidStory, StorychainError
-from storychain.plan import plan
 from storychain.review.story_view import Sources, story_view
+from storychain.review.table import Table, table_of
 from storychain.review.view import Line, SpentView, StoryView, Unreadable, WorkspaceView
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Views:
         self._changes = 0
         self._version: object = None
         self._pulse: Mapping[tuple[str, str], object] = {}
+        self._said: Mapping[tuple[str, str], object] = {}
 
     def look(self) -> dict[str, int]:
         """Look what changed: a number a story, which grows with each change of it. Raises StorychainError."""
@@ -107,10 +108,12 @@ class Views:
             kept = self._kept.get(name)
             return kept.view if kept else self._broken.get(name)
 
-    def read(self, name: str) -> Story | None:
-        """The story of that name itself."""
+    def table(self, name: str) -> Table | None:
+        """A story with all that was taken of it, as the ledger has it at this moment. Raises StorychainError."""
         with self._turn:
-            return next((one for file in self._files.values() for one in file.stories if one.name == name), None)
+            self._look()
+            story = next((one for file in self._files.values() for one in file.stories if one.name == name), None)
+            return self._table(story, self.places.ledger()) if story else None
 
     def spent(self) -> SpentView:
         """What was spent, by day and by story. Raises StorychainError."""
@@ -133,6 +136,7 @@ class Views:
         version = ledger.version() if ledger else None
         if version != self._version or ledger is None:
             self._pulse = ledger.pulse() if ledger else {}
+            self._said = ledger.decisions.pulse() if ledger else {}
             self._version = version
         gone = [name for name in self._kept if name not in stories]
         for name in gone:
@@ -165,8 +169,13 @@ class Views:
         return before is None or before.view != view
 
     def _view(self, story: Story, ledger: Ledger | None) -> tuple[StoryView, frozenset[str]]:
-        places = self.places
-        free = self._is_free(story.name)
+        places, table = self.places, self._table(story, ledger)
+        film = film_path(ledger, places.out, story.edition, free=table.facts.free)
+        view = story_view(table, Sources(ledger, places.workspace, film, places.paid))
+        return view, frozenset(step.key for step in table.steps)
+
+    def _table(self, story: Story, ledger: Ledger | None) -> Table:
+        places, free = self.places, self._is_free(story.name)
         facts = survey(
             story,
             provider=places.free if free else places.paid,
@@ -175,9 +184,7 @@ class Views:
             workspace=places.workspace,
             catalogue=places.catalogue,
         )
-        sources = Sources(ledger, places.workspace, film_path(ledger, places.out, story.name, free=free), places.paid)
-        steps = plan(story, facts)
-        return story_view(story, facts, steps, sources), frozenset(step.key for step in steps)
+        return table_of(story, facts, ledger, places.workspace)
 
     def _is_free(self, name: str) -> bool:
         known = self._pulse
@@ -186,12 +193,14 @@ class Views:
     def _fingerprint(self, story: Story) -> object:
         places, name = self.places, story.name
         provider = places.free if self._is_free(name) else places.paid
-        film = places.out / f"{name}.mp4"
-        watched = [film, film.with_name(f"{name}.preview.mp4"), places.workspace.inspection(provider, name)]
+        film = places.out / f"{story.edition}.mp4"
+        watched = [film, film.with_name(f"{story.edition}.preview.mp4")]
+        watched.append(places.workspace.inspection(provider, story.edition))
         watched += [source.path for source in story.start.sources if source.path] if story.start else []
         pulse = self._pulse.get((provider, name))
+        said = {self._said.get((provider, one)) for one in (name, story.edition)}
         # The story itself is in it: equal stories are equal, whatever happened to their file.
-        return (story, provider, pulse, *map(_signature, watched))
+        return (story, provider, pulse, said, *map(_signature, watched))
 
     def _read_files(self) -> dict[str, Story]:
         """Every story by name, from files that changed since. Two of a name: the first counts, the other is told."""
@@ -228,7 +237,16 @@ def _signature(path: Path) -> object:
     return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
-_ORDER = ("unresolved", "failed", "in flight", "unfinished", "film to be joined", "done", "not begun")
+_ORDER = (
+    "unresolved",
+    "failed",
+    "waiting for approval",
+    "in flight",
+    "unfinished",
+    "film to be joined",
+    "done",
+    "not begun",
+)
 
 
 def _urgency(view: StoryView) -> tuple[int, str]:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from storychain.errors import StorychainError
+from storychain.errors import StorychainError, UsageError
 from storychain.review.charts import days_svg, drift_svg
+from storychain.review.forms import decide, form_of
 from storychain.review.rendering import STATIC, Served, part, rendered
 from storychain.review.serving import Stills, facts, segment_path, video
+from storychain.review.table import retake_of
 from storychain.review.view import SceneView, SeamView, StoryView, TakeView, Unreadable
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Pages:
             Route(f"{story}/scenes", self._page(self._story_scenes)),
             Route(f"{story}/film.mp4", self._film),
             Route(f"{story}/scenes/{{scene}}", self._page(self._scene)),
+            Route(f"{story}/scenes/{{scene}}/takes/{{key}}/{{what}}", self._say, methods=["POST"]),
             Route(f"{story}/seams/{{seam:int}}", self._page(self._seam)),
             Route("/media/{name}.mp4", self._video),
             Route("/media/{name}.json", self._facts),
@@ -101,7 +104,11 @@ class Pages:
             raise HTTPException(404, "The story has no such scene.")
         pair = _pair(scene, request.query_params)
         settings = _settings(*pair) if pair else []
-        return rendered("scene.html", **self._about(story), scene=scene, pair=pair, settings=settings)
+        table = self._views.table(story.name)
+        assert table is not None
+        retake = retake_of(table, scene.id)
+        told = {"scene": scene, "pair": pair, "settings": settings, "retake": retake, "spending": False}
+        return rendered("scene.html", **self._about(story), **told)
 
     def _seam(self, request: Request) -> str:
         story, number = self._found(request), request.path_params["seam"]
@@ -120,6 +127,24 @@ class Pages:
         if isinstance(found, Unreadable):
             raise StorychainError(found.problem, where=None)
         return found
+
+    async def _say(self, request: Request) -> Response:
+        """A verdict, a comment, or which take is shown; then back to the scene."""
+        told = await form_of(request)
+        path = request.path_params
+
+        def say() -> str:
+            found = self._found(request)
+            table, ledger = self._views.table(found.name), self._views.places.ledger()
+            if table is None or ledger is None:
+                raise HTTPException(404, "There is no such take.")
+            decide(ledger, table, path["scene"], path["key"], path["what"], told)
+            number = table.take(path["scene"], path["key"]).number
+            scene = found.scene(path["scene"])
+            assert scene is not None
+            return f"{self._to.scene(found, scene)}#take-{number}"
+
+        return RedirectResponse(await asyncio.to_thread(say), status_code=303)
 
     async def _film(self, request: Request) -> Response:
         story = await asyncio.to_thread(self._found, request)
@@ -142,9 +167,9 @@ def _pair(scene: SceneView, asked: Mapping[str, str]) -> tuple[TakeView, TakeVie
     """The two takes that are held against each other: those asked for, else the last two."""
     if len(scene.takes) < 2:
         return None
-    by_attempt = {str(take.attempt): take for take in scene.takes}
-    before = by_attempt.get(asked.get("a", ""), scene.takes[-2])
-    return before, by_attempt.get(asked.get("b", ""), scene.takes[-1])
+    by_number = {str(take.number): take for take in scene.takes}
+    before = by_number.get(asked.get("a", ""), scene.takes[-2])
+    return before, by_number.get(asked.get("b", ""), scene.takes[-1])
 
 
 def _settings(before: TakeView, after: TakeView) -> list[tuple[str, str, str]]:
@@ -200,5 +225,7 @@ def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 
 def _trouble(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    page = rendered("trouble.html", what="This cannot be shown", words=str(error), to=Served())
-    return HTMLResponse(page, status_code=500)
+    ours = isinstance(error, UsageError)
+    what = "This cannot be done" if ours else "This cannot be shown"
+    page = rendered("trouble.html", what=what, words=str(error), to=Served())
+    return HTMLResponse(page, status_code=400 if ours else 500)

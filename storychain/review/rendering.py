@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,7 +99,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        credits=_credits, clock=clock, duration=duration_text, megabytes=_megabytes, ratio=_ratio, plural=_plural
+        credits=_credits,
+        clock=clock,
+        duration=duration_text,
+        megabytes=_megabytes,
+        ratio=_ratio,
+        plural=_plural,
+        day=_day,
     )
     made.globals.update(version=__version__, diff=words_apart)
     return made
@@ -131,6 +138,11 @@ def _megabytes(size: int) -> str:
 def _ratio(text: str) -> str:
     """An aspect ratio as a class of the style sheet names it."""
     return "r" + re.sub(r"[^0-9]", "x", text)
+
+
+def _day(moment: float) -> str:
+    """When something was said, by this machine's clock."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
 def _plural(number: int, word: str) -> str:

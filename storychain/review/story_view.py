@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from storychain.chain.narration import narration_warnings
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, recipe_of
-from storychain.chain.survey import with_presence
 from storychain.export.lock import lock_path, read_lock
 from storychain.plan import Action, chains, quote
 from storychain.printable import printable
 from storychain.records import LIVE
 from storychain.review.measured import Measured, drift_of, read_measured, sentences
-from storychain.review.view import Chapter, FilmView, RetakeView, SceneView, SeamView, StoryView, TakeView
+from storychain.review.view import Chapter, CommentView, FilmView, SceneView, SeamView, StoryView, TakeView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
 
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
-    from storychain.records import Record
+    from storychain.review.table import Table
     from storychain.story.model import Story
+    from storychain.takes import SceneTakes, Take
     from storychain.workspace import Workspace
 
 
@@ -40,21 +40,18 @@ class Sources:
     paid: str
 
 
-def story_view(story: Story, facts: Facts, steps: Sequence[Step], sources: Sources) -> StoryView:
+def story_view(table: Table, sources: Sources) -> StoryView:
     """All of a story. Raises StorychainError where ledger or disk let us down."""
-    ledger = sources.ledger
-    measured = read_measured(sources.workspace.inspection(facts.provider, story.name))
-    records = ledger.story_records(facts.provider, story.name) if ledger else ()
-    takes = _takes(story, steps, records, sources.workspace)
-    waits = _waits(story, facts, steps, ledger)
+    ledger, story, facts, steps = sources.ledger, table.story, table.facts, table.steps
+    measured = read_measured(sources.workspace.inspection(facts.provider, story.edition))
+    waits = _waits(facts, steps, ledger)
     chain_of = {step.key: number for number, chain in enumerate(chains(steps), 1) for step in chain}
     scenes = tuple(
-        _scene(number, step, chain_of[step.key], takes[step.scene.id], steps, waits, measured)
-        for number, step in enumerate(steps, 1)
+        _scene(number, taken, chain_of[taken.step.key], sources.workspace, waits, measured)
+        for number, taken in enumerate(table.scenes, 1)
     )
     seams = _seams(scenes, steps, measured)
     film = _film(story, facts, steps, sources)
-    known = {scene.id for scene in scenes}
     named = [(scene.id, scene.key) for scene in scenes]
     return StoryView(
         name=story.name,
@@ -75,7 +72,6 @@ def story_view(story: Story, facts: Facts, steps: Sequence[Step], sources: Sourc
         until=_until(steps, scenes, waits),
         drift=drift_of(measured, named),
         inspected=any(scene.key in measured.segments for scene in scenes),
-        unused=tuple((scene, take) for scene, of_scene in takes.items() if scene not in known for take in of_scene),
     )
 
 
@@ -87,77 +83,58 @@ def _state(steps: Sequence[Step], film: FilmView | None) -> str:
         return "failed"
     if Action.RESUME in actions:
         return "in flight"
+    if Action.HOLD in actions and Action.SUBMIT not in actions:
+        return "waiting for approval"
     if Action.SUBMIT in actions:
         return "unfinished" if actions != {Action.SUBMIT} else "not begun"
     return "done" if film and film.current else "film to be joined"
 
 
-def _takes(
-    story: Story, steps: Sequence[Step], records: Sequence[Record], workspace: Workspace
-) -> dict[str, tuple[TakeView, ...]]:
-    """Every attempt at each scene, oldest first, those bought for another story that shares the segment included."""
-    current = {step.scene.id: step.record for step in steps}
-    found: dict[str, dict[int, Record]] = {step.scene.id: {} for step in steps}
-    for record in records:
-        found.setdefault(record.scene, {})[record.attempt] = record
-    for scene, record in current.items():
-        if record.attempt:
-            # What is told of a key is folded from all its attempts; each attempt's own words are the better ones.
-            found[scene].setdefault(record.attempt, record)
-    return {
-        scene: tuple(
-            _take(number, record, story, workspace, current=_is_shown(record, current.get(scene)))
-            for number, (_, record) in enumerate(sorted(attempts.items()), 1)
-        )
-        for scene, attempts in found.items()
-    }
-
-
-def _is_shown(record: Record, current: Record | None) -> bool:
-    return current is not None and record.attempt == current.attempt
-
-
-def _take(number: int, record: Record, story: Story, workspace: Workspace, *, current: bool) -> TakeView:
-    media = ""
-    if record.state == "stored" and with_presence(record, workspace).present:
-        media = record.key
-    elif record.state == "failed" and workspace.rejected(record.key, record.attempt).exists():
-        media = f"{record.key}.{record.attempt}"
+def _take(take: Take, workspace: Workspace) -> TakeView:
+    record, media = take.record, ""
+    if record.state == "stored" and record.present:
+        media = take.key
+    elif record.state == "failed" and workspace.rejected(take.key, record.attempt).exists():
+        media = f"{take.key}.{record.attempt}"
     return TakeView(
-        number=number,
-        key=record.key,
-        attempt=record.attempt,
-        state=record.state,
-        prompt=record.prompt,
-        model=story.model,
-        seconds=record.seconds,
+        number=take.number,
+        key=take.key,
+        state="planned" if record.state == "none" else record.state,
+        prompt=take.prompt,
+        model=take.model,
+        seconds=take.seconds,
         credits=record.credits,
-        current=current,
+        current=take.shown,
+        planned=take.planned,
         media=media,
         version=(record.sha256 or "")[:12],
         message=printable(record.message or ""),
         job_id=record.job_id or "",
         submitted_at=record.submitted_at,
         completed_at=record.completed_at,
+        verdict=take.verdict or "",
+        comments=tuple(CommentView(one.text, one.second, one.at, one.verdict or "") for one in take.remarks),
     )
 
 
 def _scene(
     number: int,
-    step: Step,
+    taken: SceneTakes,
     chain: int,
-    takes: tuple[TakeView, ...],
-    steps: Sequence[Step],
-    waits: Mapping[int, float],
+    workspace: Workspace,
+    waits: Mapping[tuple[str, int], float],
     measured: Measured,
 ) -> SceneView:
-    record, wait = step.record, waits.get(step.scene.seconds)
+    step, record = taken.step, taken.step.record
+    wait = waits.get((step.model, step.scene.seconds))
     under_way = record.state == "submitted" and record.submitted_at is not None
     looked_at = measured.segments.get(step.key)
+    takes = tuple(_take(take, workspace) for take in taken.takes)
+    shown = next((take for take in takes if take.current), None)
     return SceneView(
         number=number,
         id=step.scene.id,
-        text=step.scene.text,
+        text=step.scene.text if step.scene.prompt.startswith(step.scene.text) else step.scene.prompt,
         prompt=step.scene.prompt,
         seconds=step.scene.seconds,
         join=step.scene.join,
@@ -167,9 +144,9 @@ def _scene(
         key=step.key,
         credits=record.credits if record.state in LIVE else None,
         price=step.price,
-        take=next((take for take in takes if take.current and take.key == step.key), None),
+        take=shown,
         takes=takes,
-        retake=_retake(step, steps),
+        verdict=shown.verdict if shown else "",
         fallbacks=step.scene.fallbacks,
         caption=step.scene.caption,
         narration=step.scene.narration,
@@ -196,29 +173,21 @@ def _word(step: Step) -> str:
             return _WORDS.get(step.record.state, "rendering")
         case Action.SUBMIT:
             return "to retry" if step.record.failures else "planned"
+        case Action.HOLD:
+            return "on hold"
     return str(step.action)
 
 
-def _retake(step: Step, steps: Sequence[Step]) -> RetakeView:
-    """One more take: what continues from this scene was made to continue another one."""
-    chain = next(chain for chain in chains(steps) if step in chain)
-    after = chain[chain.index(step) + 1 :]
-    stale = [one for one in after if one.record.state in LIVE]
-    prices = [one.price for one in stale if one.price is not None]
-    known = len(prices) == len(stale)
-    return RetakeView(step.price, tuple(one.scene.id for one in stale), sum(prices, Decimal(0)) if known else None)
-
-
-def _waits(story: Story, facts: Facts, steps: Sequence[Step], ledger: Ledger | None) -> dict[int, float]:
-    """How long jobs of the lengths that are still to come usually take, in seconds."""
-    left = {step.scene.seconds for step in steps if step.action in (Action.RESUME, Action.SUBMIT)}
+def _waits(facts: Facts, steps: Sequence[Step], ledger: Ledger | None) -> dict[tuple[str, int], float]:
+    """How long jobs of the models and lengths that are still to come usually take, in seconds."""
+    left = {(step.model, step.scene.seconds) for step in steps if step.action in (Action.RESUME, Action.SUBMIT)}
     if ledger is None or not left:
         return {}
-    told = {seconds: ledger.usual_wait(facts.provider, story.model, seconds) for seconds in left}
-    return {seconds: wait for seconds, wait in told.items() if wait is not None}
+    told = {kind: ledger.usual_wait(facts.provider, *kind) for kind in left}
+    return {kind: wait for kind, wait in told.items() if wait is not None}
 
 
-def _until(steps: Sequence[Step], scenes: Sequence[SceneView], waits: Mapping[int, float]) -> float | None:
+def _until(steps: Sequence[Step], scenes: Sequence[SceneView], waits: Mapping[tuple[str, int], float]) -> float | None:
     """When what is under way, and what waits for it in its chain, is likely done; chains render side by side."""
     by_key = {scene.key: scene for scene in scenes}
     ends: list[float] = []
@@ -228,7 +197,7 @@ def _until(steps: Sequence[Step], scenes: Sequence[SceneView], waits: Mapping[in
             if (expected := by_key[step.key].expected_at) is not None:
                 end = expected
             elif end is not None and step.action is Action.SUBMIT:
-                end += waits.get(step.scene.seconds, 0.0)
+                end += waits.get((step.model, step.scene.seconds), 0.0)
         if end is not None:
             ends.append(end)
     return max(ends, default=None)

@@ -23,7 +23,8 @@ class CommentView:
 
 @dataclass(frozen=True, slots=True)
 class TakeView:
-    """One attempt at a scene. `number` counts a scene's takes from 1, the oldest.
+    """One take of a scene. `number` counts a scene's takes from 1, as they were first asked for; `current` is the one
+    that the film shows, `planned` what the plan would buy.
 
     `media` is the last part of its file's address, empty where it is not here; `version` changes when its bytes do.
     Times are seconds of the epoch.
@@ -31,13 +32,13 @@ class TakeView:
 
     number: int
     key: str
-    attempt: int
     state: str
     prompt: str
     model: str
     seconds: int
     credits: Decimal | None
     current: bool
+    planned: bool = False
     media: str = ""
     version: str = ""
     message: str = ""
@@ -57,19 +58,16 @@ class TakeView:
 
 @dataclass(frozen=True, slots=True)
 class RetakeView:
-    """What one more take of a scene would cost, and which scenes it makes stale: those cost `stale_credits` again.
+    """What one more take of a scene would cost, and which scenes it makes stale: those are bought again with it.
 
-    None where a price is unknown.
+    `credits` is of the scene itself, `total` of all that would be bought then, `kept` of it where what follows is kept
+    as it is. None where a price is unknown.
     """
 
     credits: Decimal | None
     stale: tuple[str, ...]
-    stale_credits: Decimal | None
-
-    @property
-    def total(self) -> Decimal | None:
-        """All of it."""
-        return None if self.credits is None or self.stale_credits is None else self.credits + self.stale_credits
+    total: Decimal | None
+    kept: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class SceneView:
     price: Decimal | None
     take: TakeView | None
     takes: tuple[TakeView, ...]
-    retake: RetakeView
+    verdict: str = ""
     fallbacks: tuple[str, ...] = ()
     caption: str = ""
     narration: str = ""
@@ -192,7 +190,6 @@ class StoryView:
     until: float | None = None
     drift: DriftView | None = None
     inspected: bool = False
-    unused: tuple[tuple[str, TakeView], ...] = ()
 
     @property
     def seconds(self) -> int:

@@ -58,6 +58,9 @@ def looking(commands: Commands) -> None:
     review.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on (default: the loopback)")
     review.add_argument("--token", action="store_true", help="let in whoever has the printed address, with --host")
     review.add_argument("--no-open", action="store_true", help="open no browser; the address is printed")
+    review.add_argument("--allow-spend", action="store_true", help="let the page buy, after asking with the price")
+    says = "credits that the page may spend while it is open"
+    review.add_argument("--max-credits", type=credits_, metavar="N", help=says)
     review.add_argument("--out", metavar="DIR", help="where films are (default: films)")
     report = command(
         commands, "report", "reviewing", "report", "write what the page shows as files that need no server"

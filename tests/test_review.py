@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import threading
+import time
 
 import httpx
 import pytest
@@ -110,7 +111,9 @@ def test_nothing_foreign_is_loaded_or_run(page, path):
 def test_pages_hold_no_script_no_style_and_no_handler_of_their_own(page, path):
     text = page.let_in.get(path).text
     assert MARKUP not in text
-    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=(?!alert)", text.replace("onerror=alert(1)", ""))
+    assert not re.search(
+        r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=(?!alert)", text.replace("onerror=alert(1)", "")
+    )
     if path != "/spent" and not path.endswith("seams/1"):
         assert "&lt;script&gt;" in text
 
@@ -201,6 +204,116 @@ def test_an_empty_folder_has_a_page_and_looking_makes_no_files(plain):
         assert "storychain new" in client.get("/").text
         assert "Nothing was spent yet" in client.get("/spent").text
     assert not (plain.folder / ".storychain").exists()
+
+
+# What people say
+
+
+def post(page, path, **fields):
+    return page.let_in.post(path, data=fields, headers={"Origin": page.origin})
+
+
+def test_a_verdict_and_a_comment_are_on_record_and_shown(page, shared_desk):
+    about = f"/stories/tale/scenes/s1/takes/{key_of(page.let_in)}"
+    done = post(page, f"{about}/verdict", verdict="rejected", note=f"too dark {MARKUP}")
+    assert (done.status_code, done.url.path) == (200, "/stories/tale/scenes/s1")
+    assert post(page, f"{about}/comment", text="the gull blinks", second="1.5").status_code == 200
+    shown = page.let_in.get("/stories/tale/scenes/s1").text
+    assert "too dark &lt;script&gt;" in shown
+    assert 'data-at="1.5"' in shown
+    told = json.loads(shared_desk.run("takes", "tale.yaml", "--json").stdout)
+    (take,) = told["scenes"][0]["takes"]
+    assert take["verdict"] == "rejected"
+    assert [one["second"] for one in take["remarks"]] == [None, 1.5]
+    post(page, f"{about}/verdict", verdict="approved")
+    assert 'class="tag approved"' in page.let_in.get("/stories/tale").text
+
+
+@pytest.mark.parametrize(
+    ("what", "fields", "status"),
+    [
+        ("verdict", {"verdict": "perhaps"}, 400),
+        ("comment", {"text": "  "}, 400),
+        ("comment", {"text": "x", "second": "inf"}, 400),
+        ("comment", {"text": "x" * 5000}, 400),
+        ("comment", {"text": "x" * 70_000}, 413),
+        ("erase", {}, 404),
+    ],
+)
+def test_what_makes_no_sense_is_refused(page, what, fields, status):
+    about = f"/stories/tale/scenes/s1/takes/{key_of(page.let_in)}"
+    assert post(page, f"{about}/{what}", **fields).status_code == status
+
+
+def test_a_take_nobody_bought_is_not_judged(page):
+    assert post(page, f"/stories/tale/scenes/s1/takes/{'0' * 32}/verdict", verdict="approved").status_code == 400
+    assert post(page, "/stories/tale/scenes/none/takes/x/verdict", verdict="approved").status_code == 400
+
+
+def test_a_page_that_may_not_spend_has_no_way_to(page):
+    assert page.let_in.get("/stories/tale/buy").status_code == 404
+    assert post(page, "/stories/tale/buy", token="x").status_code == 404
+    assert "--allow-spend" in page.let_in.get("/stories/tale/scenes/s1").text
+
+
+# Buying
+
+
+def until(true, seconds=40):
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def test_nothing_is_bought_without_a_cap(shared_desk):
+    for arguments in (["--allow-spend"], ["--max-credits", "10"], ["--allow-spend", "--max-credits", "10", "--local"]):
+        assert shared_desk.run("review", "--no-open", *arguments).returncode == 2
+
+
+def offered(client, path):
+    text = client.get(path).text
+    return re.search(r'name="token" value="([^"]+)"', text), text
+
+
+def test_a_price_is_agreed_to_once_and_the_cap_holds(desk):
+    story_file(desk.folder, 2, name="bought")
+    with reviewing(desk, "--allow-spend", "--max-credits", "100") as page:
+        page.let_in = page.client()
+        token, text = offered(page.let_in, "/stories/bought/buy")
+        assert "80 credits" in text
+        for _ in range(3):
+            assert post(page, "/stories/bought/buy", token=token[1]).status_code == 200
+        until(lambda: "2 of 2 scenes" in page.let_in.get("/stories/bought/row").text)
+        until(lambda: "s-done" in page.let_in.get("/stories/bought/row").text)
+        assert desk.studio.counts()["submits"] == 2
+        # One more take of the first scene, with what continues it, is more than is left.
+        token, text = offered(page.let_in, "/stories/bought/buy?scene=s1")
+        assert token is None
+        assert "more than this page may spend" in text
+        assert post(page, "/stories/bought/buy", token="made-up").status_code == 409
+        assert desk.studio.counts()["submits"] == 2
+
+
+def test_a_retake_in_other_words_is_bought_and_another_take_shown(desk):
+    story_file(desk.folder, 2, name="again")
+    assert desk.run("run", "again.yaml", "--yes").returncode == 0
+    with reviewing(desk, "--allow-spend", "--max-credits", "100") as page:
+        page.let_in = page.client()
+        scene = "/stories/again/scenes/s2"
+        token, text = offered(page.let_in, "/stories/again/buy?scene=s2&prompt=A+lantern+on+the+quay.")
+        assert "40 credits" in text
+        assert "A lantern on the quay." in text
+        post(page, "/stories/again/buy", token=token[1])
+        until(lambda: page.let_in.get(scene).text.count("<video") == 2)
+        until(lambda: "s-done" in page.let_in.get("/stories/again/row").text)
+        shown = page.let_in.get(scene).text
+        assert "<ins>A lantern" in shown
+        first = re.findall(r"takes/([0-9a-f]{32})/pick", shown)
+        assert len(first) == 1
+        assert post(page, f"{scene}/takes/{first[0]}/pick").status_code == 200
+        assert re.findall(r"takes/([0-9a-f]{32})/pick", page.let_in.get(scene).text) != first
+        assert desk.studio.counts()["submits"] == 3
 
 
 # News

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.reviewing import Review, tale
+from tests.reviewing import MARKUP, Review, tale
 from tests.stage import story_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -150,6 +150,44 @@ def test_a_seam_is_looped_and_flipped(opened):
     page.wait_for_selector("video.shown[data-side=before]")
 
 
+def test_an_approval_survives_a_reload_and_a_comment_leads_to_its_second(opened):
+    page = opened("/stories/tale/scenes/s2")
+    ready(page)
+    page.get_by_label("Note on take 1").fill(MARKUP)
+    page.get_by_role("button", name="Approve").click()
+    page.locator(".tag.approved").first.wait_for()
+    page.reload()
+    page.locator(".tag.approved").first.wait_for()
+    ready(page)
+    for _ in range(3):
+        page.keyboard.press(".")
+    until(page, "document.querySelector('[data-second]').value > 0")
+    page.get_by_label("Comment on take 1").fill("here it blinks")
+    page.get_by_role("button", name="Comment").click()
+    page.get_by_text("here it blinks").wait_for()
+    ready(page)
+    page.locator("[data-at]").click()
+    until(page, "document.querySelector('video').currentTime > 0.1")
+    assert MARKUP in page.locator("main").inner_text()
+
+
+def test_takes_play_in_step(opened, shared_desk):
+    story_file(shared_desk.folder, 1, name="twice")
+    assert shared_desk.run("run", "twice.yaml", "--yes").returncode == 0
+    assert shared_desk.run("retake", "twice.yaml", "s1", "--yes").returncode == 0
+    page = opened("/stories/twice/scenes/s1")
+    ready(page)
+    assert page.locator("video").count() == 2
+    page.keyboard.press("Space")
+    until(page, "Math.min(...[...document.querySelectorAll('video')].map((one) => one.currentTime)) > 0.6")
+    page.keyboard.press("k")
+    times = "[...document.querySelectorAll('video')].map((one) => one.currentTime)"
+    apart = f"(Math.max(...{times}) - Math.min(...{times}))"
+    assert page.evaluate(apart) < 0.15
+    page.locator("[data-scrub]").fill("0.5")
+    until(page, f"{apart} === 0 && document.querySelector('video').currentTime > 1.9")
+
+
 def test_news_arrive_without_being_asked_for(opened, shared_desk):
     story_file(shared_desk.folder, 1, name="soon")
     page = opened("/stories/soon")
@@ -222,7 +260,9 @@ def test_the_keyboard_gets_everywhere_and_is_seen(opened):
 
 def test_who_wants_no_motion_gets_none(opened):
     page = opened("/", reduced_motion="reduce")
-    moving = "[...document.querySelectorAll('*')].filter((one) => getComputedStyle(one).animationName !== 'none').length"
+    moving = (
+        "[...document.querySelectorAll('*')].filter((one) => getComputedStyle(one).animationName !== 'none').length"
+    )
     assert page.evaluate(moving) == 0
 
 

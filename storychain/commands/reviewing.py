@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.commands.interrupts import interrupts
 from storychain.commands.selection import paths_of
-from storychain.errors import InvalidStory
+from storychain.errors import InvalidStory, UsageError
 from storychain.review.gathering import Places, Views
 from storychain.review.server import opened
 from storychain.review.still import write_report
@@ -22,6 +22,7 @@ from storychain.review.still import write_report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from storychain.commands.buying import PageTill
     from storychain.ledger import Ledger
     from storychain.story.model import Story
 
@@ -30,9 +31,10 @@ def review(arguments: argparse.Namespace) -> int:
     """Serve the page until interrupted. Prints its address on stdout, once it answers, and opens the browser."""
     at = desk(arguments)
     with ExitStack() as open_until_the_end:
+        till = _till(at, arguments, open_until_the_end)
         views = Views(_places(at, arguments, open_until_the_end))
         views.look()
-        asyncio.run(_serve(views, arguments))
+        asyncio.run(_serve(views, till, arguments))
     return 0
 
 
@@ -49,15 +51,31 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(views: Views, arguments: argparse.Namespace) -> None:
+def _till(at: Desk, arguments: argparse.Namespace, stack: ExitStack) -> PageTill | None:
+    """What the page buys with; None unless that was said, and how much. Raises UsageError, AccountError."""
+    if not arguments.allow_spend:
+        if arguments.max_credits is not None:
+            raise UsageError("--max-credits says how much the page may spend: it needs --allow-spend")
+        return None
+    if arguments.max_credits is None or arguments.local:
+        step = "Add --max-credits N, and leave out --local: previews cost nothing."
+        raise UsageError("--allow-spend needs to know how much", next_step=step)
+    from storychain.commands.buying import PageTill  # noqa: PLC0415 - a page that buys nothing renders nothing
+
+    return PageTill(at, stack.enter_context(at.ledger()), arguments.max_credits)
+
+
+async def _serve(views: Views, till: PageTill | None, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     with interrupts(stop.set):
-        async with opened(views, arguments.host, arguments.port, to_many=arguments.token) as page:
+        async with opened(views, arguments.host, arguments.port, to_many=arguments.token, till=till) as page:
             print(page.door.address, flush=True)
             print(_words(arguments), file=sys.stderr, flush=True)
             if not arguments.no_open:
                 await asyncio.to_thread(webbrowser.open, page.door.address)
             await stop.wait()
+            if till is not None:
+                await till.close()
 
 
 def _words(arguments: argparse.Namespace) -> str:

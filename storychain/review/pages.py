@@ -11,11 +11,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from storychain.errors import StorychainError, UsageError
+from storychain.errors import ConsentNeeded, StorychainError, UsageError
 from storychain.review.charts import days_svg, drift_svg
 from storychain.review.forms import decide, form_of
 from storychain.review.rendering import STATIC, Served, part, rendered
 from storychain.review.serving import Stills, facts, segment_path, video
+from storychain.review.spending import Offers, check_price, offer_of
 from storychain.review.table import retake_of
 from storychain.review.view import SceneView, SeamView, StoryView, TakeView, Unreadable
 
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 
     from storychain.review.gathering import Views
     from storychain.review.live import News
+    from storychain.review.spending import Till
+    from storychain.review.table import Table
 
 
 class Pages:
     """The pages of one workspace."""
 
-    def __init__(self, views: Views, news: News) -> None:
+    def __init__(self, views: Views, news: News, till: Till | None = None) -> None:
+        self._till = till
+        self._offers = Offers()
         self._views = views
         self._news = news
         self._stills = Stills(views.places.workspace)
@@ -49,6 +54,8 @@ class Pages:
             Route(f"{story}/row", self._page(self._story_row)),
             Route(f"{story}/scenes", self._page(self._story_scenes)),
             Route(f"{story}/film.mp4", self._film),
+            Route(f"{story}/buy", self._page(self._offer)),
+            Route(f"{story}/buy", self._buy, methods=["POST"]),
             Route(f"{story}/scenes/{{scene}}", self._page(self._scene)),
             Route(f"{story}/scenes/{{scene}}/takes/{{key}}/{{what}}", self._say, methods=["POST"]),
             Route(f"{story}/seams/{{seam:int}}", self._page(self._seam)),
@@ -104,10 +111,8 @@ class Pages:
             raise HTTPException(404, "The story has no such scene.")
         pair = _pair(scene, request.query_params)
         settings = _settings(*pair) if pair else []
-        table = self._views.table(story.name)
-        assert table is not None
-        retake = retake_of(table, scene.id)
-        told = {"scene": scene, "pair": pair, "settings": settings, "retake": retake, "spending": False}
+        retake = retake_of(self._table(story), scene.id)
+        told = {"scene": scene, "pair": pair, "settings": settings, "retake": retake}
         return rendered("scene.html", **self._about(story), **told)
 
     def _seam(self, request: Request) -> str:
@@ -118,7 +123,9 @@ class Pages:
         return rendered("seam.html", **self._about(story), seam=seam, rows=_measures(seam))
 
     def _about(self, story: StoryView) -> dict[str, Any]:
-        return {"story": story, "serial": self._views.serial(story.name), "to": self._to}
+        till = self._till if not story.free else None
+        trouble = till.told(story.name) if till else ""
+        return {"story": story, "serial": self._views.serial(story.name), "to": self._to, "till": till, "said": trouble}
 
     def _found(self, request: Request) -> StoryView:
         found = self._views.story(request.path_params["story"])
@@ -135,8 +142,8 @@ class Pages:
 
         def say() -> str:
             found = self._found(request)
-            table, ledger = self._views.table(found.name), self._views.places.ledger()
-            if table is None or ledger is None:
+            table, ledger = self._table(found), self._views.places.ledger()
+            if ledger is None:
                 raise HTTPException(404, "There is no such take.")
             decide(ledger, table, path["scene"], path["key"], path["what"], told)
             number = table.take(path["scene"], path["key"]).number
@@ -145,6 +152,40 @@ class Pages:
             return f"{self._to.scene(found, scene)}#take-{number}"
 
         return RedirectResponse(await asyncio.to_thread(say), status_code=303)
+
+    def _offer(self, request: Request) -> str:
+        """The price of what a form asks for, to be agreed to."""
+        story, till, asked = self._found(request), self._till, request.query_params
+        if till is None or story.free:
+            raise HTTPException(404, "This page buys nothing: it was opened without --allow-spend.")
+        keep, prompt = asked.get("keep") == "1", asked.get("prompt", "")
+        offer = offer_of(self._table(story), asked.get("scene", ""), prompt=prompt, keep_after=keep)
+        told = {"offer": offer, "token": self._offers.make(offer), "left": till.left}
+        return rendered("offer.html", **self._about(story), **told)
+
+    async def _buy(self, request: Request) -> Response:
+        """Agree to an offer: once, at the price that was shown, as long as it may be spent."""
+        token = (await form_of(request)).get("token", "")
+        story, till = await asyncio.to_thread(self._found, request), self._till
+        if till is None or story.free:
+            raise HTTPException(404, "This page buys nothing: it was opened without --allow-spend.")
+        offer = self._offers.agree(token)
+        if offer is not None:
+            table = await asyncio.to_thread(self._table, story)
+            # From here to `begin` nothing else has a turn: two offers cannot both be under the cap.
+            check_price(offer, table, till)
+            ledger = self._views.places.ledger()
+            assert ledger is not None
+            if offer.choices:
+                ledger.decisions.choose(table.facts.provider, table.story.edition, offer.choices)
+            till.begin(table.story, offer.credits)
+        return RedirectResponse(self._to.story(story), status_code=303)
+
+    def _table(self, story: StoryView) -> Table:
+        table = self._views.table(story.name)
+        if table is None:
+            raise HTTPException(404, "There is no such story.")
+        return table
 
     async def _film(self, request: Request) -> Response:
         story = await asyncio.to_thread(self._found, request)
@@ -225,7 +266,7 @@ def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 
 def _trouble(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    ours = isinstance(error, UsageError)
-    what = "This cannot be done" if ours else "This cannot be shown"
+    status = 409 if isinstance(error, ConsentNeeded) else 400 if isinstance(error, UsageError) else 500
+    what = "This cannot be shown" if status == 500 else "Nothing was bought" if status == 409 else "This cannot be done"
     page = rendered("trouble.html", what=what, words=str(error), to=Served())
-    return HTMLResponse(page, status_code=400 if ours else 500)
+    return HTMLResponse(page, status_code=status)

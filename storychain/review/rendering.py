@@ -102,7 +102,6 @@ def environment() -> Environment:
         credits=_credits,
         clock=clock,
         duration=duration_text,
-        megabytes=_megabytes,
         ratio=_ratio,
         plural=_plural,
         day=_day,
@@ -131,10 +130,6 @@ def clock(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
 def _ratio(text: str) -> str:
     """An aspect ratio as a class of the style sheet names it."""
     return "r" + re.sub(r"[^0-9]", "x", text)
@@ -149,7 +144,7 @@ def _plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-_WORD = re.compile(r"\s+|[^\s]+")
+_WORD = re.compile(r"\S+\s*|\s+")
 
 
 def words_apart(before: str, after: str) -> list[tuple[str, str]]:

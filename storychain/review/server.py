@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from storychain.review.gathering import Views
+    from storychain.review.spending import Till
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,11 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def opened(views: Views, host: str, port: int, *, to_many: bool = False) -> AsyncIterator[Opened]:
+async def opened(
+    views: Views, host: str, port: int, *, to_many: bool = False, till: Till | None = None
+) -> AsyncIterator[Opened]:
     """Keep the page open; port 0 takes a free one. `to_many` lets in whoever has the token, as often as they like.
+    With a `till` the page buys.
 
     Raises UsageError where it cannot listen there, or where others could get at it and nobody said that they may.
     """
@@ -61,7 +65,7 @@ async def opened(views: Views, host: str, port: int, *, to_many: bool = False) -
     door = Door(_bracketed(host), listener.getsockname()[1], reusable=to_many)
     news = News(views)
     config = uvicorn.Config(
-        Guard(Pages(views, news).application(), door),
+        Guard(Pages(views, news, till).application(), door),
         ws="none",
         lifespan="off",
         log_config=None,

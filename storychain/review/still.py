@@ -128,7 +128,7 @@ def _write_story(
     drift = drift_svg(story.drift) if story.drift else None
     page = _page(story, out, single_file=single_file)
     try:
-        text = rendered("report.html", story=story, serial=0, to=to, drift=drift, **_enclosing())
+        text = rendered("report.html", story=story, serial=0, to=to, drift=drift, till=None, said="", **_enclosing())
         for name, file in to.files.items():
             _copy(file, page.parent / "media" / name)
         _write(text, page)

@@ -15,6 +15,8 @@ from storychain.plan import plan, quote
 from storychain.review.view import RetakeView
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.records import Chosen, Record, Remark, Verdict
@@ -67,7 +69,7 @@ def table_of(story: Story, facts: Facts, ledger: Ledger | None, workspace: Works
 def retake_of(table: Table, scene: str) -> RetakeView:
     """What one more take of a scene costs, and what it makes stale. Raises UsageError."""
     table.step(scene)
-    steps, kept = (_planned(table, _retaken(table, scene, keep_after=keep)) for keep in (False, True))
+    steps, kept = (planned(table, _retaken(table, scene, keep_after=keep)) for keep in (False, True))
     own = next(step for step in steps if step.scene.id == scene)
     stale = tuple(step.scene.id for step in choosing.stale(table.steps, steps) if step.scene.id != scene)
     had = {step.key for step in table.steps}
@@ -82,7 +84,16 @@ def _retaken(table: Table, scene: str, *, keep_after: bool) -> dict[str, Chosen]
     return choices or {scene: table.facts.choices[scene]}
 
 
-def _planned(table: Table, choices: dict[str, Chosen]) -> tuple[Step, ...]:
+def rewritten(table: Table, scene: str, prompt: str, *, keep_after: bool) -> dict[str, Chosen]:
+    """The choices by which a scene is taken again, in other words where some are given. Raises UsageError."""
+    written = next((one for one in table.story.scenes if one.id == table.step(scene).scene.id), None)
+    assert written is not None
+    words = choosing.prompt_of(written, prompt) if prompt.strip() else None
+    return choosing.retaken(table.story, table.facts, table.attempts, scene, prompt=words, keep_after=keep_after)
+
+
+def planned(table: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
+    """The plan as it would be under these choices."""
     return plan(table.story, replace(table.facts, choices={**table.facts.choices, **choices}))
 
 

@@ -18,16 +18,19 @@ class Review:
         assert self.address, self.process.stderr.read()
         parts = urlsplit(self.address)
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self.netloc = parts.netloc
+        self.clients = []
 
     def client(self):
         """A browser that opened the address; as often as one likes with --token."""
         client = httpx.Client(base_url=self.origin, follow_redirects=True, timeout=30)
+        self.clients.append(client)
         answer = client.get(self.address)
         assert answer.status_code == 200, answer.text
         return client
 
     def close(self):
+        for client in self.clients:
+            client.close()
         self.process.send_signal(signal.SIGTERM)
         self.process.communicate(timeout=20)
         assert self.process.returncode == 0

@@ -10,11 +10,11 @@ import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from storychain.chain.choice import LeftUnbought, WaitsForApproval
 from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
-from storychain.chain.expecting import schedule
 from storychain.chain.follow import bring_home, ended, read_anew
 from storychain.chain.handover import Handover
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
@@ -288,8 +288,9 @@ class Rendering:
         run, story = self._run, self._story.name
         assert record.job_id is not None
         run.tell(Followed(story, step.scene.id, record.job_id))
-        spans = await off_loop(run.ledger.waits, run.provider.name, step.model, step.scene.seconds)
-        plan = schedule(spans, run.pace.poll)
+        like = step.model, step.scene.seconds
+        waits = partial(off_loop, run.ledger.waits, run.provider.name, *like)
+        plan = await run.lookout.plan(run.pace.poll, like, waits)
         called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
         with called or nullcontext():
             job, under_way_at = await ended(run, story, step, record, plan)

@@ -18,6 +18,7 @@ from storychain.chain.events import Event
 from storychain.chain.holding import FileLocks, Locks
 from storychain.chain.lookout import Lookout
 from storychain.chain.slots import Slots
+from storychain.chain.watermarks import Watermarks
 from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
@@ -53,10 +54,10 @@ class Run:
     """One run over any number of stories.
 
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
-    `lookout` looks at them, and `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing
-    and waits for nothing. `hooks` has the addresses at which the provider calls when jobs end, `benches` are the
-    places where films are made.
-    `certificate` are the PEM files, chain and key, that films are signed with.
+    `lookout` looks at them, `marks` knows which are newest, and `choice` is what it may buy. After `deadline` (seconds
+    of the epoch) it buys nothing and waits for nothing. `hooks` has the addresses at which the provider calls when jobs
+    end, `benches` are the places where films are made, `certificate` the PEM files, chain and key, that they are signed
+    with.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Run:
     locks: Locks = field(default_factory=FileLocks)
     store: Store | None = None
     lookout: Lookout = field(default_factory=Lookout)
+    marks: Watermarks = field(default_factory=Watermarks)
     slots: Slots = field(default_factory=lambda: Slots(4))
     hooks: Hooks | None = None
     benches: Benches = field(default_factory=Benches)

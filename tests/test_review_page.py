@@ -53,11 +53,11 @@ def opened(browser, review):
         context = browser.new_context(viewport=size, base_url=review.origin, **options)
         contexts.append(context)
         page = context.new_page()
-        page.goto(review.address)
+        page.goto(f"{path}?token={review.address.partition('token=')[2]}")
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.goto(path)
+        page.reload()
         return page
 
     yield open_
@@ -172,7 +172,7 @@ def test_an_approval_survives_a_reload_and_a_comment_leads_to_its_second(opened)
 
 
 def test_takes_play_in_step(opened, shared_desk):
-    story_file(shared_desk.folder, 1, name="twice")
+    story_file(shared_desk.folder, [{"id": "s1", "prompt": "A pier that no other story has."}], name="twice")
     assert shared_desk.run("run", "twice.yaml", "--yes").returncode == 0
     assert shared_desk.run("retake", "twice.yaml", "s1", "--yes").returncode == 0
     page = opened("/stories/twice/scenes/s1")

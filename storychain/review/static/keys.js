@@ -28,7 +28,7 @@ export function keys(deck) {
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest?.(TYPING)) return;
     const key = event.key.toLowerCase();
     // What a control does with a key of its own comes first.
-    if (key === " " && target.closest?.("button, a, summary, input")) return;
+    if (key === " " && target.closest?.("button, a, summary, input[type=checkbox]")) return;
     if (key.startsWith("arrow") && (target.closest?.("input") || !deck)) return;
     if (!(key in acts)) return;
     event.preventDefault();

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.chain.narration import narration_warnings
@@ -19,7 +20,6 @@ from storychain.review.view import Chapter, CommentView, FilmView, SceneView, Se
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
@@ -56,7 +56,7 @@ def story_view(table: Table, sources: Sources) -> StoryView:
     return StoryView(
         name=story.name,
         title=story.title,
-        path=str(story.path),
+        path=_from_here(story.path),
         model=story.model,
         aspect_ratio=story.aspect_ratio,
         provider=facts.provider,
@@ -73,6 +73,11 @@ def story_view(table: Table, sources: Sources) -> StoryView:
         drift=drift_of(measured, named),
         inspected=any(scene.key in measured.segments for scene in scenes),
     )
+
+
+def _from_here(path: Path) -> str:
+    """A file as one would name it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _state(steps: Sequence[Step], film: FilmView | None) -> str:
@@ -207,7 +212,7 @@ def _seams(scenes: Sequence[SceneView], steps: Sequence[Step], measured: Measure
     seams: list[SeamView] = []
     for number, (before, after) in enumerate(pairwise(scenes), 1):
         cut = steps[number].parent != before.key
-        seam = SeamView(number, before, after, cut)
+        seam = SeamView(number, before, after, cut, kept=steps[number].continued is not None)
         looked_at = measured.seams.get((before.key, after.key))
         if looked_at is not None:
             seam = replace(

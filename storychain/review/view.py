@@ -100,6 +100,11 @@ class SceneView:
     findings: tuple[str, ...] = ()
 
     @property
+    def bought(self) -> int:
+        """How many takes were ever asked for."""
+        return sum(take.state != "planned" for take in self.takes)
+
+    @property
     def ready(self) -> bool:
         """Whether its segment is here to be looked at."""
         return self.take is not None and bool(self.take.media)
@@ -107,12 +112,16 @@ class SceneView:
 
 @dataclass(frozen=True, slots=True)
 class SeamView:
-    """Where two scenes meet. `measures` are those of `inspect`, or None where it has not looked at these two takes."""
+    """Where two scenes meet; `kept` says that the later one was made to continue another take.
+
+    `measures` are those of `inspect`, or None where it has not looked at these two takes.
+    """
 
     number: int
     before: SceneView
     after: SceneView
     cut: bool
+    kept: bool = False
     how: str = ""
     measures: Mapping[str, Any] | None = None
     findings: tuple[str, ...] = ()

@@ -192,7 +192,7 @@ def test_files_that_are_no_stories_are_passed_over_and_broken_ones_told(page, sh
     assert "compose" not in listed
     assert "did you mean &#39;prompt&#39;" in listed
     assert "<b>bold</b>" not in listed
-    assert page.let_in.get("/stories/broken").status_code == 500
+    assert page.let_in.get("/stories/broken").status_code == 422
     (shared_desk.folder / "broken.yaml").unlink()
     assert "broken" not in page.let_in.get("/").text
 

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from storychain.errors import ConsentNeeded, StorychainError, UsageError
+from storychain.errors import ConsentNeeded, InvalidStory, StorychainError, UsageError
 from storychain.review.charts import days_svg, drift_svg
 from storychain.review.forms import decide, form_of
 from storychain.review.rendering import STATIC, Served, part, rendered
@@ -132,7 +132,7 @@ class Pages:
         if found is None:
             raise HTTPException(404, "There is no such story.")
         if isinstance(found, Unreadable):
-            raise StorychainError(found.problem, where=None)
+            raise InvalidStory(found.problem)
         return found
 
     async def _say(self, request: Request) -> Response:
@@ -266,7 +266,13 @@ def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 
 def _trouble(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    status = 409 if isinstance(error, ConsentNeeded) else 400 if isinstance(error, UsageError) else 500
-    what = "This cannot be shown" if status == 500 else "Nothing was bought" if status == 409 else "This cannot be done"
+    status, what = 500, "This cannot be shown"
+    match error:
+        case ConsentNeeded():
+            status, what = 409, "Nothing was bought"
+        case UsageError():
+            status, what = 400, "This cannot be done"
+        case InvalidStory():
+            status, what = 422, "This story cannot be read"
     page = rendered("trouble.html", what=what, words=str(error), to=Served())
     return HTMLResponse(page, status_code=status)

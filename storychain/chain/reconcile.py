@@ -27,6 +27,8 @@ async def settle_open_questions(run: Run) -> None:
 
     Raises Unresolved if the ledger has forgotten attempts: their jobs would be taken for those in doubt.
     """
+    if not await off_loop(_in_doubt, run):
+        return
     await check_memory(run)
     questions = await off_loop(run.ledger.open_questions, run.provider.name)
     if questions and run.locks.shared:
@@ -40,6 +42,11 @@ async def settle_open_questions(run: Run) -> None:
     for record in questions:
         # Whoever sent it may have been killed a moment ago, without having waited for an answer.
         await settle(run, record, run.pace.silence + run.pace.settle)
+
+
+def _in_doubt(run: Run) -> bool:
+    """Whether there is anything to find out; nearly always there is not, and this is asked before each request."""
+    return bool(run.ledger.lost_attempts() or run.ledger.open_questions(run.provider.name))
 
 
 async def settle(run: Run, record: Record, seconds: float) -> None:

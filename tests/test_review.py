@@ -1,14 +1,22 @@
 """The review page over real sockets: who gets in, what is served, what is never markup, how news arrive."""
 
+import asyncio
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+import zipfile
+from pathlib import Path
 
 import httpx
 import pytest
 
+import storychain
+from storychain.review.guard import Door
+from storychain.review.live import News
 from tests.reviewing import MARKUP, reviewing, tale
 from tests.stage import story_file
 
@@ -348,13 +356,85 @@ def test_what_another_process_does_is_news(page, shared_desk):
     assert "1 of 1 scene" in page.let_in.get("/stories/later/row").text
 
 
+def test_while_nobody_listens_nothing_is_looked_at():
+    class Counted:
+        looks = 0
+
+        def look(self):
+            self.looks += 1
+            return {"tale": self.looks // 3}
+
+    async def listened():
+        views = Counted()
+        news = News(views, each=0.01)
+        told = []
+        async with asyncio.timeout(10):
+            listening = news.stream()
+            async for event in listening:
+                told.append(event)
+                if len(told) == 3:
+                    break
+            await listening.aclose()
+        await asyncio.sleep(0.1)
+        seen = views.looks
+        await asyncio.sleep(0.1)
+        assert views.looks == seen
+        assert news.listeners == 0
+        assert told[0].startswith("retry: ")
+        assert [json.loads(event.split("data: ")[1]) for event in told[1:]] == [{"tale": 0}, {"tale": 1}]
+
+    asyncio.run(listened())
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "known"),
+    [
+        ("127.0.0.1", "localhost:8000", True),
+        ("127.0.0.1", "LOCALHOST:8000", True),
+        ("127.0.0.1", "[::1]:8000", True),
+        ("127.0.0.1", "10.0.0.7:8000", False),
+        ("0.0.0.0", "10.0.0.7:8000", True),
+        ("0.0.0.0", "[fe80::1]:8000", True),
+        ("0.0.0.0", "printer.local:8000", False),
+        ("192.168.1.7", "192.168.1.7:8000", True),
+        ("192.168.1.7", "192.168.1.8:8000", False),
+        ("127.0.0.1", "127.0.0.1", False),
+        ("127.0.0.1", "127.0.0.1:08000", True),
+        ("127.0.0.1", "127.0.0.1:8000@evil.example:8000", False),
+    ],
+)
+def test_which_names_are_ours(host, asked, known):
+    assert Door(host, 8000).knows_host(asked) is known
+
+
+def test_a_token_never_leads_elsewhere(page):
+    answer = httpx.get(f"{page.origin}//evil.example/x", params={"token": "x"}, cookies=page.let_in.cookies)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/evil.example/x")
+
+
+@pytest.mark.slow
+def test_what_the_page_needs_is_in_the_wheel(tmp_path):
+    house = Path(storychain.__file__).parent
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, house.parent]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+    shipped = [file for folder in ("templates", "static") for file in (house / "review" / folder).iterdir()]
+    assert len(shipped) > 20
+    assert {f"storychain/review/{file.parent.name}/{file.name}" for file in shipped} <= names
+
+
 def test_the_page_closes_while_somebody_listens(shared_desk):
+    begun = threading.Event()
     with reviewing(shared_desk) as review:
-        client = review.client()
-        listening = threading.Thread(target=events, args=(client, [], lambda _: False), daemon=True)
+        listener = httpx.Client(base_url=review.origin, cookies=review.client().cookies, timeout=30)
+        listening = threading.Thread(target=events, args=(listener, [], lambda _: begun.set()), daemon=True)
         listening.start()
+        assert begun.wait(20)
     listening.join(10)
     assert not listening.is_alive()
+    listener.close()
 
 
 def test_a_ledger_that_others_write_is_seen_by_its_version(tmp_path):

@@ -87,7 +87,7 @@ def _times(whole: float, baseline: float) -> Markup:
 def days_svg(days: Sequence[Line]) -> Markup:
     """Credits by day, a bar each."""
     high, foot, head = 200, 24, 18
-    wide = (_WIDE - 2) / max(len(days), 14)
+    wide = (_WIDE - 2) / max(len(days), 30)
     parts = [_line(0, high - foot, _WIDE, high - foot, "grid")]
     every = max(1, len(days) // 8)
     for place, day in enumerate(days):
@@ -100,7 +100,7 @@ def days_svg(days: Sequence[Line]) -> Markup:
         )
         if place % every == 0:
             parts.append(_text(left + 2, high - 6, day.name[5:], "unit"))
-        if wide > 36:
+        if day.total and wide > 30:
             parts.append(_text(left + 2, high - foot - tall - 5, str(day.total), "unit"))
     told = f"Credits by day, from {days[0].name} to {days[-1].name}" if days else "Credits by day"
     return Markup('<svg class="days" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(

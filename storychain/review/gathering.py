@@ -6,6 +6,7 @@ on, somebody said something of a take, or its film or its measures did. One thre
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ class Views:
             total=sum((one.total for one in by_story), Decimal(0)),
             today=next((one.total for one in by_day if one.name == today), Decimal(0)),
             failed=sum((one.failed for one in by_story), Decimal(0)),
-            days=_lines(by_day[-_DAYS:]),
+            days=_every_day(_lines(by_day), today),
             stories=_lines(by_story),
         )
 
@@ -251,6 +252,16 @@ _ORDER = (
 
 def _urgency(view: StoryView) -> tuple[int, str]:
     return (_ORDER.index(view.state) if view.state in _ORDER else 3, view.name)
+
+
+def _every_day(lines: Sequence[Line], today: str) -> tuple[Line, ...]:
+    """A line a day, from the first up to today, those on which nothing was spent included."""
+    last = dt.date.fromisoformat(today)
+    known = {line.name: line for line in lines}
+    first = min((dt.date.fromisoformat(name) for name in known), default=last)
+    first = max(first, last - dt.timedelta(days=_DAYS - 1))
+    names = [(first + dt.timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+    return tuple(known.get(name) or Line(name, 0, Decimal(0), Decimal(0), 0.0) for name in names)
 
 
 def _lines(entries: Iterable[Entry]) -> tuple[Line, ...]:

@@ -122,7 +122,9 @@ def part(template: str, **told: Any) -> Markup:
 
 
 def _credits(value: Decimal | None) -> str:
-    return credits_text(None if value is None else value.normalize() + 0 if value != value.to_integral() else value)
+    """Credits as people say them, without zeros that say nothing."""
+    plain = value is not None and value == value.to_integral_value()
+    return credits_text(value.to_integral_value() if value is not None and plain else value)
 
 
 def clock(seconds: float) -> str:

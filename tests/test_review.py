@@ -3,18 +3,21 @@
 import asyncio
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 
 import storychain
+from storychain.ledger import Caps, Ledger, Purchase
+from storychain.provider import Job
+from storychain.records import Chosen
 from storychain.review.guard import Door
 from storychain.review.live import News
 from tests.reviewing import MARKUP, reviewing, tale
@@ -437,17 +440,25 @@ def test_the_page_closes_while_somebody_listens(shared_desk):
     listener.close()
 
 
-def test_a_ledger_that_others_write_is_seen_by_its_version(tmp_path):
-    from storychain.ledger import Ledger
-
-    ledger = Ledger(tmp_path / "ledger.sqlite3")
-    first = ledger.version()
-    assert ledger.version() == first
-    with sqlite3.connect(tmp_path / "ledger.sqlite3") as other:
-        other.execute("INSERT INTO uploads VALUES ('p', 's', 'u', 0)")
-    other.close()
-    second = ledger.version()
-    assert second != first
-    ledger.remember_upload("p", "t", "u")
-    assert ledger.version() != second
-    ledger.close()
+def test_what_others_write_is_seen_by_the_ledgers_version_and_pulse(tmp_path, url):
+    ours, theirs = (Ledger(tmp_path / "ledger.sqlite3", url=url) for _ in range(2))
+    versions = [ours.version()]
+    assert ours.version() == versions[0]
+    purchase = Purchase("k" * 32, "p", "tale", "s1", "run", "m", 4, "words", Decimal(1), ())
+    attempt = theirs.admit(purchase, Caps(), 4).attempt
+    versions.append(ours.version())
+    pulses = [ours.pulse()[("p", "tale")]]
+    theirs.submitted(attempt, "job")
+    pulses.append(ours.pulse()[("p", "tale")])
+    theirs.completed(attempt, Job("job", "completed", url="https://example.com/x.mp4"))
+    pulses.append(ours.pulse()[("p", "tale")])
+    ours.decisions.remark("p", "tale", "s1", "k" * 32, verdict="approved")
+    versions.append(ours.version())
+    theirs.decisions.choose("p", "tale", {"s1": Chosen(take=2)})
+    versions.append(ours.version())
+    assert len(set(versions)) == 4
+    assert len(set(pulses)) == 3
+    assert ours.decisions.pulse() == {("p", "tale"): 2}
+    assert ours.records(["k" * 32, "none"]).keys() == {"k" * 32}
+    for ledger in (ours, theirs):
+        ledger.close()

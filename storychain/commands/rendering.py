@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def keep_to_ourselves() -> None:
     """Take secrets out of the environment: they are read, and the programs we start have no business with them."""
-    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL"):
+    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL", *(name for name in os.environ if name.startswith("TEMPORAL_"))):
         os.environ.pop(secret, None)
 
 

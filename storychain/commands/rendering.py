@@ -230,7 +230,7 @@ def _left_behind(outcomes: tuple[Outcome, ...], *, free: bool) -> str:
     return f"Interrupted; paid jobs that go on at the provider: {len(jobs)} ({', '.join(jobs)})"
 
 
-_WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4)
+_WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4, 130)
 """Of several stories' troubles the one a person should hear of first decides the exit code."""
 
 

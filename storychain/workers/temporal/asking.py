@@ -31,7 +31,7 @@ async def render_story(client: Client, asked: Asked, *, task_queue: str = TASK_Q
 
 
 async def begun(
-    client: Client, asked: Asked, name: str, task_queue: str, *, patience: float = 5.0
+    client: Client, asked: Asked, name: str, task_queue: str, *, patience: float = 2.0
 ) -> WorkflowHandle[Any, Told]:
     """The workflow that does what is asked for.
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.exceptions import ApplicationError
@@ -22,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from storychain.errors import Interrupted, LedgerUnreachable, QueueUnreachable, StorychainError, StoryHeld, UsageError
+from storychain.errors import Interrupted, QueueUnreachable, StorychainError, StoryHeld, UsageError
 from storychain.workers.engine import FIRST_WAIT, LONGEST_WAIT, Hands, either
 from storychain.workers.temporal.asking import begun
 from storychain.workers.temporal.workflow import (
@@ -50,6 +52,9 @@ _A_WHILE = timedelta(seconds=30)
 _LONGEST_NAME = 150
 _WRONG = (RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED)
 """Answers that stay the same however often one asks."""
+
+_TOLD = re.compile(r'message: "([^"]+)"')
+"""What is meant for people in the words of Temporal's core."""
 
 # What goes wrong in an activity is told by us, or by Temporal's own pages.
 logging.getLogger("temporalio").setLevel(logging.CRITICAL)
@@ -79,7 +84,7 @@ class Temporal:
     async def offer(self, orders: Sequence[Order]) -> None:
         """See Engine. Raises QueueUnreachable."""
         client = await self._connected()
-        await self._offer(client, orders, patience=5.0)
+        await self._offer(client, orders, patience=2.0)
 
     async def serve(
         self,
@@ -96,6 +101,7 @@ class Temporal:
         while not stop.is_set():
             try:
                 client = await self._connected()
+                await self._check_namespace(client)
                 wait = FIRST_WAIT
                 await self._serve(client, orders, hands, stop, at_once, lease)
             except QueueUnreachable as error:
@@ -143,9 +149,18 @@ class Temporal:
         except (RuntimeError, RPCError) as error:
             raise self._trouble(error) from error
 
+    async def _check_namespace(self, client: Client) -> None:
+        """What a worker would find out, and tell less clearly. Raises UsageError or QueueUnreachable."""
+        try:
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+        except RPCError as error:
+            raise self._trouble(error) from error
+
     def _trouble(self, error: Exception) -> StorychainError:
         where = f"Temporal at {self._at['target_host']}"
         words = " ".join(str(error).split())
+        if told := _TOLD.findall(words):
+            words = told[-1]
         if isinstance(error, RPCError) and error.status in _WRONG:
             return UsageError(f"{where}: {words}", next_step="Look at --address and --namespace, and at TEMPORAL_….")
         return QueueUnreachable(f"{where} does not answer: {words}")
@@ -232,8 +247,8 @@ class Activities:
             raise self._told(trouble) from trouble
 
     def _told(self, error: StorychainError) -> ApplicationError:
-        """An error as Temporal has it; only what waiting may mend is tried again."""
-        mends = isinstance(error, LedgerUnreachable)
+        """An error as Temporal has it; it is tried again where that may help."""
+        mends = not isinstance(error, UsageError | StoryHeld)
         return ApplicationError(
             str(error),
             type=type(error).__name__,

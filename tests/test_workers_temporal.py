@@ -26,7 +26,7 @@ from tests.cluster import BINARIES
 from tests.cluster import MISSING as NO_POSTGRES
 from tests.desk import until
 from tests.evening import Evening
-from tests.stage import story_file
+from tests.stage import FFMPEG, story_file
 from tests.telling import REST
 from tests.temporal_server import ADDRESS, BINARY, MISSING, NAMESPACE, Server
 from tests.test_workers import opened_crew
@@ -127,6 +127,8 @@ def text_of(crew, scenes, name, **top):
     return path.read_text("utf-8")
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_a_program_asks_for_a_story_and_follows_it_again(crew, server, queue, name):
     text = text_of(crew, 2, name)
 
@@ -172,6 +174,8 @@ def test_what_cannot_be_rendered_fails_its_workflow_with_the_reason(crew, server
     assert crew.studio.counts()["accepted"] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_a_story_is_part_of_somebodys_own_workflow(crew, server, queue, name):
     crew.worker("machine-1")
     asked = Asked(name, text_of(crew, 1, name), max_credits=None)
@@ -188,8 +192,8 @@ def test_a_story_is_part_of_somebodys_own_workflow(crew, server, queue, name):
 @pytest.mark.parametrize(
     "moment",
     [
-        "at once",
-        pytest.param("bought", marks=REST),
+        pytest.param("at once", marks=REST),
+        "bought",
         pytest.param("nobody", marks=REST),
     ],
 )
@@ -230,6 +234,8 @@ def test_a_cancelled_story_is_left_at_a_safe_point_and_its_order_closed(crew, se
     assert crew.studio.counts()["accepted"] == 8, "what was paid before was picked up"
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_orders_that_temporal_was_never_told_of_are_found_in_the_ledger(crew, tmp_path, database, name):
     """They were ordered while it was away."""
     path = story_file(crew.desk.folder, 1, name=name)
@@ -241,6 +247,8 @@ def test_orders_that_temporal_was_never_told_of_are_found_in_the_ledger(crew, tm
     assert crew.studio.counts()["accepted"] == 1
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_while_temporal_is_away_orders_stand_and_workers_wait_for_it(crew, name):
     path = story_file(crew.desk.folder, 1, name=name)
     away = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
@@ -257,9 +265,9 @@ def test_while_temporal_is_away_orders_stand_and_workers_wait_for_it(crew, name)
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (["--address", "http://127.0.0.1:7233"], 2, "--address is not the address of a server"),
-        (["--namespace", "nobodys"], 2, "--namespace"),
-        (["--engine", "celery"], 2, "invalid choice"),
+        (["--namespace", "nobodys"], 2, "Namespace nobodys is not found"),
+        pytest.param(["--address", "http://localhost:7233"], 2, "--address is not the address of a server", marks=REST),
+        pytest.param(["--engine", "celery"], 2, "invalid choice", marks=REST),
     ],
 )
 def test_a_worker_that_is_told_wrong_ends_with_what_to_look_at(crew, options, code, says):
@@ -268,8 +276,47 @@ def test_a_worker_that_is_told_wrong_ends_with_what_to_look_at(crew, options, co
     assert says in said.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.rest
 def test_without_the_sdk_the_way_to_get_it_is_told(crew):
     (crew.folder / "temporalio.py").write_text("raise ImportError('not here')\n")
     said = crew.desk.run("worker", PYTHONPATH=os.pathsep.join([str(crew.folder), os.environ.get("PYTHONPATH", "")]))
     assert said.returncode == 2
     assert "pip install 'storychain[temporal]'" in said.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+@pytest.mark.skipif(ADDRESS is not None, reason="a server that is there already is not ours to stop")
+def test_a_temporal_that_goes_away_and_forgets_everything_stops_no_story(tmp_path, database, name):
+    with closing(Server()) as server:
+        told = {"STORYCHAIN_ENGINE": "temporal", "TEMPORAL_ADDRESS": server.address}
+        with opened_crew(tmp_path, database, **told) as crew:
+            crew.worker("machine-1")
+            path = story_file(crew.desk.folder, 4, name=name)
+            following = crew.desk.start("run", path, "--yes")
+            until(lambda: crew.studio.counts()["accepted"] >= 1)
+            server.close()
+            _, err = following.communicate(timeout=60)
+            assert following.returncode == 0, err
+            ordered = crew.desk.start("run", story_file(crew.desk.folder, 1, name=f"{name}-b"), "--yes")
+            assert "cannot" not in crew.said("machine-1")
+            server.start()
+            _, err = ordered.communicate(timeout=100)
+            assert ordered.returncode == 0, err + crew.said("machine-1")
+            assert crew.studio.counts()["accepted"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_what_is_said_of_temporal_reaches_no_program_that_we_start(crew, name):
+    """Its key may be among it."""
+    ffmpeg, seen = crew.folder / "ffmpeg", crew.folder / "seen"
+    ffmpeg.write_text(f'#!/bin/sh\nenv >> {seen}\nexec {FFMPEG} "$@"\n')
+    ffmpeg.chmod(0o755)
+    crew.worker("machine-1", STORYCHAIN_FFMPEG=str(ffmpeg))
+    done = crew.desk.run("run", story_file(crew.desk.folder, 1, name=name), "--yes", STORYCHAIN_FFMPEG=str(ffmpeg))
+    assert done.returncode == 0, done.stderr
+    told = seen.read_text()
+    assert "PATH=" in told
+    assert "TEMPORAL_" not in told

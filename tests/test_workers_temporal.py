@@ -278,6 +278,16 @@ def test_a_worker_that_is_told_wrong_ends_with_what_to_look_at(crew, options, co
 
 @pytest.mark.slow
 @pytest.mark.rest
+def test_doctor_tells_where_temporal_is_and_whether_it_answers(crew, server, queue):
+    where = f"Temporal at {server.address}, namespace {NAMESPACE}, task queue {queue}"
+    assert f"workers     {where}\n" in crew.desk.run("doctor").stdout
+    away = crew.desk.run("doctor", TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert away.returncode == 4
+    assert "workers     Temporal at 127.0.0.1:1 does not answer: " in away.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.rest
 def test_without_the_sdk_the_way_to_get_it_is_told(crew):
     (crew.folder / "temporalio.py").write_text("raise ImportError('not here')\n")
     said = crew.desk.run("worker", PYTHONPATH=os.pathsep.join([str(crew.folder), os.environ.get("PYTHONPATH", "")]))

@@ -17,6 +17,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 class Engine(Protocol):
     """Delivers orders to whoever serves, each at least once for as long as it is open."""
 
+    async def about(self) -> str:
+        """What it is and where, once it has answered. Raises LedgerUnreachable, QueueUnreachable or UsageError."""
+
     async def offer(self, orders: Sequence[Order]) -> None:
         """Offer orders; what is offered already is not offered twice.
 

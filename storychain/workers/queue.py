@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.metadata
 import logging
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -43,6 +44,11 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         self._url = url
+
+    async def about(self) -> str:
+        """See Engine."""
+        async with _queue(self._url):
+            return f"pgqueuer {importlib.metadata.version('pgqueuer')}, in the ledger's database"
 
     async def offer(self, orders: Sequence[Order]) -> None:
         """See Engine. Raises LedgerUnreachable."""

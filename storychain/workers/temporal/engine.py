@@ -81,6 +81,13 @@ class Temporal:
         self._at |= {"namespace": namespace} if namespace else {}
         self._task_queue = task_queue or TASK_QUEUE
 
+    async def about(self) -> str:
+        """See Engine."""
+        client = await self._connected()
+        await self._check_namespace(client)
+        where = f"{self._at['target_host']}, namespace {client.namespace}, task queue {self._task_queue}"
+        return f"Temporal at {where}"
+
     async def offer(self, orders: Sequence[Order]) -> None:
         """See Engine. Raises QueueUnreachable."""
         client = await self._connected()

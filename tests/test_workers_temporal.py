@@ -194,13 +194,13 @@ def test_a_story_is_part_of_somebodys_own_workflow(crew, server, queue, name):
     [
         pytest.param("at once", marks=REST),
         "bought",
+        pytest.param("killed", marks=REST),
         pytest.param("nobody", marks=REST),
     ],
 )
 def test_a_cancelled_story_is_left_at_a_safe_point_and_its_order_closed(crew, server, queue, name, moment):
-    """At once; with a segment bought; with nobody there to hear of it until later."""
-    if moment != "nobody":
-        crew.worker("machine-1")
+    """At once; with a segment bought, by a worker that is there or gone; with nobody there to hear of it until then."""
+    worker = None if moment == "nobody" else crew.worker("machine-1")
     path = story_file(crew.desk.folder, 8, name=name)
     following = crew.desk.start("run", path, "--yes")
 
@@ -212,11 +212,13 @@ def test_a_cancelled_story_is_left_at_a_safe_point_and_its_order_closed(crew, se
                 break
             except RPCError:
                 await asyncio.sleep(0.05)
-        while moment == "bought" and crew.studio.counts()["accepted"] == 0:
+        while moment in ("bought", "killed") and crew.studio.counts()["accepted"] == 0:
             await asyncio.sleep(0.05)
+        if moment == "killed":
+            worker.kill()
         await handle.cancel()
-        if moment == "nobody":
-            crew.worker("machine-1")
+        if moment in ("nobody", "killed"):
+            await asyncio.to_thread(crew.worker, "machine-2")
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
         return failed.value.cause, (await handle.describe()).status

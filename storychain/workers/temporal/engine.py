@@ -141,7 +141,8 @@ class Temporal:
             await either(stop.wait(), hands.troubled.wait(), asyncio.shield(running))
             if stop.is_set():
                 hands.leave()
-            await worker.shutdown()
+            if not running.done():
+                await worker.shutdown()
             await running
         except (RuntimeError, RPCError) as error:
             raise self._trouble(error) from error

@@ -108,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     _assemble(commands)
     _inspect(commands)
     _status(commands)
+    _takes(commands)
     _export(commands)
     _settling(commands)
     _account(commands)
@@ -132,6 +133,11 @@ def _stories(command: argparse.ArgumentParser, *, many: str = "+") -> None:
     command.add_argument("--matrix", metavar="CSV", help=says)
 
 
+def _edition(command: argparse.ArgumentParser) -> None:
+    says = "as this model makes it, beside the story's own: a cheap draft, say, or a dear master"
+    command.add_argument("--model", metavar="NAME", help=says)
+
+
 def _workspace(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workspace", metavar="DIR", help="ledger and segments (default: .storychain)")
 
@@ -147,6 +153,7 @@ def _authoring(commands: _Commands) -> None:
 def _plan(commands: _Commands) -> None:
     plan = _command(commands, "plan", "planning", "plan", "show what a run would do and what it would cost")
     _stories(plan)
+    _edition(plan)
     plan.add_argument("--json", action="store_true", help="print one JSON document")
     plan.add_argument("--show-prompts", action="store_true", help="show each scene's final prompt")
     plan.add_argument("--local", action="store_true", help="plan the free preview instead")
@@ -155,15 +162,20 @@ def _plan(commands: _Commands) -> None:
 
 def _run(commands: _Commands) -> None:
     run = _command(commands, "run", "rendering", "run", "render stories; run it again to go on after anything")
-    run.set_defaults(asks=True)
     _stories(run)
+    _edition(run)
+    _which(run)
+    _renders(run)
+
+
+def _renders(run: argparse.ArgumentParser) -> None:
+    run.set_defaults(asks=True)
     run.add_argument("--local", action="store_true", help="render free stand-ins with the local studio")
     run.add_argument("--max-credits", type=_credits, metavar="N", help="agree to spend up to N credits in this run")
     run.add_argument("--yes", action="store_true", help="agree to whatever the plan costs")
     run.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
     run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
-    _which(run)
     _hooks(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
     run.add_argument("--here", action="store_true", help="with STORYCHAIN_URL: render here rather than by workers")
@@ -242,6 +254,7 @@ def _assemble(commands: _Commands) -> None:
     says = "make films anew from stored segments, without any network"
     assemble = _command(commands, "assemble", "rendering", "assemble", says)
     _stories(assemble)
+    _edition(assemble)
     assemble.add_argument("--local", action="store_true", help="of the free preview's segments")
     assemble.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     assemble.add_argument("--json", action="store_true", help="print one JSON document instead of the films' paths")
@@ -253,6 +266,7 @@ def _assemble(commands: _Commands) -> None:
 def _inspect(commands: _Commands) -> None:
     inspect = _command(commands, "inspect", "inspecting", "inspect_stories", "measure and draw the seams of stories")
     _stories(inspect)
+    _edition(inspect)
     inspect.add_argument("--json", action="store_true", help="print one JSON document")
     fail_on = "exit with 3 on these findings: any, or names such as brightness,black; NAME=LIMIT sets another limit"
     inspect.add_argument("--fail-on", action="append", metavar="NAMES", help=fail_on)
@@ -265,10 +279,48 @@ def _inspect(commands: _Commands) -> None:
 def _status(commands: _Commands) -> None:
     status = _command(commands, "status", "planning", "status", "show what is done, under way or failed, and spent")
     _stories(status, many="*")
+    _edition(status)
     status.add_argument("--json", action="store_true", help="print one JSON document")
     status.add_argument("--local", action="store_true", help="look at the free preview")
     status.add_argument("--out", metavar="DIR", help="where films are (default: films)")
     _workspace(status)
+
+
+def _takes(commands: _Commands) -> None:
+    takes = _command(
+        commands, "takes", "takes", "list_takes", "list every take of every scene, and what was said of it"
+    )
+    retake = _command(commands, "retake", "takes", "retake", "take a scene again; shows first what that makes stale")
+    pick = _command(commands, "pick", "takes", "pick", "show another take of a scene; what is paid stays paid")
+    approve = _command(commands, "approve", "takes", "approve", "say that a take is good; scenes on hold then go on")
+    reject = _command(commands, "reject", "takes", "reject", "say that a take is not good; nothing more continues it")
+    promote = _command(commands, "promote", "takes", "promote", "buy approved scenes from another model, price first")
+    for command in (takes, retake, pick, approve, reject, promote):
+        command.add_argument("story", metavar="STORY", help="the story file")
+    for command in (retake, pick, approve, reject):
+        command.add_argument("scene", metavar="SCENE", help="the scene's id")
+    pick.add_argument("take", type=int, metavar="TAKE", help="its number in `storychain takes`")
+    for command in (approve, reject):
+        command.add_argument(
+            "--take", type=int, metavar="N", help="another than the one shown; if approved, it is picked"
+        )
+        command.add_argument("--note", default="", metavar="TEXT", help="why")
+    retake.add_argument("--prompt", metavar="TEXT", help="in these words rather than the story's")
+    says = "keep what follows as it is, for nothing, and repair the seam"
+    retake.add_argument("--keep-after", action="store_true", help=says)
+    promote.add_argument("scenes", nargs="*", metavar="SCENE", help="these rather than all that are approved")
+    for command in (retake, promote):
+        command.set_defaults(matrix=None, select=[], only=None, deadline=None, resume_only=False)
+        _renders(command)
+    takes.add_argument("--json", action="store_true", help="print one JSON document")
+    for command in (takes, pick, approve, reject):
+        command.add_argument("--local", action="store_true", help="of the free preview")
+        _workspace(command)
+    for command in (takes, retake, pick, approve, reject):
+        _edition(command)
+    promote.add_argument("--model", required=True, metavar="NAME", help="the model, such as veo3.1")
+    says = "the model of the draft whose approved takes are promoted (default: the story's own)"
+    promote.add_argument("--from", dest="draft", metavar="NAME", help=says)
 
 
 def _export(commands: _Commands) -> None:
@@ -279,6 +331,7 @@ def _export(commands: _Commands) -> None:
     export.add_argument("--out", dest="out_file", metavar="FILE", help="the file (default: beside the film)")
     export.add_argument("--json", action="store_true", help="print one JSON document instead of the files' paths")
     export.add_argument("--local", action="store_true", help="of the free preview")
+    _edition(export)
     _workspace(export)
 
 

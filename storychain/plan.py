@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.catalogue import MODELS, Catalogue
-from storychain.records import LIVE, NOTHING, Record
+from storychain.records import LIVE, NOTHING, Chosen, Record, Verdict
+from storychain.story.finishing import Transition
 
 if TYPE_CHECKING:
     from storychain.story.model import Scene, Story
@@ -33,6 +35,11 @@ class Action(StrEnum):
     UNRESOLVED = "unresolved"
     FAILED = "failed"
     PLACEHOLDER = "placeholder"
+    HOLD = "hold"
+
+
+KEPT_TRANSITION = Transition("dissolve", Fraction(2, 5))
+"""How a segment follows one that it was not made to continue, where nobody said otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,8 @@ class Facts:
     """All the plan may know of the world.
 
     `start` identifies the story's start files: `sha256:…` for a local one, the address as written for a remote one.
-    `records` says what the ledger knows, by key. `retry_failed` allows one try more than the story's `attempts`, but
+    `records` says what the ledger knows, by key, `choices` what is chosen for scenes, by their ids, and `verdicts` what
+    is said of takes, by key. `retry_failed` allows one try more than the story's `attempts`, but
     not for the keys in `given_up`: they had it.
     """
 
@@ -51,16 +59,19 @@ class Facts:
     retry_failed: bool = False
     given_up: frozenset[str] = frozenset()
     catalogue: Catalogue = field(default_factory=lambda: MODELS)
+    choices: Mapping[str, Chosen] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One scene of the plan.
+    """One scene of the plan; `scene` is as it is chosen to be, which may not be as the story file has it.
 
     `credits` is what this step will still cost: zero where nothing is bought, None where the price is unknown.
     `price` is what the scene costs when it is bought, whether or not it still has to be. `parent` is the key of the
     segment it continues; without one it begins afresh, or from the story's start files where `from_start` says so.
-    `again` allows one try more than the story does.
+    `again` allows one try more than the story does. `continued` is the key of the segment that a kept one was really
+    made to continue, where another is shown before it. `beside` are the scene's other takes, bought side by side.
     """
 
     scene: Scene
@@ -73,6 +84,9 @@ class Step:
     record: Record = NOTHING
     from_start: bool = False
     again: bool = False
+    model: str = ""
+    continued: str | None = None
+    beside: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +107,43 @@ class Quote:
         return None if self.unknown else self.credits
 
 
-def keys(story: Story, provider: str, start: Sequence[str]) -> tuple[str, ...]:
-    """The key of each scene as the story has it: a hash of what is asked for it and of its parent's key."""
+def keys(story: Story, facts: Facts) -> tuple[str, ...]:
+    """The key of each scene as the story and its choices have it: a hash of what is asked for and of its parent's key.
+
+    Of the facts only what identifies a segment counts: the provider, the start files, the choices, and which of the
+    segments that are chosen to be kept are on record.
+    """
     found: list[str] = []
     for index, scene in enumerate(story.scenes):
+        if kept := _kept(scene, facts):
+            found.append(kept.key)
+            continue
         opens = index == 0 or scene.join == "cut"
-        begins = start if index == 0 and scene.join != "cut" else ()
-        found.append(_key(story, scene, provider, None if opens else found[-1], begins))
+        begins = facts.start if index == 0 and scene.join != "cut" else ()
+        found.append(_key(story, as_chosen(scene, facts), facts.provider, None if opens else found[-1], begins))
     return tuple(found)
+
+
+def as_chosen(scene: Scene, facts: Facts) -> Scene:
+    """A scene with what is chosen for it. Words that are chosen have no fallbacks: those were for the file's."""
+    chosen = facts.choices.get(scene.id)
+    if chosen is None:
+        return scene
+    if chosen.prompt is not None and chosen.prompt != scene.prompt:
+        scene = replace(scene, prompt=chosen.prompt, fallbacks=())
+    return replace(scene, take=chosen.take)
+
+
+def as_planned(story: Story, steps: Sequence[Step]) -> Story:
+    """The story whose scenes are those of the plan."""
+    return replace(story, scenes=tuple(step.scene for step in steps))
+
+
+def _kept(scene: Scene, facts: Facts) -> Record | None:
+    """The segment that is chosen to be kept whatever comes before it; None where there is none, or it is not paid."""
+    chosen = facts.choices.get(scene.id)
+    record = facts.records.get(chosen.kept, NOTHING) if chosen and chosen.kept else NOTHING
+    return record if record.state in LIVE else None
 
 
 def _key(story: Story, scene: Scene, provider: str, parent: str | None, start: Sequence[str]) -> str:
@@ -113,7 +156,7 @@ def _key(story: Story, scene: Scene, provider: str, parent: str | None, start: S
         "prompt": scene.prompt,
         "join": scene.join if parent else "start",
         "start": [story.start.kind, *start] if start and story.start else None,
-        "take": 1,
+        "take": scene.take,
         "parent": parent,
     }
     canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -130,19 +173,65 @@ def plan(story: Story, facts: Facts) -> tuple[Step, ...]:
     chain: list[Step] = []
     start = facts.start
     before: str | None = None
-    for scene, written in zip(story.scenes, keys(story, facts.provider, facts.start), strict=True):
+    holding: Step | None = None
+    for scene, written in zip(story.scenes, keys(story, facts), strict=True):
         if scene.join == "cut":
-            chain, start, before = [], (), None
-        if facts.records.get(written, NOTHING).state in LIVE:
-            key, parent = written, before
+            chain, start, before, holding = [], (), None, None
+        if kept := _kept(scene, facts):
+            step = _kept_step(story, scene, facts, kept, chain[-1] if chain else None)
         else:
-            parent = next((step.key for step in reversed(chain) if step.action is not Action.PLACEHOLDER), None)
-            key = _key(story, scene, facts.provider, parent, () if parent else start)
-        step = _step(story, scene, facts, key, parent)
-        chain.append(replace(step, from_start=bool(start) and parent is None))
-        steps.append(chain[-1])
+            if facts.records.get(written, NOTHING).state in LIVE:
+                parent = before
+            else:
+                parent = next((step.key for step in reversed(chain) if step.action is not Action.PLACEHOLDER), None)
+            step = _asked_step(story, scene, facts, parent, () if parent else start)
+            step = replace(step, from_start=bool(start) and parent is None)
+        step = _held_back(step, holding, facts)
+        holding = holding or (step if _holds(step, facts) else None)
+        chain.append(step)
+        steps.append(step)
         before = written
     return tuple(steps)
+
+
+def _asked_step(story: Story, scene: Scene, facts: Facts, parent: str | None, start: Sequence[str]) -> Step:
+    """The step of a scene that continues `parent`, and those of the takes that are to be bought beside it."""
+    asked = as_chosen(scene, facts)
+    step = _step(story, asked, facts, _key(story, asked, facts.provider, parent, start), parent)
+    if scene.takes == 1 or scene.id in facts.choices:
+        return step
+    others = [replace(asked, take=take, on_failure="stop") for take in range(2, scene.takes + 1)]
+    beside = [_step(story, one, facts, _key(story, one, facts.provider, parent, start), parent) for one in others]
+    return replace(step, beside=tuple(replace(one, from_start=bool(start)) for one in beside))
+
+
+def _kept_step(story: Story, scene: Scene, facts: Facts, kept: Record, shown_before: Step | None) -> Step:
+    """The step of a segment that is shown whatever comes before it."""
+    asked = as_chosen(scene, facts)
+    parent = kept.parent or None
+    goes_on = shown_before is not None and parent == shown_before.key
+    if not goes_on and shown_before is not None and asked.join != "cut" and asked.transition is None:
+        asked = replace(asked, transition=KEPT_TRANSITION)
+    step = _step(story, asked, facts, kept.key, parent if goes_on else None)
+    return replace(step, continued=None if goes_on else parent, model=kept.model)
+
+
+def _holds(step: Step, facts: Facts) -> bool:
+    """Whether nothing that continues it is to be bought."""
+    verdict = facts.verdicts.get(step.key)
+    return step.action is not Action.PLACEHOLDER and (verdict == "rejected" or (step.scene.hold and verdict is None))
+
+
+def _held_back(step: Step, holding: Step | None, facts: Facts) -> Step:
+    """The step; where it would be bought though what it continues is not approved as it has to be, it waits."""
+    if step.action is not Action.SUBMIT or holding is None:
+        return step
+    rejected = holding.key in facts.verdicts
+    why = (
+        "is rejected; take it again or pick another take" if rejected else "is not approved yet (`storychain approve`)"
+    )
+    reason = f"waits: scene {holding.scene.id} {why}"
+    return replace(step, action=Action.HOLD, reason=reason, credits=Decimal(0), beside=())
 
 
 def _step(story: Story, scene: Scene, facts: Facts, key: str, parent: str | None) -> Step:
@@ -161,7 +250,13 @@ def _step(story: Story, scene: Scene, facts: Facts, key: str, parent: str | None
         price=price,
         record=record,
         again=again,
+        model=story.model,
     )
+
+
+def with_beside(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """All steps, those of takes bought beside others included."""
+    return tuple(one for step in steps for one in (step, *step.beside))
 
 
 def _may_cost(action: Action, record: Record) -> bool:
@@ -247,7 +342,7 @@ def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
 
 def quote(steps: Sequence[Step]) -> Quote:
     """Add up what steps will cost. A segment that several scenes or stories share is bought, and counted, once."""
-    wanted = {step.key: step for step in steps if _may_cost(step.action, step.record)}.values()
+    wanted = {step.key: step for step in with_beside(steps) if _may_cost(step.action, step.record)}.values()
     return Quote(
         credits=sum((step.credits for step in wanted if step.credits is not None), Decimal(0)),
         most=sum((step.credits * _tries_left(step) for step in wanted if step.credits is not None), Decimal(0)),

@@ -14,6 +14,38 @@ State = Literal["none", "intended", "submitted", "completed", "stored", "failed"
 """
 
 
+Verdict = Literal["approved", "rejected"]
+"""What a person says of a take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a person has chosen for a scene beyond what its story file says; None: what the file says.
+
+    `take` tells takes of the same words apart. `kept` is the key of a segment that is shown whatever comes before it.
+    """
+
+    take: int = 1
+    prompt: str | None = None
+    kept: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a person said of a take: a verdict with a note, or a comment, if need be at a second of it.
+
+    `at` is when it was said, in seconds of the epoch.
+    """
+
+    id: int
+    scene: str
+    key: str
+    verdict: Verdict | None
+    text: str
+    second: float | None
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the ledger knows of one key: its latest attempt, and how many paid tries have failed.
@@ -21,7 +53,9 @@ class Record:
     `credits` is what the provider said it took, else what was quoted, None where neither is known. `present` tells
     whether the stored bytes are on this disk. `prompt` is what was sent: of a segment the words that made it, of a
     failure those that `message` is about. `objected` are the prompts whose words the provider refused, and `barred`
-    those among them that it did not even take on, so that sending them again is no use.
+    those among them that it did not even take on, so that sending them again is no use. `take`, `parent` (the key it
+    continues) and `asked` (the words the scene had) are what the key was made of beside `model` and `seconds`; the
+    latter two are empty of attempts so old that nobody wrote them down.
     """
 
     state: State
@@ -46,6 +80,10 @@ class Record:
     submitted_at: float | None = None
     completed_at: float | None = None
     present: bool = False
+    model: str = ""
+    take: int = 1
+    parent: str = ""
+    asked: str = ""
 
 
 LIVE: frozenset[State] = frozenset({"intended", "submitted", "completed", "stored", "unresolved"})

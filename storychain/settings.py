@@ -51,6 +51,7 @@ class Settings:
     jobs: int = 4
     job_timeout: float = 3600.0
     settle: float = 30.0
+    silence: float = 45.0
     lease: float = 30.0
     max_credits_per_day: Decimal | None = None
     max_credits_per_month: Decimal | None = None
@@ -82,6 +83,7 @@ _ENVIRONMENT = {
     "jobs": "STORYCHAIN_JOBS",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
     "settle": "STORYCHAIN_SETTLE",
+    "silence": "STORYCHAIN_SILENCE",
     "lease": "STORYCHAIN_LEASE",
     "max_credits_per_day": "STORYCHAIN_MAX_CREDITS_PER_DAY",
     "max_credits_per_month": "STORYCHAIN_MAX_CREDITS_PER_MONTH",
@@ -190,6 +192,7 @@ _LEAST = {
     "jobs": 1,
     "job_timeout": 1,
     "settle": 0,
+    "silence": 1,
     "lease": 1,
     "max_credits_per_day": 0,
     "max_credits_per_month": 0,

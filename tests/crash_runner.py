@@ -120,7 +120,11 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
             out=workspace.root / "films",
             tell=lambda event: None,
             pace=Pace(
-                poll=0.03, job_timeout=30, settle=order.get("settle", 0.1), send_within=order.get("lease", LEASE) / 3
+                poll=0.03,
+                job_timeout=30,
+                settle=order.get("settle", 0.1),
+                send_within=order.get("lease", LEASE) / 3,
+                silence=0.0,
             ),
             locks=locks_of(ledger),
             paint=painter(FFMPEG.path),

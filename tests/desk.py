@@ -47,6 +47,7 @@ class Desk:
             "PICTORY_API_KEY": KEY,
             "STORYCHAIN_POLL": "0.1",
             "STORYCHAIN_SETTLE": "0.5",
+            "STORYCHAIN_SILENCE": "5",
             **changes,
         }
         return {name: value for name, value in told.items() if value is not None}

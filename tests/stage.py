@@ -87,7 +87,7 @@ class Stage:
             "out": self.folder / "films",
             "tell": self.told.append,
             "caps": Caps(),
-            "pace": Pace(poll=0.05, job_timeout=30, settle=0.4),
+            "pace": Pace(poll=0.05, job_timeout=30, settle=0.4, silence=0.0),
             "paint": painter(FFMPEG),
             **changes,
         }

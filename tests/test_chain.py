@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from storychain.chain import events as ev
+from storychain.chain.run import Pace
 from storychain.chain.slots import Slots
 from storychain.errors import (
     AccountError,
@@ -17,9 +18,11 @@ from storychain.errors import (
     StoryHeld,
     Unresolved,
 )
-from storychain.ledger import Caps
+from storychain.ledger import Caps, Purchase
 from storychain.locks import lock_now
-from storychain.plan import Action
+from storychain.plan import Action, Facts, plan
+from storychain.provider import SegmentRequest
+from storychain.story import load_story
 from tests.stage import PRICE, frames_of, seconds_of, stage, story_file
 from tests.stranger import raw, stranger
 from tests.telling import telling
@@ -199,6 +202,37 @@ def test_a_lost_answer_is_found_although_the_list_lags(tmp_path):
     outcome, counts, _ = rendered(tmp_path, faults={"submit.lost": "@1", "list.lag": "@1"})
     assert outcome.status == "done"
     assert counts["accepted"] == 3
+
+
+def test_a_request_whose_sender_was_killed_may_still_be_taken_on(tmp_path):
+    """It left just before, and the provider takes as long over it as it takes until a client gives a request up."""
+    path = story_file(tmp_path, [{"id": "one", "prompt": "A harbour at dawn."}])
+
+    async def play():
+        async with stage(tmp_path) as at:
+            story = load_story(path)
+            (step,) = plan(story, Facts(at.provider.name))
+            asked = Purchase(
+                key=step.key,
+                provider=at.provider.name,
+                story="tale",
+                scene="one",
+                run="of the killed",
+                model=story.model,
+                seconds=step.scene.seconds,
+                prompt=step.scene.prompt,
+                price=step.price,
+                watermark=(),
+            )
+            at.ledger.admit(asked, Caps(), 4)
+            pace = Pace(poll=0.05, job_timeout=30, settle=0.4, silence=1.2)
+            rendering = asyncio.create_task(at.render(path, pace=pace))
+            await asyncio.sleep(0.8)
+            await at.provider.submit(SegmentRequest(step.scene.prompt, story.model, "16:9", step.scene.seconds))
+            assert (await rendering).status == "done"
+            assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
 
 
 NOT_ACCEPTED = ["submit.cut", "submit.429", "submit.429_retry_after", "submit.503", "submit.500_refused"]
@@ -439,7 +473,7 @@ def test_a_job_that_takes_too_long_is_picked_up_by_the_next_run(tmp_path):
         path = story_file(tmp_path, 1)
         async with stage(tmp_path, latency=2.0) as at:
             slow = at.run()
-            pace = type(slow.pace)(poll=0.05, job_timeout=0.2, settle=0.1)
+            pace = type(slow.pace)(poll=0.05, job_timeout=0.2, settle=0.1, silence=0.0)
             outcome = await at.render(path, pace=pace)
             assert isinstance(outcome.error, OutOfTime)
             again = await at.render(path)

@@ -398,7 +398,7 @@ def test_who_waits_for_a_turn_longer_than_others_wait_for_him_sends_in_time_all_
                 gate = Gate(per_minute=100)
                 async with Pictory(at.running.base_url, "pictai_test", gate=gate) as provider:
                     shared = {"provider": provider, "ledger": ledger, "locks": locks_of(ledger)}
-                    hasty = Pace(poll=0.05, job_timeout=30, settle=0.1, send_within=0.3)
+                    hasty = Pace(poll=0.05, job_timeout=30, settle=0.1, silence=0.0, send_within=0.3)
                     outcome = await at.render(story_file(tmp_path, 2), pace=hasty, **shared)
                     assert outcome.status == "done", outcome.error
                     assert at.counts["accepted"] == at.counts["submits"] == 2

@@ -10,10 +10,10 @@ from tests.desk import Studio
 from tests.stage import story_file
 from tests.telling import REST
 
-PER_SCENE = ["jobs", "admit", "submit", "submitted", "job", "completed", "download", "stored"]
+PER_SCENE = ["admit", "submit", "submitted", "job", "completed", "download", "stored"]
 ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]
 ACTS += [(act, occurrence) for act in ("seam", "remember_seam", "in_flight") for occurrence in (1, 2)]
-ACTS += [("quota", 1), ("remember_film", 1)]
+ACTS += [("quota", 1), ("jobs", 1), ("remember_film", 1)]
 DEATHS = [(act, occurrence, after) for act, occurrence in ACTS for after in (False, True)]
 QUICK = {(act, 2, True) for act in ("submit", "submitted", "completed", "stored")}
 QUICK |= {("submit", 1, False), ("remember_seam", 1, False)}
@@ -45,6 +45,7 @@ class Theatre:
             "base_url": self.studio.base_url,
             **death,
         }
+        order["story"] = str(order["story"])
         self.runner.stdin.write(json.dumps(order) + "\n")
         self.runner.stdin.flush()
         return json.loads(self.runner.stdout.readline())
@@ -90,6 +91,23 @@ def test_killed_at_any_act_nothing_is_paid_twice_and_the_film_is_the_same(theatr
     again = theatre.order(tmp_path)
     assert again.get("status") == "done", again
     assert theatre.accepted() - paid == 3
+    assert theatre.film(tmp_path) == theatre.reference
+
+
+BESIDE = [(act, occurrence, True) for act in ("submit", "submitted", "completed", "stored") for occurrence in (2, 3, 4)]
+
+
+@pytest.mark.parametrize(("act", "occurrence", "after"), [death(*one) for one in BESIDE])
+def test_killed_with_takes_side_by_side_each_is_paid_once(theatre, tmp_path, act, occurrence, after):
+    scenes = [{"id": f"s{n}", "prompt": f"Scene number {n} of a tale by the sea."} for n in (1, 2, 3)]
+    scenes[1]["takes"] = 3
+    (tmp_path / "story").mkdir()
+    story = story_file(tmp_path / "story", scenes)
+    paid = theatre.accepted()
+    assert theatre.order(tmp_path, story=story, act=act, occurrence=occurrence, after=after)["killed"]
+    again = theatre.order(tmp_path, story=story)
+    assert again.get("status") == "done", again
+    assert theatre.accepted() - paid == 5
     assert theatre.film(tmp_path) == theatre.reference
 
 

@@ -125,7 +125,13 @@ def gossip(mode):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    told = {"PICTORY_API_KEY": SECRET, "STORYCHAIN_POLL": "0.01", "STORYCHAIN_SETTLE": "0.05", "STORYCHAIN_DEBUG": "1"}
+    told = {
+        "PICTORY_API_KEY": SECRET,
+        "STORYCHAIN_POLL": "0.01",
+        "STORYCHAIN_SETTLE": "0.05",
+        "STORYCHAIN_SILENCE": "2",
+        "STORYCHAIN_DEBUG": "1",
+    }
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     return tmp_path

@@ -43,7 +43,7 @@ from storychain.ledger import Admitted, Caps, Ledger, Purchase
 from storychain.media.edit import Edit
 from storychain.media.form import Form
 from storychain.media.timeline import Shot, begins
-from storychain.plan import keys
+from storychain.plan import Facts, keys
 from storychain.provider import Job
 from storychain.story import load_story
 from storychain.workspace import Workspace, sha256_of
@@ -614,7 +614,7 @@ def tale(tmp_path, monkeypatch):
 def buy(story, place, *, seconds=1, take="1", start=()):
     """Put a scene's segment on record and on disk, as a run would have."""
     workspace = Workspace(Path(".storychain"))
-    key, scene = keys(story, "pictory", start)[place], story.scenes[place]
+    key, scene = keys(story, Facts("pictory", start=start))[place], story.scenes[place]
     file = workspace.segment(key)
     file.parent.mkdir(parents=True, exist_ok=True)
     make(file, seconds=seconds, fps="24000/1001")
@@ -645,7 +645,7 @@ def test_export_writes_beside_the_film_and_says_what_is_missing(tale, capsys):
     assert [type(one).__name__ for one in track] == ["Clip", "Clip", "Gap"]
     assert track.duration().value == 24 + 24 + 96
     path = Path(unquote(urlsplit(track[1].media_reference.target_url).path))
-    assert path == Workspace(Path(".storychain")).segment(keys(tale, "pictory", ())[1]).resolve()
+    assert path == Workspace(Path(".storychain")).segment(keys(tale, Facts("pictory"))[1]).resolve()
     rows = rows_of(Path("films/tale.csv").read_text("utf-8"))
     assert [row["state"] for row in rows] == ["stored", "stored", "planned"]
     assert [row["job_id"] for row in rows] == ["job-1-0", "job-1-1", ""]
@@ -675,7 +675,7 @@ def test_export_has_the_takes_that_a_scene_had_before(tale, capsys):
 
 def test_export_shows_segments_as_the_films_lock_file_says(tale):
     buy(tale, 2)
-    named = zip(tale.scenes, keys(tale, "pictory", ()), strict=True)
+    named = zip(tale.scenes, keys(tale, Facts("pictory")), strict=True)
     shots = (Shot(0, 0, 24), Shot(1, 6, 24), Shot(2, 0, 24, 8, "fade"))
     form = Form("h264", 160, 90, FILM, "yuv420p", Fraction(1), False, "bt709", "ordinary")
     edit = Edit(form, shots, tuple(begins(shots)))
@@ -708,7 +708,7 @@ def test_the_opening_is_the_first_clip_and_has_a_key_of_its_own(tmp_path, monkey
 
 def test_what_failed_is_a_gap_with_its_reason_or_a_placeholder(tale, capsys):
     scenes = [{"id": f"s{n}", "prompt": f"Scene number {n} of a tale by the sea."} for n in (1, 2, 3)]
-    key, scene = keys(tale, "pictory", ())[2], tale.scenes[2]
+    key, scene = keys(tale, Facts("pictory"))[2], tale.scenes[2]
     ledger = Ledger(Workspace(Path(".storychain")).ledger)
     wanted = Purchase(key, "pictory", "tale", "s3", "run", tale.model, 4, scene.prompt, Decimal(40), ())
     bought = ledger.admit(wanted, Caps(), 9)
@@ -724,7 +724,7 @@ def test_what_failed_is_a_gap_with_its_reason_or_a_placeholder(tale, capsys):
 
 
 def test_export_leaves_out_a_file_that_cannot_be_read(tale, capsys):
-    file = Workspace(Path(".storychain")).segment(keys(tale, "pictory", ())[1])
+    file = Workspace(Path(".storychain")).segment(keys(tale, Facts("pictory"))[1])
     file.write_bytes(b"<html>" + bytes(file.stat().st_size - 6))
     assert main(["export", "tale.yaml", "--to", "edl", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -738,8 +738,8 @@ def test_export_leaves_out_a_file_that_cannot_be_read(tale, capsys):
 @needs_otio
 def test_a_lock_file_leads_to_no_file_outside_the_workspace(tale, tmp_path):
     outside = make(tmp_path / "secret.mp4")
-    first, second, _ = keys(tale, "pictory", ())
-    named = [("s1", first), ("s2", second), ("s3", keys(tale, "pictory", ())[2])]
+    first, second, _ = keys(tale, Facts("pictory"))
+    named = [("s1", first), ("s2", second), ("s3", keys(tale, Facts("pictory"))[2])]
     for leading in (str(outside), "../../secret.mp4"):
         told = [Stretch("card", "title", 0, 24, file=leading)]
         told += [Stretch("scene", name, 24 * n, 24 * n + 24, key=key) for n, (name, key) in enumerate(named, 1)]

@@ -135,7 +135,7 @@ class Play:
             room=Room(),
             out=self.workspace.root / "films",
             tell=lambda event: None,
-            pace=Pace(poll=0.0, job_timeout=20.0, settle=0.0),
+            pace=Pace(poll=0.0, job_timeout=20.0, settle=0.0, silence=0.0),
             paint=paint,
             retry_failed=retry,
         )

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "settings": {"errors", "catalogue", "printable"},
     "story": {"errors", "catalogue", "printable"},
     "plan": {"errors", "catalogue", "records", "story"},
+    "takes": {"errors", "catalogue", "records", "story", "plan"},
     "ledger": {"errors", "records", "provider"},
     "lettering": set(),
     "media": {"errors", "lettering"},
@@ -40,11 +41,12 @@ MAY_IMPORT = {
     "store": {"errors", "printable"},
     "hooks": {"errors"},
     "chain": WORDS | {"hooks", "plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
-    "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
+    "report": WORDS | {"plan", "takes", "story", "ledger", "chain", "workspace"},
     "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
         "plan",
+        "takes",
         "story",
         "ledger",
         "media",

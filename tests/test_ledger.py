@@ -559,8 +559,11 @@ def test_a_ledger_that_is_spoilt_inside_is_an_error_with_words(tmp_path):
     with closing(Ledger(path)) as ledger:
         for _ in range(50):
             admitted(ledger)
+    with closing(sqlite3.connect(path)) as database:
+        roots = [row[0] for row in database.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0")]
     data = bytearray(path.read_bytes())
-    data[4096:] = b"\xff" * len(data[4096:])
+    for page in roots:
+        data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
     path.write_bytes(data)
     with closing(Ledger(path)) as ledger:
         with pytest.raises(StorychainError, match="cannot be read"):

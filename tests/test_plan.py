@@ -55,7 +55,7 @@ def descendants(story, index):
 def test_an_edit_invalidates_exactly_its_descendants(story, data):
     index = data.draw(st.integers(0, len(story.scenes) - 1))
     change = data.draw(st.sampled_from(({"prompt": "something else"}, {"seconds": 4})))
-    before, after = keys(story, "p", ()), keys(edited(story, index, **change), "p", ())
+    before, after = keys(story, Facts("p")), keys(edited(story, index, **change), Facts("p"))
     assert {n for n in range(len(before)) if before[n] != after[n]} == descendants(story, index)
 
 
@@ -72,16 +72,16 @@ def test_what_is_not_asked_of_the_provider_changes_no_key(story):
             for scene in story.scenes
         ),
     )
-    assert keys(story, "p", ()) == keys(other, "p", ())
+    assert keys(story, Facts("p")) == keys(other, Facts("p"))
 
 
 @given(stories())
 def test_providers_models_and_ratios_share_nothing(story):
     variants = [
-        keys(story, "p", ()),
-        keys(story, "q", ()),
-        keys(replace(story, model="veo3.1"), "p", ()),
-        keys(replace(story, aspect_ratio="9:16"), "p", ()),
+        keys(story, Facts("p")),
+        keys(story, Facts("q")),
+        keys(replace(story, model="veo3.1"), Facts("p")),
+        keys(replace(story, aspect_ratio="9:16"), Facts("p")),
     ]
     assert len({key for variant in variants for key in variant}) == sum(len(set(variant)) for variant in variants)
 
@@ -91,7 +91,7 @@ def test_stories_with_the_same_opening_share_its_keys(one, two):
     opening = one.scenes[:1]
     first = replace(one, scenes=opening + one.scenes[1:])
     second = replace(two, scenes=opening + tuple(replace(scene, join="extend") for scene in two.scenes))
-    assert keys(first, "p", ())[0] == keys(second, "p", ())[0]
+    assert keys(first, Facts("p"))[0] == keys(second, Facts("p"))[0]
 
 
 @given(stories())
@@ -141,7 +141,7 @@ def test_what_follows_a_placeholder_is_asked_for_as_if_that_scene_were_not_there
     # Two scenes may be one and the same request: what is lost for one of them is lost for both.
     assert held >= lost
     shorter = without(story, held)
-    assert tuple(step.key for step in rest) == keys(shorter, "p", ())
+    assert tuple(step.key for step in rest) == keys(shorter, Facts("p"))
     assert quote(steps).submits == len({step.key for step in rest})
 
 
@@ -150,7 +150,7 @@ def test_what_follows_a_placeholder_is_asked_for_as_if_that_scene_were_not_there
 def test_what_is_paid_as_the_story_has_it_is_kept_whatever_comes_before_it(story, data):
     paid = data.draw(st.integers(0, len(story.scenes) - 1))
     lost = {scene.id for scene in story.scenes[:paid]}
-    written = keys(story, "p", ())[paid]
+    written = keys(story, Facts("p"))[paid]
     _, facts = given_up(story, lost)
     records = {**facts.records, written: Record(data.draw(st.sampled_from(sorted(LIVE))), present=True)}
     scenes = tuple(replace(scene, on_failure="placeholder") for scene in story.scenes)
@@ -164,7 +164,7 @@ def test_a_retry_asks_for_the_story_as_it_is_written_until_the_try_is_used_up(st
     steps, facts = given_up(story, lost)
     scenes = tuple(replace(scene, on_failure="placeholder") for scene in story.scenes)
     again = plan(replace(story, scenes=scenes), replace(facts, retry_failed=True))
-    assert tuple(step.key for step in again) == keys(story, "p", ())
+    assert tuple(step.key for step in again) == keys(story, Facts("p"))
     assert all(step.action is Action.SUBMIT for step in again)
     used_up = frozenset(step.key for step in steps if step.action is Action.PLACEHOLDER) | {
         step.key for step in again if facts.records.get(step.key, NOTHING).failures
@@ -190,7 +190,7 @@ def test_where_the_first_scene_is_lost_the_next_begins_from_the_start_file():
     steps, _ = given_up(STARTED, {"a"})
     assert [step.from_start for step in steps] == [True, True, False]
     assert steps[1].parent is None
-    assert steps[1].key == keys(replace(STARTED, scenes=STARTED.scenes[1:]), "p", ("sha256:1",))[0]
+    assert steps[1].key == keys(replace(STARTED, scenes=STARTED.scenes[1:]), Facts("p", start=("sha256:1",)))[0]
     assert steps[2].parent == steps[1].key
 
 
@@ -198,7 +198,7 @@ def test_a_first_scene_that_cuts_does_not_begin_from_the_start_file():
     story = edited(STARTED, 0, join="cut")
     (step, *_) = plan(story, Facts("p", start=("sha256:1",)))
     assert not step.from_start
-    assert step.key == keys(replace(story, start=None), "p", ())[0]
+    assert step.key == keys(replace(story, start=None), Facts("p"))[0]
 
 
 WORDS = Scene("a", "one", "one", 8, "extend", 3, ("two", "three"))
@@ -222,7 +222,7 @@ def test_which_words_come_next(objected, barred, wanted):
 
 
 def test_words_that_were_all_turned_down_are_given_up_whatever_tries_are_left():
-    (key,) = keys(replace(ONE, scenes=(WORDS,)), "p", ())
+    (key,) = keys(replace(ONE, scenes=(WORDS,)), Facts("p"))
     every = frozenset(WORDS.prompts)
     record = Record("refused", objected=every, barred=every, message="no", prompt="three")
     (step,) = plan(replace(ONE, scenes=(WORDS,)), Facts("p", records={key: record}))
@@ -241,11 +241,11 @@ def test_a_start_file_is_known_by_what_it_is():
         Start("video", (Source("clip.mp4", Path("/clip.mp4"), None),), include=True),
         None,
     )
-    one = keys(story, "p", ("sha256:1",))
-    assert one == keys(story, "p", ("sha256:1",))
-    assert one != keys(story, "p", ("sha256:2",))
-    assert one != keys(replace(story, start=None), "p", ())
-    assert one == keys(replace(story, start=replace(story.start, include=False)), "p", ("sha256:1",))
+    one = keys(story, Facts("p", start=("sha256:1",)))
+    assert one == keys(story, Facts("p", start=("sha256:1",)))
+    assert one != keys(story, Facts("p", start=("sha256:2",)))
+    assert one != keys(replace(story, start=None), Facts("p"))
+    assert one == keys(replace(story, start=replace(story.start, include=False)), Facts("p", start=("sha256:1",)))
 
 
 SCENE = Scene("a", "prompt", "prompt", 8, "extend", 2)
@@ -270,7 +270,7 @@ ONE = Story("tale", Path("/tale.yaml"), "Tale", "pixverse5.5", "16:9", (SCENE,),
     ids=lambda value: value.state if isinstance(value, Record) else None,
 )
 def test_each_state_has_its_action_and_price(record, action, credits_):
-    (key,) = keys(ONE, "p", ())
+    (key,) = keys(ONE, Facts("p"))
     (step,) = plan(ONE, Facts("p", records={key: record}))
     assert (step.action, step.credits) == (action, credits_)
     assert step.reason

@@ -73,12 +73,13 @@ def test_a_dotenv_is_read_by_its_rules(tmp_path, text, key):
 def test_everything_may_be_set(tmp_path):
     toml = (
         'workspace = "~/w"\nout = "o"\nbase_url = "http://127.0.0.1:8000/x/"\npoll = 0.5\njobs = 2\njob_timeout = 60\n'
-        "settle = 0\nmax_credits_per_day = 10.5\nmax_credits_per_month = 100"
+        "settle = 0\nsilence = 9\nmax_credits_per_day = 10.5\nmax_credits_per_month = 100"
     )
     settings = read(tmp_path, toml=toml)
     assert settings.workspace == Path.home() / "w"
     assert settings.base_url == "http://127.0.0.1:8000/x"
-    assert (settings.poll, settings.jobs, settings.job_timeout, settings.settle) == (0.5, 2, 60.0, 0.0)
+    assert (settings.poll, settings.jobs, settings.job_timeout) == (0.5, 2, 60.0)
+    assert (settings.settle, settings.silence) == (0.0, 9.0)
     assert (settings.max_credits_per_day, settings.max_credits_per_month) == (Decimal("10.5"), Decimal(100))
 
 

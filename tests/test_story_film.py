@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storychain.errors import InvalidStory
-from storychain.plan import keys
+from storychain.plan import Facts, keys
 from storychain.story import load_story
 
 SCENES = """\
@@ -93,10 +93,10 @@ scenes:
 
 
 def test_how_a_film_is_finished_makes_no_segment_new(tmp_path):
-    plain = keys(read(tmp_path, ""), "pictory", ())
+    plain = keys(read(tmp_path, ""), Facts("pictory"))
     film = "film: {transition: fade, subtitles: burned, music: {file: theme.mp3}}\n"
     scenes = SCENES.replace("leaves.", "leaves.\n    caption: Away\n    narration: Away.\n    handover: retake")
-    assert keys(read(tmp_path, film, scenes), "pictory", ()) == plain
+    assert keys(read(tmp_path, film, scenes), Facts("pictory")) == plain
 
 
 MISTAKES = {

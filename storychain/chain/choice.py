@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
@@ -32,7 +32,7 @@ class Choice:
             if step.action is Action.SUBMIT and (step.parent in missing or not self.allows(story, step.scene.id)):
                 missing.add(step.key)
             else:
-                kept.append(step)
+                kept.append(step if self.allows(story, step.scene.id) else replace(step, beside=()))
         return tuple(kept)
 
 
@@ -44,3 +44,11 @@ class LeftUnbought(StorychainError):
     def __init__(self, scenes: Sequence[str]) -> None:
         named = ", ".join(scenes[:8]) + (f" and {len(scenes) - 8} more" if len(scenes) > 8 else "")
         super().__init__(f"not bought, as asked: {named}")
+
+
+class WaitsForApproval(LeftUnbought):
+    """A story goes on once somebody has looked: what is left continues a scene that is not approved."""
+
+    def __init__(self, why: str, scenes: Sequence[str]) -> None:
+        super().__init__(scenes)
+        self.what = why

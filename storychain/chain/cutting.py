@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import chapter_of
+from storychain.chain.run import off_loop
 from storychain.chain.seams import left_out, said_of, seam_between
 from storychain.errors import StorychainError
+from storychain.ledger import FINDER
 from storychain.media.edit import Clip
 from storychain.plan import Action
 
@@ -76,8 +78,10 @@ class Cutting:
 
     @property
     def going_on(self) -> list[bool]:
-        """Of each clip, whether it was made to continue the one before it."""
-        scenes = [self._continued(place) is not None for place, _ in enumerate(self._steps)]
+        """Of each clip, whether it was made to continue the one before it, or another take of that."""
+        scenes = [
+            self._continued(place) is not None or step.continued is not None for place, step in enumerate(self._steps)
+        ]
         return scenes if self.opening is None else [False, *scenes]
 
     async def seam(self, place: int) -> SeamRecord | None:
@@ -104,6 +108,8 @@ class Cutting:
         )
 
     async def _seam(self, place: int) -> SeamRecord | None:
+        if continued := self._steps[place].continued:
+            return await self._seam_with_unshown(place, continued)
         before = self._continued(place)
         if before is None:
             return None
@@ -121,6 +127,20 @@ class Cutting:
         if words := said_of(seam):
             self._notice(place, words)
         return seam
+
+    async def _seam_with_unshown(self, place: int, continued: str) -> SeamRecord | None:
+        """Of a segment that is kept, how it begins against the take it was made to continue: that much is not new."""
+        run, segment = self._run, await asyncio.shield(self._segments[place])
+        record = await off_loop(run.ledger.record, continued)
+        known = await off_loop(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
+        if known is not None and known.finder == FINDER:
+            return known
+        file = run.workspace.segment(continued)
+        if not await off_loop(file.exists):
+            self._notice(place, "the take it continues is not here, so whether it repeats its end cannot be told")
+            return None
+        source = await run.room.prepare(file, run.workspace.prepared(continued), strict=False)
+        return await seam_between(run, source, segment)
 
     def _notice(self, place: int, words: str) -> None:
         self._run.tell(Noticed(self._story.name, self._steps[place].scene.id, words))

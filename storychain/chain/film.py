@@ -112,7 +112,7 @@ class FilmInTheMaking:
             told.append(opening_stretch(self._facts))
         for place, step in enumerate(self._steps):
             seam = await self._cutting.seam(place)
-            told.append(await off_loop(stretch_of, self._run, self._story, step, seam))
+            told.append(await off_loop(stretch_of, self._run, step, seam))
         if film.end_card is not None:
             told.append(card_stretch(clips[-1], film.end_card.text))
         return told

@@ -108,7 +108,7 @@ async def inspect(
             next_step=f"`storychain run {story.path}` brings them in, with --local for a free preview.",
         )
     room = asyncio.Semaphore(_AT_ONCE)
-    folder = film_path(run.ledger, run.out, story.name, free=run.provider.free).with_suffix(".seams")
+    folder = film_path(run.ledger, run.out, story.edition, free=run.provider.free).with_suffix(".seams")
 
     async def segment(one: _Seen) -> LookedAt:
         async with room:

@@ -1,4 +1,4 @@
-"""The account's job list: where it stands now, and which jobs of nobody have appeared on it since."""
+"""Which jobs of nobody have appeared on the account's list since a watermark was read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,7 @@ if TYPE_CHECKING:
     from storychain.ledger import Ledger
     from storychain.provider import Job, Provider
 
-MARKED = 20
-"""Job ids kept in a watermark. One would do, but a job can be removed from the list before it is read again."""
-
 _MOST_PAGES = 200
-
-
-async def watermark(provider: Provider) -> tuple[str, ...]:
-    """The newest job ids of the account, newest first."""
-    page = await provider.jobs()
-    return tuple(job.id for job in page.jobs[:MARKED])
 
 
 async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ...]) -> list[Job]:

@@ -37,7 +37,7 @@ class Link:
 
 def request_for(story: Story, step: Step) -> SegmentRequest:
     """What is asked for a scene, before it is known what it begins from."""
-    return SegmentRequest(step.scene.prompt, story.model, story.aspect_ratio, step.scene.seconds)
+    return SegmentRequest(step.scene.prompt, step.model, story.aspect_ratio, step.scene.seconds)
 
 
 async def begin_from_start(run: Run, story: Story, request: SegmentRequest) -> SegmentRequest:

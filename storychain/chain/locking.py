@@ -47,7 +47,7 @@ def lock_film(
     write_lock(film, document)
 
 
-def stretch_of(run: Run, story: Story, step: Step, seam: SeamRecord | None) -> Stretch:
+def stretch_of(run: Run, step: Step, seam: SeamRecord | None) -> Stretch:
     """A scene's stretch of the film, without its frames."""
     scene = step.scene
     if step.action is Action.PLACEHOLDER:
@@ -61,7 +61,7 @@ def stretch_of(run: Run, story: Story, step: Step, seam: SeamRecord | None) -> S
         sha256=record.sha256,
         job_id=record.job_id,
         prompt=record.prompt or scene.prompt,
-        model=story.model,
+        model=step.model,
         credits=record.credits,
         seam=None if seam is None else Seam(seam.kind, seam.frames, seam.confidence),
     )

@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from storychain.chain.expecting import Schedule
+from storychain.chain.expecting import Schedule, schedule
 from storychain.errors import ProviderUnreachable, StorychainError
 from storychain.provider import Job, RequestRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from storychain.chain.expecting import Span
     from storychain.provider import Provider
 
 _MANY = 4
@@ -70,6 +71,7 @@ class Lookout:
         self._asking: set[asyncio.Task[None]] = set()
         self._hinted: set[str] = set()
         self._next_list = float("-inf")
+        self._plans: dict[tuple[str, int], tuple[float, Schedule]] = {}
 
     async def look(self, provider: Provider, watched: Watched, *, until: float | None = None) -> Job | None:
         """Wait until it is time to look at a job, and look; None where the loop's time `until` comes first.
@@ -92,6 +94,19 @@ class Lookout:
         finally:
             self._jobs.pop(watched.id, None)
             self._changed.set()  # it may have been the last, and then nothing is watched any more
+
+    async def plan(
+        self, floor: float, like: tuple[str, int], spans: Callable[[], Awaitable[Sequence[Span]]]
+    ) -> Schedule:
+        """When to look at jobs of one model and length; `spans` reads how long the last of them took.
+
+        Within `floor` seconds nothing is learned that would matter.
+        """
+        now = asyncio.get_running_loop().time()
+        known = self._plans.get(like)
+        if known is None or now - known[0] > floor:
+            known = self._plans[like] = (now, schedule(await spans(), floor))
+        return known[1]
 
     def hint(self, job_id: str) -> None:
         """Somebody says that a job has ended: look soon. Nothing is believed, and saying it twice changes nothing."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from storychain.chain.events import Postponed, SceneQueued, Submitted
-from storychain.chain.joblist import watermark
 from storychain.chain.orphans import note_ended_orphans
 from storychain.chain.reconcile import settle, settle_open_questions
 from storychain.chain.run import Run, off_loop
@@ -78,7 +77,7 @@ async def _try_once(
     await settle_open_questions(run)
     if (under_way := await off_loop(run.ledger.under_way, run.provider.name)) >= run.jobs:
         return Full(under_way)
-    purchase = intend(await watermark(run.provider))
+    purchase = intend(await run.marks.newest(run.provider))
     if run.locks.shared:
         await run.provider.turn()  # waited for now, since what is admitted has to be sent soon
     began = _moment(run)
@@ -130,6 +129,7 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
         match outcome:
             case Accepted(job_id):
                 await _record_job(run, admitted, job_id)
+                run.marks.appeared(job_id)
                 run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price))
             case TurnedAway(reason):
                 await off_loop(run.ledger.refused, admitted.attempt, reason)
@@ -146,7 +146,7 @@ async def _record_job(run: Run, admitted: Admitted, job_id: str) -> None:
 
 
 async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:
-    await settle(run, await off_loop(run.ledger.record, purchase.key))
+    await settle(run, await off_loop(run.ledger.record, purchase.key), run.pace.settle)
     record = await off_loop(run.ledger.record, purchase.key)
     match record.state:
         case "submitted" if record.job_id:

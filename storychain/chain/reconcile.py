@@ -27,6 +27,8 @@ async def settle_open_questions(run: Run) -> None:
 
     Raises Unresolved if the ledger has forgotten attempts: their jobs would be taken for those in doubt.
     """
+    if not await off_loop(_in_doubt, run):
+        return
     await check_memory(run)
     questions = await off_loop(run.ledger.open_questions, run.provider.name)
     if questions and run.locks.shared:
@@ -38,12 +40,21 @@ async def settle_open_questions(run: Run) -> None:
         await asyncio.sleep(run.pace.send_within)
         questions = await off_loop(run.ledger.open_questions, run.provider.name)
     for record in questions:
-        await settle(run, record)
+        # Whoever sent it may have been killed a moment ago, without having waited for an answer.
+        await settle(run, record, run.pace.silence + run.pace.settle)
 
 
-async def settle(run: Run, record: Record) -> None:
-    """Move an intended attempt on: to its job, to refused, or to unresolved where a person has to say."""
-    candidates = await _candidates(run, record)
+def _in_doubt(run: Run) -> bool:
+    """Whether there is anything to find out; nearly always there is not, and this is asked before each request."""
+    return bool(run.ledger.lost_attempts() or run.ledger.open_questions(run.provider.name))
+
+
+async def settle(run: Run, record: Record, seconds: float) -> None:
+    """Move an intended attempt on: to its job, to refused, or to unresolved where a person has to say.
+
+    `seconds` is how long its job may take from now on to appear on the list.
+    """
+    candidates = await _candidates(run, record, seconds)
     if len(candidates) > 1:
         candidates = await _narrowed(run, record, candidates)
     match candidates:
@@ -57,17 +68,17 @@ async def settle(run: Run, record: Record) -> None:
             await off_loop(run.ledger.unresolved, record.attempt, _question(record, candidates))
 
 
-async def _candidates(run: Run, record: Record) -> list[Job]:
-    """Look over all of the settling time: lists lag behind, and of two new jobs the wrong one may show first.
+async def _candidates(run: Run, record: Record, seconds: float) -> list[Job]:
+    """Look over all of that time: lists lag behind, and of two new jobs the wrong one may show first.
 
     The time counts from here, not from when the request was written down: it may have been under way for long, its
     process may have been killed a moment ago, and clocks of two machines may tell different times.
     """
     found: dict[str, Job] = {}
-    looks = _LOOKS if run.pace.settle > 0 else 1
+    looks = _LOOKS if seconds > 0 else 1
     for number in range(looks):
         if number:
-            wait = run.pace.settle / (looks - 1)
+            wait = seconds / (looks - 1)
             why = f"the answer to its request was lost; asking the job list ({number + 1} of {looks})"
             run.tell(Postponed(record.story, record.scene, why, wait))
             await asyncio.sleep(wait)

@@ -10,11 +10,11 @@ import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
-from storychain.chain.choice import LeftUnbought
+from storychain.chain.choice import LeftUnbought, WaitsForApproval
 from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
-from storychain.chain.expecting import schedule
 from storychain.chain.follow import bring_home, ended, read_anew
 from storychain.chain.handover import Handover
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
@@ -27,7 +27,7 @@ from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Un
 from storychain.ledger import Purchase
 from storychain.locks import Held
 from storychain.media.prepare import Prepared
-from storychain.plan import Action, decide, next_prompt, trouble
+from storychain.plan import Action, decide, next_prompt, trouble, with_beside
 from storychain.provider import Job, RequestRefused, SegmentRequest
 from storychain.workspace import is_whole
 
@@ -66,7 +66,7 @@ class Rendering:
         self._story = story
         self._steps = steps
         self._caps = replace(run.caps, story=story.budget)
-        self._links: dict[str, asyncio.Future[Link]] = {}
+        self._links: dict[tuple[str, str], asyncio.Future[Link]] = {}
         self._trouble: StorychainError | None = None
         self._given_up: set[str] = set()
         self._anew = False
@@ -80,15 +80,31 @@ class Rendering:
         LeftUnbought, where the run is not to buy all.
         """
         loop = asyncio.get_running_loop()
-        self._links = {step.scene.id: loop.create_future() for step in self._steps}
+        self._links = {_name(step): loop.create_future() for step in with_beside(self._steps)}
         self._trouble = next((error for step in self._steps if (error := self._blocked(step))), None)
         wanted = [place for place, step in enumerate(self._steps) if step.action is not Action.PLACEHOLDER]
-        tasks = [asyncio.create_task(self._scene(place)) for place in wanted]
+        tasks = [asyncio.create_task(self._scene(place, self._steps[place])) for place in wanted]
+        tasks += [asyncio.create_task(self._beside(place, other)) for place in wanted for other in self._others(place)]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         self._raise_worst(results)
-        left = [place for place, result in zip(wanted, results, strict=True) if isinstance(result, Halted)]
+        left = [self._steps[place] for place, one in zip(wanted, results, strict=False) if isinstance(one, Halted)]
+        if waiting := [step for step in left if step.action is Action.HOLD]:
+            raise WaitsForApproval(waiting[0].reason.removeprefix("waits: "), [step.scene.id for step in waiting])
         if left:
-            raise LeftUnbought([self._steps[place].scene.id for place in left])
+            raise LeftUnbought([step.scene.id for step in left])
+
+    def _others(self, place: int) -> tuple[Step, ...]:
+        """The takes that are bought beside a scene's own, each segment once."""
+        return tuple({other.key: other for other in self._steps[place].beside}.values())
+
+    async def _beside(self, place: int, step: Step) -> None:
+        """Another take of a scene: one that cannot be had is told, and stops nothing."""
+        try:
+            if error := self._blocked(step):
+                raise error
+            await self._scene(place, step)
+        except (GenerationFailed, Unresolved) as error:
+            self._run.tell(Noticed(self._story.name, step.scene.id, f"take {step.scene.take}: {error.what}"))
 
     def _blocked(self, step: Step) -> StorychainError | None:
         """Why this story cannot be finished, whatever else is bought."""
@@ -108,16 +124,19 @@ class Rendering:
         if self._anew:
             raise PlanAnew(frozenset(self._given_up))
 
-    async def _scene(self, place: int) -> None:
-        """One scene from beginning to bytes."""
-        step = self._steps[place]
+    async def _scene(self, place: int, step: Step) -> None:
+        """One scene from beginning to bytes: the film's take of it, or one beside that."""
+        shown = step is self._steps[place]
         try:
             parent = self._parent(place)
-            before = await asyncio.shield(self._links[parent.scene.id]) if parent else None
-            self._arrived(place, await self._with_key(step, before))
+            before = await asyncio.shield(self._links[_name(parent)]) if parent else None
+            segment = await self._with_key(step, before)
+            if shown:
+                self._arrived(place, segment)
         except (StorychainError, OSError) as error:
             words = DiskTrouble.of(error) if isinstance(error, OSError) else error
-            self._trouble = self._trouble or self._placed(step, words)
+            if shown or not isinstance(error, GenerationFailed | Unresolved):
+                self._trouble = self._trouble or self._placed(step, words)
             raise
         except PlanAnew:
             self._anew = True
@@ -128,7 +147,7 @@ class Rendering:
                 raise
             raise Halted from None  # not we were cancelled, but what we waited for: our parent was not had
         finally:
-            self._let_go(self._links[step.scene.id])
+            self._let_go(self._links[_name(step)])
 
     def _parent(self, place: int) -> Step | None:
         """The scene whose segment the one at `place` continues, if it is in this story."""
@@ -193,7 +212,7 @@ class Rendering:
                 raise PlanAnew(frozenset({step.key}))
             case Action.FAILED:
                 raise _gave_up(step, record)
-        if not self._run.choice.allows(self._story.name, step.scene.id):
+        if step.action is Action.HOLD or not self._run.choice.allows(self._story.name, step.scene.id):
             raise Halted
         return again and decide(record, step.scene, again=False)[0] is Action.SUBMIT
 
@@ -210,7 +229,7 @@ class Rendering:
 
     def _hand_on(self, step: Step, job: Job, *, fresh: bool) -> Link:
         """Give the segment's addresses to the scene after it; the first to do so has said it all."""
-        handed_on = self._links[step.scene.id]
+        handed_on = self._links[_name(step)]
         if not handed_on.done():
             handed_on.set_result(Link(step.key, job, fresh, asyncio.get_running_loop().create_future()))
         return handed_on.result()
@@ -242,10 +261,10 @@ class Rendering:
                 return None
             self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
             return prepared
-        if not self._links[step.scene.id].done():
+        if not self._links[_name(step)].done():
             # Completed in an earlier run: its addresses may have expired since, and so may those it gives now.
             self._hand_on(step, await read_anew(self._run, record), fresh=False)
-        link = self._links[step.scene.id].result()
+        link = self._links[_name(step)].result()
         prepared = await bring_home(self._run, self._story.name, step, record, link.job)
         link.home.set_result(prepared)
         if self._is_continued(step):
@@ -269,8 +288,9 @@ class Rendering:
         run, story = self._run, self._story.name
         assert record.job_id is not None
         run.tell(Followed(story, step.scene.id, record.job_id))
-        spans = await off_loop(run.ledger.waits, run.provider.name, self._story.model, step.scene.seconds)
-        plan = schedule(spans, run.pace.poll)
+        like = step.model, step.scene.seconds
+        waits = partial(off_loop, run.ledger.waits, run.provider.name, *like)
+        plan = await run.lookout.plan(run.pace.poll, like, waits)
         called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
         with called or nullcontext():
             job, under_way_at = await ended(run, story, step, record, plan)
@@ -335,14 +355,22 @@ class Rendering:
                 story=story.name,
                 scene=step.scene.id,
                 run=run.id,
-                model=story.model,
+                model=step.model,
                 seconds=step.scene.seconds,
                 prompt=request.prompt,
                 price=Decimal(0) if run.provider.free else step.price,
                 watermark=watermark,
+                take=step.scene.take,
+                parent=step.parent,
+                asked=step.scene.prompt,
             )
 
         await buy(run, self._caps, request, intend)
+
+
+def _name(step: Step) -> tuple[str, str]:
+    """Of two scenes that share a segment each has a name of its own, and so has each take of one."""
+    return step.scene.id, step.key
 
 
 def _unresolved(record: Record) -> Unresolved:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.joblist import MARKED, appeared_since
+from storychain.chain.joblist import appeared_since
 from storychain.chain.run import Run, off_loop
+from storychain.chain.watermarks import MARKED
 from storychain.errors import Unresolved
 
 if TYPE_CHECKING:

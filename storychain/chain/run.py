@@ -18,6 +18,7 @@ from storychain.chain.events import Event
 from storychain.chain.holding import FileLocks, Locks
 from storychain.chain.lookout import Lookout
 from storychain.chain.slots import Slots
+from storychain.chain.watermarks import Watermarks
 from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import CuttingRoom
@@ -37,13 +38,15 @@ class Pace:
     """Seconds: between two looks at a job, until a job is left for the next run, and for a lost answer to settle.
 
     `send_within` is how old an intention may be when its request leaves. Where the ledger is shared, others give an
-    intention of a worker that is gone that time as well before they look what became of it.
+    intention of a worker that is gone that time as well before they look what became of it. `silence` is how long a
+    request may be without an answer before it is given up: the provider may take one on until then, whoever sent it.
     """
 
     poll: float = 10.0
     job_timeout: float = 3600.0
     settle: float = 30.0
     send_within: float = 10.0
+    silence: float = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,10 @@ class Run:
     """One run over any number of stories.
 
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
-    `lookout` looks at them, and `choice` is what it may buy. After `deadline` (seconds of the epoch) it buys nothing
-    and waits for nothing. `hooks` has the addresses at which the provider calls when jobs end, `benches` are the
-    places where films are made.
-    `certificate` are the PEM files, chain and key, that films are signed with.
+    `lookout` looks at them, `marks` knows which are newest, and `choice` is what it may buy. After `deadline` (seconds
+    of the epoch) it buys nothing and waits for nothing. `hooks` has the addresses at which the provider calls when jobs
+    end, `benches` are the places where films are made, `certificate` the PEM files, chain and key, that they are signed
+    with.
     """
 
     id: str
@@ -72,6 +75,7 @@ class Run:
     locks: Locks = field(default_factory=FileLocks)
     store: Store | None = None
     lookout: Lookout = field(default_factory=Lookout)
+    marks: Watermarks = field(default_factory=Watermarks)
     slots: Slots = field(default_factory=lambda: Slots(4))
     hooks: Hooks | None = None
     benches: Benches = field(default_factory=Benches)

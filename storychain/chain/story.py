@@ -29,7 +29,7 @@ from storychain.errors import (
     StoryHeld,
 )
 from storychain.locks import Held
-from storychain.plan import Action, Facts, Step, plan, quote
+from storychain.plan import Action, Facts, Step, as_planned, plan, quote, with_beside
 from storychain.provider import RequestRefused
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> 
     """The story's film, if it is there with all that belongs beside it and nothing has changed since."""
     if any(step.action not in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
         return None
-    path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
+    if any(step.action in (Action.SUBMIT, Action.RESUME) for step in with_beside(steps)):
+        return None
+    path = film_path(run.ledger, run.out, story.edition, free=run.provider.free)
     recipe = recipe_of(story, facts, steps)
     there = film_in_place(run.ledger, path, recipe)
     if there is None or not all_there(story, path, recipe):
@@ -124,13 +126,13 @@ def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> 
 
 
 async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
-    path = film_path(run.ledger, run.out, story.name, free=run.provider.free)
+    path = film_path(run.ledger, run.out, story.edition, free=run.provider.free)
     await preflight(run, story)
     await _check_means(run, story, steps)
-    run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, story)))
+    run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps)))
     while True:
         try:
-            async with film_in_the_making(run, story, facts, steps) as film:
+            async with film_in_the_making(run, as_planned(story, steps), facts, steps) as film:
                 await Rendering(run, story, steps, film.arrived).finished()
                 await film.finished(path)
             return path
@@ -172,18 +174,18 @@ def _check_budget(story: Story, steps: tuple[Step, ...], spent: Decimal) -> None
         )
 
 
-def _usual(run: Run, story: Story) -> tuple[float | None, ...]:
+def _usual(run: Run, steps: tuple[Step, ...]) -> tuple[float | None, ...]:
     waits = {
-        seconds: run.ledger.usual_wait(run.provider.name, story.model, seconds)
-        for seconds in {scene.seconds for scene in story.scenes}
+        (model, seconds): run.ledger.usual_wait(run.provider.name, model, seconds)
+        for model, seconds in {(step.model, step.scene.seconds) for step in steps}
     }
-    return tuple(waits[scene.seconds] for scene in story.scenes)
+    return tuple(waits[step.model, step.scene.seconds] for step in steps)
 
 
 async def _look_settled(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
     """The plan, once it is known what became of requests whose answer was lost: what is in doubt has no price."""
     facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
-    if not any(step.record.state == "intended" for step in steps):
+    if not any(step.record.state == "intended" for step in with_beside(steps)):
         return facts, steps
     async with run.locks.wait(run.workspace.account_lock(run.provider.name)):
         await settle_open_questions(run)

@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
-from storychain.plan import Facts, keys, plan
+from storychain.plan import Facts, keys, plan, with_beside
 from storychain.records import NOTHING
 from storychain.workspace import Workspace, sha256_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from storychain.catalogue import Catalogue
     from storychain.ledger import Ledger
-    from storychain.records import Record
+    from storychain.records import Chosen, Record
     from storychain.story.model import Source, Story
 
 
@@ -27,8 +29,12 @@ def survey(
     catalogue: Catalogue,
     retry_failed: bool = False,
     given_up: frozenset[str] = frozenset(),
+    choices: Mapping[str, Chosen] | None = None,
 ) -> Facts:
-    """Everything `plan` may know about a story. Without a ledger nothing was ever bought."""
+    """Everything `plan` may know about a story. Without a ledger nothing was ever bought.
+
+    With `choices` as if these had been chosen, too.
+    """
     start = tuple(identity(source) for source in story.start.sources) if story.start else ()
     facts = Facts(
         provider=provider,
@@ -38,14 +44,25 @@ def survey(
         given_up=given_up,
         catalogue=catalogue,
     )
-    wanted = set(keys(story, provider, start)) if ledger else set()
-    while ledger and wanted:
+    if ledger is None:
+        return facts
+    decisions = ledger.decisions
+    chosen = {**decisions.choices(provider, story.edition), **(choices or {})}
+    facts = replace(facts, choices=chosen, verdicts=decisions.verdicts(provider, story.name))
+    facts = _with_records(facts, ledger, workspace, {chosen.kept for chosen in facts.choices.values() if chosen.kept})
+    wanted = set(keys(story, facts)) - set(facts.records)
+    while wanted:
         # A scene that turns out to be a placeholder gives those after it other keys, which have records of their own.
-        found = ledger.records(wanted)
-        new = {key: with_presence(found.get(key, NOTHING), workspace) for key in wanted}
-        facts = replace(facts, records={**facts.records, **new})
-        wanted = {step.key for step in plan(story, facts)} - set(facts.records)
+        facts = _with_records(facts, ledger, workspace, wanted)
+        wanted = {step.key for step in with_beside(plan(story, facts))} - set(facts.records)
     return facts
+
+
+def _with_records(facts: Facts, ledger: Ledger, workspace: Workspace, wanted: set[str]) -> Facts:
+    """The facts with what is on record of these keys, too."""
+    found = ledger.records(wanted) if wanted else {}
+    new = {key: with_presence(found.get(key, NOTHING), workspace) for key in wanted}
+    return replace(facts, records={**facts.records, **new})
 
 
 def identity(source: Source) -> str:

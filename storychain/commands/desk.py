@@ -14,11 +14,12 @@ from storychain.settings import Settings, read_settings
 from storychain.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from storychain.commands.selection import Found
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
+    from storychain.records import Chosen
     from storychain.story.model import Story
 
 PAID = "pictory"
@@ -48,6 +49,8 @@ class Desk:
 
     settings: Settings
     workspace: Workspace
+    model: str | None = None
+    """The model that stories are made by in place of their own."""
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -88,8 +91,16 @@ class Desk:
             finally:
                 ledger.claims.release(claim)
 
-    def facts(self, story: Story, ledger: Ledger | None, *, free: bool, retry_failed: bool = False) -> Facts:
-        """All the plan may know about a story."""
+    def facts(
+        self,
+        story: Story,
+        ledger: Ledger | None,
+        *,
+        free: bool,
+        retry_failed: bool = False,
+        choices: Mapping[str, Chosen] | None = None,
+    ) -> Facts:
+        """All the plan may know about a story; with `choices` as if these had been chosen, too."""
         from storychain.chain.survey import survey  # noqa: PLC0415
 
         return survey(
@@ -100,6 +111,7 @@ class Desk:
             workspace=self.workspace,
             catalogue=self.settings.catalogue,
             retry_failed=retry_failed,
+            choices=choices,
         )
 
     def plan(self, story: Story, ledger: Ledger | None, *, free: bool, retry_failed: bool = False) -> tuple[Step, ...]:
@@ -112,7 +124,13 @@ class Desk:
         """Read the stories that a command line names, as far as they can be read. Raises UsageError."""
         from storychain.commands.selection import find  # noqa: PLC0415
 
-        return find(paths, matrix, self.settings.catalogue)
+        found = find(paths, matrix, self.settings.catalogue)
+        if self.model is None:
+            return found
+        from storychain.takes import made_by  # noqa: PLC0415
+
+        stories = tuple(made_by(story, self.model, self.settings.catalogue) for story in found.stories)
+        return replace(found, stories=stories)
 
     def stories(self, paths: Sequence[str], matrix: str | None = None) -> tuple[Story, ...]:
         """Load stories; the problems of all of them are told together."""
@@ -126,4 +144,4 @@ def desk(arguments: argparse.Namespace) -> Desk:
     if getattr(arguments, "local", False):
         # A preview's studio lives on this machine alone, and so does what it made.
         settings = replace(settings, url=None, store=None)
-    return Desk(settings, Workspace(settings.workspace))
+    return Desk(settings, Workspace(settings.workspace), getattr(arguments, "model", None))

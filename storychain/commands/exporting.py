@@ -49,7 +49,7 @@ def export(arguments: argparse.Namespace) -> int:
         free = arguments.local or _only_previewed(ledger, story.name)
         facts = at.facts(story, ledger, free=free)
         records = ledger.story_records(facts.provider, story.name) if ledger else ()
-        film = film_path(ledger, at.settings.out, story.name, free=free)
+        film = film_path(ledger, at.settings.out, story.edition, free=free)
     cutting = _Cutting(at.workspace, story, facts, plan(story, facts), records)
     timeline = cutting.timeline(lock_path(film))
     written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film))
@@ -124,11 +124,11 @@ class _Cutting:
     def _scene(self, step: Step) -> Part:
         scene, record = step.scene, step.record
         stands_in = step.action is Action.PLACEHOLDER
-        take = Take(step.key, state="planned", prompt=scene.prompt, model=self._story.model, seconds=scene.seconds)
+        take = Take(step.key, state="planned", prompt=scene.prompt, model=step.model, seconds=scene.seconds)
         if stands_in:
             take = replace(take, state="placeholder", prompt=scene.text, model=None, message=record.message)
         elif record.attempt:
-            take = replace(self._take(record, 1), model=self._story.model)
+            take = self._take(record, 1)
         others = [
             one for one in self._records if one.scene == scene.id and (stands_in or one.attempt != record.attempt)
         ]
@@ -149,6 +149,7 @@ class _Cutting:
             state=record.state,
             media=self._media.get(self._workspace.segment(record.key)) if record.present else None,
             job_id=record.job_id,
+            model=record.model or None,
             prompt=record.prompt,
             credits=record.credits,
             seconds=record.seconds,

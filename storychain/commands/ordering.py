@@ -45,6 +45,8 @@ async def order(
     """
     if arguments.matrix is not None:
         raise UsageError("films of a table are not ordered from workers", next_step="Render them here: add --here.")
+    if at.model is not None:
+        raise UsageError("workers make stories by their own model", next_step="Render this edition here: add --here.")
     store = None if at.settings.store is None else Store(at.settings.store)
     for story in stories:
         _check_files(story, store)

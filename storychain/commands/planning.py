@@ -82,7 +82,7 @@ def _only_previewed(ledger: Ledger | None, name: str) -> bool:
 
 
 def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Sequence[Step]) -> Path | None:
-    path = film_path(ledger, at.settings.out, story.name, free=facts.free)
+    path = film_path(ledger, at.settings.out, story.edition, free=facts.free)
     return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
 
 
@@ -94,6 +94,8 @@ def _state(steps: Sequence[Step], film: Path | None) -> str:
         return "failed"
     if Action.RESUME in actions:
         return "in flight"
+    if Action.HOLD in actions and Action.SUBMIT not in actions:
+        return "waiting for approval"
     if Action.SUBMIT in actions:
         return "unfinished" if actions != {Action.SUBMIT} else "not begun"
     return "done" if film else "film to be joined"
@@ -108,6 +110,8 @@ def _standing(record: Record, action: Action) -> tuple[str, str, str]:
     """State, credits and the latest news of one scene."""
     if action is Action.PLACEHOLDER:
         return "placeholder", "", record.message or ""
+    if action is Action.HOLD:
+        return "on hold", "", ""
     if record.state in ("none", "refused", "abandoned"):
         return ("refused", "", record.message or "") if record.objected else ("not bought", "", "")
     state = record.state if record.present or record.state != "stored" else "stored, file missing"

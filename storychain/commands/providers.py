@@ -35,7 +35,8 @@ async def provider(at: Desk, arguments: argparse.Namespace, ffmpeg: Path) -> Asy
         async def paid() -> Pictory:
             settings = at.settings
             gate = Gate(at.workspace.gate(PAID), settings.requests_per_minute)
-            client = Pictory(settings.base_url, settings.api_key or "", name=PAID, gate=gate)
+            patience = Patience(silence=settings.silence)
+            client = Pictory(settings.base_url, settings.api_key or "", name=PAID, gate=gate, patience=patience)
             return await stack.enter_async_context(client)
 
         async def free() -> Pictory:
@@ -77,10 +78,11 @@ def pace(at: Desk, arguments: argparse.Namespace) -> Pace:
     settings = at.settings
     if arguments.local:
         poll = _LOCAL_POLL if arguments.poll is None else settings.poll
-        return Pace(poll=poll, job_timeout=settings.job_timeout, settle=_LOCAL_SETTLE)
+        return Pace(poll=poll, job_timeout=settings.job_timeout, settle=_LOCAL_SETTLE, silence=_LOCAL_SETTLE)
     return Pace(
         poll=settings.poll,
         job_timeout=settings.job_timeout,
         settle=settings.settle,
+        silence=settings.silence,
         send_within=settings.lease / _SENDS_A_LEASE,
     )

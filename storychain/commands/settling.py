@@ -117,9 +117,12 @@ def _purchase(story: Story, step: Step, *, free: bool) -> Purchase:
         story=story.name,
         scene=step.scene.id,
         run="adopted",
-        model=story.model,
+        model=step.model,
         seconds=step.scene.seconds,
         prompt=step.scene.prompt,
         price=Decimal(0) if free else step.price,
         watermark=(),
+        take=step.scene.take,
+        parent=step.parent,
+        asked=step.scene.prompt,
     )

@@ -1,11 +1,13 @@
 """The ledger, the one door to SQL: `database` and `postgres` (the tables), `caps` (admission), `mark` (how far it
-had come), `claims` (who may write), `books` (what was spent), `ledger` (what is recorded).
+had come), `claims` (who may write), `books` (what was spent), `decisions` (what people chose and said), `ledger`
+(what is recorded).
 """
 
 from storychain.ledger.books import By, Entry
 from storychain.ledger.caps import Caps
 from storychain.ledger.claims import LEASE, Claim, Claims, regardless, relying_on
 from storychain.ledger.connecting import queue_connection
+from storychain.ledger.decisions import Decisions
 from storychain.ledger.ledger import Ledger
 from storychain.ledger.orders import MOST_BEGUN, Order, Orders, OrderState
 from storychain.ledger.words import FINDER, Admitted, FilmRecord, Full, Purchase, SeamRecord
@@ -19,6 +21,7 @@ __all__ = [
     "Caps",
     "Claim",
     "Claims",
+    "Decisions",
     "Entry",
     "FilmRecord",
     "Full",

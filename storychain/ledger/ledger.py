@@ -15,6 +15,7 @@ from storychain.ledger.books import By, Entry, entries
 from storychain.ledger.caps import Caps, check_caps, credits_of, left_under, thousandths
 from storychain.ledger.claims import LEASE, Claims
 from storychain.ledger.database import Database
+from storychain.ledger.decisions import Decisions
 from storychain.ledger.made import Made
 from storychain.ledger.orders import Orders
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
@@ -60,6 +61,11 @@ class Ledger(Made):
         if self._claims is None and self._claiming is not None:
             self._claims = self._claiming()
         return self._claims
+
+    @property
+    def decisions(self) -> Decisions:
+        """What people have chosen and said."""
+        return Decisions(self._database, self._now)
 
     @property
     def orders(self) -> Orders:

@@ -65,7 +65,8 @@ def insert(rows: Rows, purchase: Purchase, now: float) -> int:
     number = int(rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM attempts").fetchone()[0])
     rows.execute(
         "INSERT INTO attempts (id, key, provider, story, scene, run, model, seconds, request, state, quoted, "
-        "watermark, intended_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?)",
+        "watermark, intended_at, seen_at, take, parent, asked) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?, ?, ?, ?)",
         [
             number,
             purchase.key,
@@ -80,6 +81,9 @@ def insert(rows: Rows, purchase: Purchase, now: float) -> int:
             json.dumps(purchase.watermark),
             now,
             now,
+            purchase.take,
+            purchase.parent,
+            purchase.asked,
         ],
     )
     return number
@@ -117,6 +121,10 @@ def folded(tries: Sequence[Row]) -> Record:
         intended_at=latest["intended_at"],
         submitted_at=latest["submitted_at"],
         completed_at=latest["completed_at"],
+        model=latest["model"],
+        take=latest["take"],
+        parent=latest["parent"] or "",
+        asked=latest["asked"] or "",
     )
     telling = next((row for row in reversed(tries) if row["state"] != "refused" or row["objected"]), None)
     if record.state == "refused" and telling:

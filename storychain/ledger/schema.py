@@ -90,6 +90,39 @@ MIGRATIONS = (
     -- What is under way or in doubt is counted before each request: a few rows of all there ever were.
     CREATE INDEX attempts_in_a_state ON attempts (provider, state);
     """,
+    """
+    -- What else an attempt's key was made of, so that a take can be told from others and chosen again.
+    ALTER TABLE attempts ADD COLUMN take INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE attempts ADD COLUMN parent TEXT;
+    ALTER TABLE attempts ADD COLUMN asked TEXT;
+
+    -- What people have chosen for a scene; the last row counts, those before it are how it came about.
+    CREATE TABLE choices (
+        id       INTEGER PRIMARY KEY,
+        provider TEXT NOT NULL,
+        edition  TEXT NOT NULL,
+        scene    TEXT NOT NULL,
+        take     INTEGER NOT NULL,
+        prompt   TEXT,
+        kept     TEXT,
+        chosen_at REAL NOT NULL
+    );
+    CREATE INDEX choices_of_an_edition ON choices (provider, edition);
+
+    -- What people have said of takes: the last verdict of a key counts.
+    CREATE TABLE remarks (
+        id       INTEGER PRIMARY KEY,
+        provider TEXT NOT NULL,
+        story    TEXT NOT NULL,
+        scene    TEXT NOT NULL,
+        key      TEXT NOT NULL,
+        verdict  TEXT CHECK (verdict IN ('approved', 'rejected')),
+        text     TEXT NOT NULL,
+        second   REAL,
+        said_at  REAL NOT NULL
+    );
+    CREATE INDEX remarks_of_a_story ON remarks (provider, story);
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

@@ -9,7 +9,11 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A segment somebody wants to buy, and the words it is asked for with."""
+    """A segment somebody wants to buy, and the words it is asked for with.
+
+    `take`, `parent` (the key it continues) and `asked` (the scene's words, where others are sent) are written down
+    because its key was made of them.
+    """
 
     key: str
     provider: str
@@ -21,6 +25,9 @@ class Purchase:
     prompt: str
     price: Decimal | None
     watermark: tuple[str, ...]
+    take: int = 1
+    parent: str | None = None
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import asynccontextmanager
+import os
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ import numpy as np
 
 from storychain.media.recipes import PLAIN, SOUND_RATE, patience, samples_of
 from storychain.media.sound.join import Joiner, joined
-from storychain.media.sound.loudness import loudness_heard, outcome_of
+from storychain.media.sound.loudness import Meter, Outcome, loudness_heard, metered
 from storychain.media.sound.stretch import Heard
 from storychain.media.tool import Feed, fed_ffmpeg
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -82,9 +83,9 @@ class Soundtrack:
 class SoundtrackInTheMaking:
     """Takes stretches in story order; `finished` closes it."""
 
-    def __init__(self, ffmpeg: Ffmpeg, feed: Feed, path: Path, gain: float | None) -> None:
+    def __init__(self, ffmpeg: Ffmpeg, encoder: _Encoder, path: Path, gain: float | None) -> None:
         self._ffmpeg = ffmpeg
-        self._feed = feed
+        self._encoder = encoder
         self._path = path
         self._gain = gain
         self._joiner = Joiner()
@@ -98,7 +99,7 @@ class SoundtrackInTheMaking:
         """
         heard = segment if isinstance(segment, Heard) else self._whole(segment)
         self._heard.append(heard)
-        await _feed(self._feed, self._joiner.add(heard))
+        await _feed(self._encoder.feed, self._joiner.add(heard))
 
     async def finished(self) -> Soundtrack:
         """Close the file. Raises MediaError."""
@@ -113,13 +114,15 @@ class SoundtrackInTheMaking:
             finally:
                 measuring.cancel()
                 await asyncio.gather(measuring, return_exceptions=True)
-            await _corrected(self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed)
+            await _corrected(
+                self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed, self._encoder.outcome
+            )
         return Soundtrack(self._path, tuple(one.sound for one in heard), heard, self._gain)
 
     async def _closed(self) -> _Fed:
-        await _feed(self._feed, self._joiner.end())
+        await _feed(self._encoder.feed, self._joiner.end())
         fed = _Fed(self._joiner.written, self._joiner.peak)
-        await self._feed.finish(fed.patience)
+        await self._encoder.feed.finish(fed.patience)
         return fed
 
     def _whole(self, segment: Prepared) -> Heard:
@@ -134,8 +137,8 @@ async def soundtrack(ffmpeg: Ffmpeg, folder: Path, gain: float | None = None) ->
 
     With a `gain` (dB, 0 included) its true peaks stay below the ceiling.
     """
-    async with _encoder(ffmpeg, folder, _Setting(gain)) as feed:
-        yield SoundtrackInTheMaking(ffmpeg, feed, folder / _NAME, gain)
+    async with _encoder(ffmpeg, folder, _Setting(gain)) as encoder:
+        yield SoundtrackInTheMaking(ffmpeg, encoder, folder / _NAME, gain)
 
 
 async def soundtrack_of(
@@ -172,9 +175,10 @@ async def encoded(
     `loudness` is theirs, in LUFS, before the gain. Raises MediaError.
     """
     path = folder / _NAME
-    fed = await _encode(ffmpeg, samples(), path, _Setting(gain))
-    if gain is not None:
-        await _corrected(ffmpeg, samples, path, gain, loudness, fed)
+    async with _encoder(ffmpeg, folder, _Setting(gain)) as encoder:
+        fed = await _encode(encoder, samples())
+        if gain is not None:
+            await _corrected(ffmpeg, samples, path, gain, loudness, fed, encoder.outcome)
     return path
 
 
@@ -202,14 +206,13 @@ class _Setting:
     limit: float = CEILING - _HEADROOM
 
 
-async def _encode(ffmpeg: Ffmpeg, chunks: Iterator[NDArray[np.float64]], path: Path, setting: _Setting) -> _Fed:
+async def _encode(encoder: _Encoder, chunks: Iterator[NDArray[np.float64]]) -> _Fed:
     samples, peak = 0, 0.0
-    async with _encoder(ffmpeg, path.parent, setting) as feed:
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-            samples, peak = samples + len(chunk), max(peak, float(np.abs(chunk).max()))
-            await feed.write(_bytes(chunk))
-        fed = _Fed(samples, peak)
-        await feed.finish(fed.patience)
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        samples, peak = samples + len(chunk), max(peak, float(np.abs(chunk).max()))
+        await encoder.feed.write(_bytes(chunk))
+    fed = _Fed(samples, peak)
+    await encoder.feed.finish(fed.patience)
     return fed
 
 
@@ -220,13 +223,17 @@ async def _corrected(
     gain: float,
     loudness: float,
     fed: _Fed,
+    outcome: Callable[[Fraction], Awaitable[Outcome]],
 ) -> None:
-    """Encode again what passes the ceiling, or lost loudness to the limiter; as often as needed, and no more."""
+    """Encode again what passes the ceiling, or lost loudness to the limiter; as often as needed, and no more.
+
+    `outcome` tells what came of the first encoding.
+    """
     if fed.peak * 10 ** (gain / 20) < 10 ** ((CEILING - _FAR_BELOW) / 20):
         return  # the limiter had nothing to do
     drive, limit, lacked = 0.0, CEILING - _HEADROOM, math.inf
+    found = await outcome(fed.seconds)
     for attempt in range(_CORRECTIONS):
-        found = await outcome_of(ffmpeg, path, fed.seconds)
         over, lacks = found.peak - CEILING, loudness + gain - found.loudness
         before = (drive, limit)
         if lacks >= lacked - _MARGIN:
@@ -237,7 +244,9 @@ async def _corrected(
             limit -= over + _MARGIN
         if (drive, limit) == before:
             return
-        await _encode(ffmpeg, samples(), path, _Setting(gain + drive, limit))
+        async with _encoder(ffmpeg, path.parent, _Setting(gain + drive, limit)) as encoder:
+            await _encode(encoder, samples())
+            found = await encoder.outcome(fed.seconds)
 
 
 async def _feed(feed: Feed, chunks: Iterator[NDArray[np.float64]]) -> None:
@@ -249,14 +258,42 @@ def _bytes(samples: NDArray[np.float64]) -> bytes:
     return samples.astype("<f4").tobytes()
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """An encoder that waits for samples; with a gain, a meter listens to what it makes of them."""
+
+    feed: Feed
+    meter: Meter | None = None
+
+    async def outcome(self, seconds: Fraction) -> Outcome:
+        """What came of it, once it has ended."""
+        assert self.meter is not None
+        return await self.meter.outcome(seconds)
+
+
 @asynccontextmanager
-async def _encoder(ffmpeg: Ffmpeg, folder: Path, setting: _Setting) -> AsyncIterator[Feed]:
-    source = ["-f", "f32le", "-ar", str(SOUND_RATE), "-ac", "2", "-i", "pipe:0"]
-    louder = [] if setting.gain is None else ["-af", _louder(setting.gain, setting.limit)]
-    written = [part for option, value in (_AAC | PLAIN).items() for part in (f"-{option}", str(value))]
-    argv = ["-y", *source, *louder, *written, "-movie_timescale", str(SOUND_RATE), "-f", "mp4", _NAME]
-    async with fed_ffmpeg(ffmpeg, argv, cwd=folder) as feed:
-        yield feed
+async def _encoder(ffmpeg: Ffmpeg, folder: Path, setting: _Setting) -> AsyncIterator[_Encoder]:
+    read = ["-y", "-f", "f32le", "-ar", str(SOUND_RATE), "-ac", "2", "-i", "pipe:0"]
+    coded = [part for option, value in (_AAC | PLAIN).items() for part in (f"-{option}", str(value))]
+    if setting.gain is None:
+        argv = [*read, *coded, "-movie_timescale", str(SOUND_RATE), "-f", "mp4", _NAME]
+        async with fed_ffmpeg(ffmpeg, argv, cwd=folder) as feed:
+            yield _Encoder(feed)
+        return
+    both = f"[f=mp4:fflags=+bitexact:movie_timescale={SOUND_RATE}]{_NAME}|[f=adts:fflags=+bitexact]pipe\\:1"
+    # An MP4 wants the coder's settings apart from its packets, and `tee` does not ask for that by itself.
+    written = ["-flags", "+bitexact+global_header", "-map", "0:a", "-f", "tee", both]
+    argv = [*read, "-af", _louder(setting.gain, setting.limit), *coded, *written]
+    with ExitStack() as pipe:
+        heard, said = os.pipe()
+        pipe.callback(os.close, heard)
+        pipe.callback(os.close, said)
+        async with (
+            metered(ffmpeg, heard, folder) as meter,
+            fed_ffmpeg(ffmpeg, argv, cwd=folder, stdout=said) as feed,
+        ):
+            pipe.close()  # each end belongs to one of them now; a meter hears the end only when nobody else can write
+            yield _Encoder(feed, meter)
 
 
 def _louder(gain: float, limit: float) -> str:

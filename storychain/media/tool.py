@@ -156,7 +156,7 @@ def _confined(argv: Sequence[str]) -> list[str]:
 
 
 class Feed:
-    """The standard input of an ffmpeg that is waiting for more."""
+    """A running ffmpeg; what it reads from us, where that is how it was started, it gets by `write`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -174,8 +174,8 @@ class Feed:
 
     async def finish(self, timeout: float) -> None:
         """Say that there is no more, and wait for a good end. Raises MediaError."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         try:
             async with asyncio.timeout(timeout):
                 said, code = await self._attending
@@ -192,10 +192,20 @@ class Feed:
 
 
 @asynccontextmanager
-async def fed_ffmpeg(ffmpeg: Ffmpeg, argv: Sequence[str], *, cwd: Path) -> AsyncIterator[Feed]:
-    """Run ffmpeg with `argv`, which reads from `pipe:0`, for as long as the block lasts."""
+async def fed_ffmpeg(
+    ffmpeg: Ffmpeg,
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    stdin: int = asyncio.subprocess.PIPE,
+    stdout: int = asyncio.subprocess.PIPE,
+) -> AsyncIterator[Feed]:
+    """Run ffmpeg with `argv`, which reads from `pipe:0`, for as long as the block lasts.
+
+    Another `stdin` or `stdout` is the end of a pipe, by which one ffmpeg reads what another writes.
+    """
     command = _command(ffmpeg, argv, progress=False)
-    feed = Feed(await _start(command, cwd, stdin=asyncio.subprocess.PIPE))
+    feed = Feed(await _start(command, cwd, stdin=stdin, stdout=stdout))
     try:
         yield feed
     finally:
@@ -203,14 +213,17 @@ async def fed_ffmpeg(ffmpeg: Ffmpeg, argv: Sequence[str], *, cwd: Path) -> Async
 
 
 async def _start(
-    command: Sequence[str], cwd: Path | None, stdin: int = asyncio.subprocess.DEVNULL
+    command: Sequence[str],
+    cwd: Path | None,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    stdout: int = asyncio.subprocess.PIPE,
 ) -> asyncio.subprocess.Process:
     """Start a process group. Being cancelled meanwhile, asyncio would kill its first process alone and wait for all."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
             stdin=stdin,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
             start_new_session=True,
@@ -228,15 +241,14 @@ async def _start(
 
 async def _attend(process: asyncio.subprocess.Process, on_progress: Callable[[float], None] | None) -> tuple[str, int]:
     """Read both pipes until they close (a full pipe would stop ffmpeg) and wait for the exit status."""
-    assert process.stdout is not None
     assert process.stderr is not None
     _, said, code = await asyncio.gather(_follow(process.stdout, on_progress), _tail(process.stderr), process.wait())
     return said, code
 
 
-async def _follow(stream: asyncio.StreamReader, on_progress: Callable[[float], None] | None) -> None:
+async def _follow(stream: asyncio.StreamReader | None, on_progress: Callable[[float], None] | None) -> None:
     pending = b""
-    while chunk := await stream.read(8192):
+    while stream is not None and (chunk := await stream.read(8192)):
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             name, _, value = line.partition(b"=")

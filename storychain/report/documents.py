@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from storychain.chain.narration import narration_warnings
 from storychain.plan import Action, quote
+from storychain.report.text import total_credits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,8 +69,9 @@ def _planned(step: Step, prompts: bool) -> dict[str, Any]:
         "key": step.key,
         "action": str(step.action),
         "reason": step.reason,
-        "credits": number(step.credits),
+        "credits": number(total_credits(step)),
         "seconds": step.scene.seconds,
+        "takes": 1 + len(step.beside),
         "join": step.scene.join,
     }
     if prompts:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.chain.narration import narration_warnings
-from storychain.plan import Action, Quote, quote
+from storychain.plan import Action, Quote, quote, with_beside
 from storychain.printable import visible
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
             f"{step.scene.seconds} s",
             str(step.action),
             _cost(step),
-            step.reason,
+            _reason(step),
         )
         for number, step in enumerate(steps, 1)
     ]
@@ -70,9 +70,22 @@ def _with_prompts(lines: Sequence[str], steps: Sequence[Step]) -> list[str]:
 
 
 def _cost(step: Step) -> str:
-    if step.credits is None:
+    cost = total_credits(step)
+    if cost is None:
         return "unknown"
-    return str(step.credits) if step.action is Action.SUBMIT or step.credits else "-"
+    return str(cost) if step.action is Action.SUBMIT or cost else "-"
+
+
+def _reason(step: Step) -> str:
+    bought = sum(one.action is Action.SUBMIT for one in with_beside([step]))
+    return f"{step.reason}; {bought} takes side by side" if bought > 1 else step.reason
+
+
+def total_credits(step: Step) -> Decimal | None:
+    """What a scene will still cost, with all its takes; None where that is not known."""
+    costs = [one.credits for one in with_beside([step])]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def cost_text(cost: Quote) -> str:

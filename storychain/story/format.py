@@ -16,10 +16,12 @@ from storychain.story.film_format import File, HandoverName, TransitionName, Wri
 from storychain.story.values import (
     MOST_ATTEMPTS,
     MOST_BUDGET,
+    MOST_TAKES,
     read_attempts,
     read_credits,
     read_flag,
     read_line,
+    read_takes,
     read_text,
     read_word,
 )
@@ -59,6 +61,9 @@ Credits = Annotated[
 ]
 Attempts = Annotated[
     int, BeforeValidator(read_attempts), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS})
+]
+Takes = Annotated[
+    int, BeforeValidator(read_takes), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_TAKES})
 ]
 Flag = Annotated[bool, BeforeValidator(read_flag), WithJsonSchema({"type": "boolean"})]
 
@@ -165,6 +170,17 @@ class WrittenScene(_Written):
         description="When the segment ends black, frozen or blurred and another scene is to continue it: report says "
         "so, retake buys it again within attempts. Default: the story's.",
         examples=["retake"],
+    )
+    takes: Takes | None = Field(
+        default=None,
+        description="Takes that are bought side by side, each at the scene's price; the film and what follows use the "
+        "first until another is picked (storychain pick). Default: 1.",
+        examples=[3],
+    )
+    hold: Flag | None = Field(
+        default=None,
+        description="true: what continues this scene is not bought before the scene is approved (storychain approve).",
+        examples=[True],
     )
 
 

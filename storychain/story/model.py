@@ -69,6 +69,12 @@ class Scene:
     transition: Transition | None = None
     """How it follows the scene before; None is a hard cut."""
     handover: Handover = "report"
+    takes: int = 1
+    """Takes that are bought side by side, until one of them is picked."""
+    hold: bool = False
+    """What continues it is not bought before it is approved."""
+    take: int = 1
+    """Tells takes of the same words apart; the story file says nothing of it."""
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -92,3 +98,10 @@ class Story:
     budget: Decimal | None
     """Most credits this story may ever cost; None: no limit of its own."""
     film: Finishing = field(default_factory=Finishing)
+    other_model: str = ""
+    """The model that makes it in place of the one in its file, where somebody asked for that."""
+
+    @property
+    def edition(self) -> str:
+        """What its film is called and what is chosen for it goes by: made by another model it is another edition."""
+        return f"{self.name}.{self.other_model}" if self.other_model else self.name

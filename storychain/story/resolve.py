@@ -133,6 +133,8 @@ class _Scenes:
             narration_file=finisher.file((*at, "narration_file"), scene.narration_file, "sound"),
             transition=self._transition((*at, "transition"), scene.transition, usually),
             handover=finisher.handover((*at, "handover"), scene.handover) or usually.handover,
+            takes=scene.takes or 1,
+            hold=bool(scene.hold),
         )
 
     def _transition(self, at: StoryPath, written: str | None, usually: _Usually) -> Transition | None:

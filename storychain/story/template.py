@@ -58,6 +58,8 @@ scenes:
     attempts: 2             # paid tries this scene may ever use; default 1
     # fallback_prompts:     # sent instead, in this order, if the provider refuses the words above
     #   - She looks up and smiles; sunlight fills the shop.
+    # takes: 3              # bought side by side, each at the scene's price, until one is picked
+    # hold: true            # what continues the scene waits until it is approved (storychain approve)
     # on_failure: placeholder   # stop (default) | placeholder: a free card stands in, so that there is a film
 """
 

@@ -20,6 +20,7 @@ MOST_BUDGET = 1_000_000_000
 """Largest budget, in credits."""
 
 MOST_ATTEMPTS = 10
+MOST_TAKES = 8
 """Most paid tries at one scene."""
 
 _SPACES = re.compile(r"[ \t\n]+")
@@ -94,11 +95,20 @@ def read_credits(value: object) -> Decimal:
     return number
 
 
+def read_takes(value: object) -> int:
+    """Read how many takes are bought side by side."""
+    return _read_count(value, MOST_TAKES)
+
+
 def read_attempts(value: object) -> int:
     """Read how often a scene may be tried."""
+    return _read_count(value, MOST_ATTEMPTS)
+
+
+def _read_count(value: object, most: int) -> int:
     number = _number(value.text) if isinstance(value, ScalarNode) and value.kind == "number" else None
-    if number is None or number not in range(1, MOST_ATTEMPTS + 1):
-        raise refusal(f"expected a whole number from 1 to {MOST_ATTEMPTS}, found {found(value)}")
+    if number is None or number not in range(1, most + 1):
+        raise refusal(f"expected a whole number from 1 to {most}, found {found(value)}")
     return int(number)
 
 

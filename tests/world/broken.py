@@ -59,7 +59,7 @@ class NeverSyncs(Program):
 class Hasty(Program):
     """Gives a lost answer no time to show."""
 
-    pace = type(PACE)(poll=PACE.poll, job_timeout=PACE.job_timeout, settle=0.0)
+    pace = type(PACE)(poll=PACE.poll, job_timeout=PACE.job_timeout, settle=0.0, silence=0.0)
 
 
 class CountsNothing(Program):

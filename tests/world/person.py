@@ -1,7 +1,7 @@
 """The person whom the program asks: reads each question, looks into the account, and says what is true."""
 
 from storychain.ledger import Purchase
-from storychain.plan import keys
+from storychain.plan import Facts, keys
 from tests.world.invariants import ours, rows
 
 
@@ -85,7 +85,7 @@ def _give(world, ledger, job):
 def _purchase_of(world, job):
     """What a job was bought for, as the program would call it."""
     for story in world.cast.stories:
-        for scene, key in zip(story.scenes, keys(story, "pictory", world.start_of(story)), strict=True):
+        for scene, key in zip(story.scenes, keys(story, Facts("pictory", start=world.start_of(story))), strict=True):
             if scene.prompt == job.prompt:
                 return Purchase(
                     key=key,

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import re
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,10 @@ from storychain.media.aside import folder_aside, give_name
 from storychain.media.recipes import SOUND_RATE, patience
 from storychain.media.sound.join import CHANNELS, length_of
 from storychain.media.sound.stretch import starts_of
-from storychain.media.tool import run_ffmpeg
+from storychain.media.tool import Feed, fed_ffmpeg, run_ffmpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from fractions import Fraction
     from pathlib import Path
 
@@ -193,24 +194,40 @@ class Outcome:
     peak: float
 
 
-async def outcome_of(ffmpeg: Ffmpeg, sound: Path, seconds: Fraction) -> Outcome:
-    """Measure an MP4's sound as players decode it, by ffmpeg's own meter; 0.3 s for 40 s. Raises MediaError."""
-    with folder_aside(sound.parent) as aside:
-        meter = (
-            # It tells at every full 100 ms; silence makes the last of them full.
-            build.input(str(sound.absolute()), f="mov")["a:0"]
-            .filter("apad", pad_len=2 * BLOCK)
-            .filter("ebur128", peak="true", metadata=1)
-            .filter("ametadata", mode="print", file=_METER)
-            .output("-", f="null")
-        )
-        argv = [str(arg) for arg in meter.get_args()]
-        await run_ffmpeg(ffmpeg, argv, timeout=patience(seconds), cwd=aside, where=str(sound))
-        told = await asyncio.to_thread((aside / _METER).read_text, encoding="ascii")
-    loudness, peaks = re.findall(r"r128\.I=(\S+)", told), re.findall(r"true_peaks_ch\d=(\S+)", told)
-    if not loudness or not peaks:
-        raise MediaError("its loudness could not be measured", where=str(sound))
-    return Outcome(float(loudness[-1]), 20 * math.log10(max(1e-6, *(float(peak) for peak in peaks))))
+class Meter:
+    """A meter that listens to a sound while it is encoded."""
+
+    def __init__(self, feed: Feed, told: Path) -> None:
+        self._feed = feed
+        self._told = told
+
+    async def outcome(self, seconds: Fraction) -> Outcome:
+        """What the sound, of that length, came to, once its encoder has ended. Raises MediaError."""
+        await self._feed.finish(patience(seconds))
+        told = await asyncio.to_thread(self._told.read_text, encoding="ascii")
+        loudness, peaks = re.findall(r"r128\.I=(\S+)", told), re.findall(r"true_peaks_ch\d=(\S+)", told)
+        if not loudness or not peaks:
+            raise MediaError("its loudness could not be measured", where=str(self._told))
+        return Outcome(float(loudness[-1]), 20 * math.log10(max(1e-6, *(float(peak) for peak in peaks))))
+
+
+@asynccontextmanager
+async def metered(ffmpeg: Ffmpeg, adts: int, folder: Path) -> AsyncIterator[Meter]:
+    """Measure AAC as players decode it, by ffmpeg's own meter, as it comes out of the pipe `adts`, and in `folder`.
+
+    It takes 0.3 s for 40 s, which nobody has to wait for.
+    """
+    meter = (
+        # It tells at every full 100 ms; silence makes the last of them full.
+        build.input("pipe:0", f="aac")["a:0"]
+        .filter("apad", pad_len=2 * BLOCK)
+        .filter("ebur128", peak="true", metadata=1)
+        .filter("ametadata", mode="print", file=_METER)
+        .output("-", f="null")
+    )
+    argv = [str(arg) for arg in meter.get_args()]
+    async with fed_ffmpeg(ffmpeg, argv, cwd=folder, stdin=adts) as feed:
+        yield Meter(feed, folder / _METER)
 
 
 def _identity(sound: Path) -> tuple[int, str]:

@@ -1,0 +1,45 @@
+"""Where the account's job list stands, written down with each request: what is newer may be its job."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storychain.provider import Provider
+
+MARKED = 20
+"""Job ids kept in a watermark. One would do, but a job can be removed from the list before it is read again."""
+
+_FRESH = 2.0
+"""Seconds for which a watermark may be used again."""
+
+
+class Watermarks:
+    """The newest jobs of the account, as far as one run knows them.
+
+    An older mark is no less right, since jobs that belong to an attempt never count as new: it only lets a few more of
+    somebody else's count, and those are told apart by a person. Of many requests one after the other, each is spared
+    a look at the list by that.
+    """
+
+    def __init__(self) -> None:
+        self._ids: tuple[str, ...] = ()
+        self._read_at = float("-inf")
+
+    async def newest(self, provider: Provider) -> tuple[str, ...]:
+        """The newest job ids, newest first, read not longer ago than a request takes."""
+        began = asyncio.get_running_loop().time()
+        if began - self._read_at > _FRESH:
+            self._ids, self._read_at = await _newest(provider), began
+        return self._ids
+
+    def appeared(self, job_id: str) -> None:
+        """A job of ours is the newest now."""
+        self._ids = (job_id, *self._ids)[:MARKED]
+
+
+async def _newest(provider: Provider) -> tuple[str, ...]:
+    """The newest job ids of the account, newest first."""
+    page = await provider.jobs()
+    return tuple(job.id for job in page.jobs[:MARKED])

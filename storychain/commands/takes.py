@@ -1,0 +1,342 @@
+"""Commands about takes: list them, take a scene again, pick, approve, reject, and promote a draft's scenes.
+
+What is chosen lives in the ledger, never in the story file. Nothing is chosen before its price is shown and agreed to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from storychain import takes as choosing
+from storychain.chain.survey import with_presence
+from storychain.commands.consent import cap_agreed_to
+from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.errors import UsageError
+from storychain.plan import Action, plan, quote
+from storychain.printable import visible, visible_lines
+from storychain.report import documents
+from storychain.report.text import cost_text, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from storychain.ledger import Ledger
+    from storychain.plan import Facts, Step
+    from storychain.records import Chosen, Record, Verdict
+    from storychain.story.model import Story
+    from storychain.takes import SceneTakes, Take
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheTable:
+    """A story with all that was ever taken of it."""
+
+    story: Story
+    facts: Facts
+    steps: tuple[Step, ...]
+    attempts: tuple[Record, ...]
+    scenes: tuple[SceneTakes, ...]
+
+    def scene(self, name: str) -> SceneTakes:
+        """One scene's takes. Raises UsageError where there is no such scene."""
+        for one in self.scenes:
+            if one.step.scene.id == name:
+                return one
+        known = ", ".join(one.step.scene.id for one in self.scenes[:12])
+        raise UsageError(f"there is no scene '{name}'", where=self.story.name, next_step=f"Its scenes: {known}.")
+
+    def take(self, scene: str, number: int | None) -> Take:
+        """A take by its number; without one the take that is shown. Raises UsageError."""
+        takes = self.scene(scene).takes
+        for take in takes:
+            if take.number == number or (number is None and take.shown):
+                return take
+        raise UsageError(
+            f"scene {scene} has no take {number}",
+            where=self.story.name,
+            next_step=f"It has {len(takes)}; `storychain takes {self.story.path}` lists them.",
+        )
+
+
+def on_the_table(at: Desk, ledger: Ledger, story: Story, *, free: bool) -> OnTheTable:
+    """Gather a story's takes from the ledger."""
+    facts = at.facts(story, ledger, free=free)
+    attempts = tuple(with_presence(one, at.workspace) for one in ledger.story_records(facts.provider, story.name))
+    steps = plan(story, facts)
+    remarks = ledger.decisions.remarks(facts.provider, story.name)
+    return OnTheTable(story, facts, steps, attempts, choosing.takes_of(steps, attempts, remarks))
+
+
+# Looking
+
+
+def list_takes(arguments: argparse.Namespace) -> int:
+    """Print every take of every scene."""
+    at = desk(arguments)
+    (story,) = at.stories([arguments.story])
+    with at.ledger() as ledger:
+        found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
+    if arguments.json:
+        print(documents.dumped(_document(found, at)))
+    else:
+        print(visible_lines(_text(found)))
+    return 0
+
+
+def _free(ledger: Ledger, story: Story, arguments: argparse.Namespace) -> bool:
+    """Whether the preview is meant: where it is asked for, or all there is."""
+    known = ledger.stories()
+    return arguments.local or ((FREE, story.name) in known and (PAID, story.name) not in known)
+
+
+def _text(found: OnTheTable) -> str:
+    lines = [f"{found.story.title} ({found.story.name}) · {found.story.model}"]
+    for one in found.scenes:
+        lines.append(f"  {one.step.scene.id}")
+        rows = [_row(take, one.step) for take in one.takes]
+        lines += [f"    {line}" for line in table(rows, right=(1, 4))]
+        for take in one.takes:
+            lines += [f"      take {take.number}: {_said(remark)}" for remark in take.remarks if _said(remark)]
+    return "\n".join(lines)
+
+
+def _row(take: Take, step: Step) -> tuple[str, ...]:
+    state = take.record.state
+    held = take.shown and step.action is Action.HOLD
+    return (
+        "▸" if take.shown else " ",
+        str(take.number),
+        "on hold" if held else "to be bought" if take.planned else "not bought" if state == "none" else state,
+        take.verdict or "",
+        "" if take.record.credits is None else str(take.record.credits),
+        f"{take.model} {take.seconds} s",
+        textwrap.shorten(take.prompt, 70, placeholder=" …"),
+    )
+
+
+def _said(remark: Any) -> str:
+    where = "" if remark.second is None else f" at {remark.second:.2f} s"
+    verdict = f"{remark.verdict}{where}: " if remark.verdict and remark.text else ""
+    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(remark.at))
+    return f"{verdict}{visible(remark.text)}{'' if remark.verdict else where} ({day})" if remark.text else ""
+
+
+def _document(found: OnTheTable, at: Desk) -> dict[str, Any]:
+    return {
+        "story": found.story.name,
+        "model": found.story.model,
+        "scenes": [
+            {
+                "scene": one.step.scene.id,
+                "action": str(one.step.action),
+                "takes": [_take_document(take, at) for take in one.takes],
+            }
+            for one in found.scenes
+        ],
+    }
+
+
+def _take_document(take: Take, at: Desk) -> dict[str, Any]:
+    return {
+        "take": take.number,
+        "key": take.key,
+        "shown": take.shown,
+        "state": take.record.state,
+        "verdict": take.verdict,
+        "credits": documents.number(take.record.credits),
+        "model": take.model,
+        "seconds": take.seconds,
+        "prompt": take.prompt,
+        "job_id": take.record.job_id,
+        "path": str(at.workspace.segment(take.key).resolve()) if take.record.present else None,
+        "remarks": [
+            {"verdict": one.verdict, "text": one.text, "second": one.second, "at": one.at} for one in take.remarks
+        ],
+    }
+
+
+# Saying what is good
+
+
+def approve(arguments: argparse.Namespace) -> int:
+    """Approve a take; with --take another than the shown one, which is picked along with it."""
+    return _judge(arguments, "approved")
+
+
+def reject(arguments: argparse.Namespace) -> int:
+    """Reject a take."""
+    return _judge(arguments, "rejected")
+
+
+def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
+    at = desk(arguments)
+    (story,) = at.stories([arguments.story])
+    with at.ledger() as ledger:
+        found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
+        take = found.take(arguments.scene, arguments.take)
+        if take.record.state == "none":
+            raise UsageError(
+                f"take {take.number} of scene {arguments.scene} is not bought yet: there is nothing to judge",
+                where=story.name,
+            )
+        provider = found.facts.provider
+        if verdict == "approved" and not take.shown:
+            _pick(at, ledger, found, arguments.scene, take)
+        said = {"verdict": verdict, "text": arguments.note}
+        ledger.decisions.remark(provider, story.name, arguments.scene, take.key, **said)
+    waiting = [one.step.scene.id for one in found.scenes if one.step.action is Action.HOLD]
+    goes_on = f" `storychain run {story.path}` goes on." if waiting and verdict == "approved" else ""
+    print(f"Take {take.number} of scene {arguments.scene} is {verdict}.{goes_on}", file=sys.stderr)
+    return 0
+
+
+# Choosing
+
+
+def pick(arguments: argparse.Namespace) -> int:
+    """Show another take of a scene. Costs nothing; says what the film then lacks."""
+    at = desk(arguments)
+    (story,) = at.stories([arguments.story])
+    with at.ledger() as ledger:
+        found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
+        take = found.take(arguments.scene, arguments.take)
+        if take.record.state == "none":
+            raise UsageError(f"take {take.number} is not bought yet", where=story.name)
+        _pick(at, ledger, found, arguments.scene, take)
+    return 0
+
+
+def _pick(at: Desk, ledger: Ledger, found: OnTheTable, scene: str, take: Take) -> None:
+    story, facts = found.story, found.facts
+    choices = choosing.picked(story, facts, found.attempts, scene, take.record)
+    steps = _planned(at, ledger, found, choices)
+    ledger.decisions.choose(facts.provider, story.edition, choices)
+    print(f"Scene {scene} is take {take.number} now.", file=sys.stderr)
+    step = next(one for one in steps if one.scene.id == scene)
+    if step.continued is not None:
+        print("  It was made to continue another take than the one before it: a dissolve covers that.", file=sys.stderr)
+    wanted = [one for one in steps if one.action is Action.SUBMIT]
+    advice = f"`storychain run {story.path}` makes the film"
+    if wanted:
+        print(f"  Not paid yet of what continues it: {_names(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
+    print(f"  {advice}{' and buys that, once you agree' if wanted else ', for nothing'}.", file=sys.stderr)
+
+
+def retake(arguments: argparse.Namespace) -> int:
+    """Take a scene again: shows what that makes stale and costs, and renders once that is agreed to."""
+    at = desk(arguments)
+    (story,) = at.stories([arguments.story])
+    with at.ledger() as ledger:
+        found = on_the_table(at, ledger, story, free=arguments.local)
+        scene = next(one for one in story.scenes if one.id == found.scene(arguments.scene).step.scene.id)
+        words = None if arguments.prompt is None else choosing.prompt_of(scene, arguments.prompt)
+        choices = choosing.retaken(
+            story, found.facts, found.attempts, scene.id, prompt=words, keep_after=arguments.keep_after
+        )
+        steps = _planned(at, ledger, found, choices)
+        stale = [step for step in choosing.stale(found.steps, steps) if step.scene.id != arguments.scene]
+        told = [f"Scene {arguments.scene} is taken again."]
+        if stale:
+            told.append(f"Stale by that, and to be bought again, since it continues it: {_names(stale)}.")
+        elif arguments.keep_after:
+            told.append("What follows is kept as it is; the seam is covered by a dissolve.")
+        _agree(arguments, steps, told)
+        if choices:
+            ledger.decisions.choose(found.facts.provider, story.edition, choices)
+    return _render(arguments)
+
+
+def promote(arguments: argparse.Namespace) -> int:
+    """Buy approved scenes from another model, in the words that were approved; price first."""
+    at = desk(arguments)
+    (draft,) = Desk(at.settings, at.workspace, arguments.draft).stories([arguments.story])
+    (story,) = at.stories([arguments.story])
+    with at.ledger() as ledger:
+        drafted = on_the_table(at, ledger, draft, free=False)
+        target = on_the_table(at, ledger, story, free=arguments.local)
+        names = _promoted_names(arguments, drafted)
+        choices = choosing.promoted(story, target.facts, drafted.scenes, names)
+        steps = _planned(at, ledger, target, choices)
+        needed = _up_to(steps, names)
+        told = [f"From {story.model}: {', '.join(names)}."]
+        if extra := [step.scene.id for step in needed if step.scene.id not in names]:
+            told.append(f"They continue what is not bought from it yet either: {', '.join(extra)}.")
+        _agree(arguments, needed, told)
+        if choices:
+            ledger.decisions.choose(target.facts.provider, story.edition, choices)
+    arguments.select = [f"{story.name}:{step.scene.id}" for step in needed] or [
+        f"{story.name}:{name}" for name in names
+    ]
+    return _render(arguments)
+
+
+def _promoted_names(arguments: argparse.Namespace, drafted: OnTheTable) -> list[str]:
+    """The scenes that are named, else all that have an approved take, in the story's order."""
+    for name in arguments.scenes:
+        drafted.scene(name)
+    names = [
+        one.step.scene.id
+        for one in drafted.scenes
+        if (one.step.scene.id in arguments.scenes if arguments.scenes else _is_approved(one))
+    ]
+    if not names:
+        raise UsageError(
+            "no scene is approved",
+            where=drafted.story.name,
+            next_step="Approve some with `storychain approve STORY SCENE`, or name those to be promoted.",
+        )
+    return names
+
+
+def _is_approved(one: SceneTakes) -> bool:
+    return any(take.verdict == "approved" for take in one.takes)
+
+
+def _up_to(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
+    """What has to be bought for the scenes named, with what they continue."""
+    wanted: dict[str, Step] = {}
+    parents: set[str] = set()
+    for step in reversed(steps):
+        if step.scene.id in names or step.key in parents:
+            if step.parent:
+                parents.add(step.parent)
+            if step.action is Action.SUBMIT:
+                wanted[step.key] = step
+    return list(reversed(wanted.values()))
+
+
+def _planned(at: Desk, ledger: Ledger, found: OnTheTable, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
+    """The plan as it would be under these choices."""
+    facts = at.facts(found.story, ledger, free=found.facts.free, choices=choices)
+    return plan(found.story, facts)
+
+
+def _names(steps: Sequence[Step]) -> str:
+    named = [step.scene.id for step in steps]
+    return ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
+
+
+def _agree(arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[str]) -> None:
+    """Show what would be done and its price; raises ConsentNeeded where nobody agrees to that."""
+    for line in told:
+        print(line, file=sys.stderr)
+    if arguments.local:
+        return
+    cost = quote(steps)
+    cap = cap_agreed_to(cost, arguments, arguments.argv)
+    if arguments.max_credits is None and not arguments.yes:
+        arguments.max_credits = Decimal(0) if cap is None and not cost.submits else cap
+        arguments.yes = cap is None and bool(cost.submits)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from storychain.commands import rendering  # noqa: PLC0415 - listing takes needs no ffmpeg
+
+    arguments.stories = [arguments.story]
+    return rendering.run(arguments)

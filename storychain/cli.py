@@ -194,14 +194,11 @@ def _worker(commands: _Commands) -> None:
     worker.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     worker.add_argument("--jobs", metavar="N", help="jobs under way at once, over all workers (default: 4)")
     worker.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
-    says = "what brings the stories: a queue in the ledger's database (default), or Temporal"
+    says = "what brings the stories: a queue in the ledger's database (default), or Temporal, which the next three name"
     worker.add_argument("--engine", choices=("pgqueuer", "temporal"), help=says)
-    says = "Temporal's address (default: TEMPORAL_ADDRESS, then localhost:7233)"
-    worker.add_argument("--address", dest="temporal_address", metavar="HOST:PORT", help=says)
-    says = "Temporal's namespace (default: TEMPORAL_NAMESPACE, then default)"
-    worker.add_argument("--namespace", dest="temporal_namespace", metavar="N", help=says)
-    says = "the task queue to serve (default: TEMPORAL_TASK_QUEUE, then storychain)"
-    worker.add_argument("--task-queue", dest="temporal_task_queue", metavar="Q", help=says)
+    worker.add_argument("--address", dest="temporal_address", metavar="HOST:PORT", help="default: localhost:7233")
+    worker.add_argument("--namespace", dest="temporal_namespace", metavar="N", help="default: default")
+    worker.add_argument("--task-queue", dest="temporal_task_queue", metavar="Q", help="default: storychain")
     worker.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     worker.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(worker)

@@ -170,12 +170,17 @@ def _renders(run: argparse.ArgumentParser) -> None:
 
 
 def _worker(commands: _Commands) -> None:
-    says = "render stories that `run` orders on any machine; needs STORYCHAIN_URL and storychain[cluster]"
+    says = "render stories that `run` orders on any machine; needs STORYCHAIN_URL and storychain[cluster] or [temporal]"
     worker = _command(commands, "worker", "working", "worker", says)
     worker.set_defaults(local=False)
     worker.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     worker.add_argument("--jobs", metavar="N", help="jobs under way at once, over all workers (default: 4)")
     worker.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    says = "what brings the stories: a queue in the ledger's database (default), or Temporal, which the next three name"
+    worker.add_argument("--engine", choices=("pgqueuer", "temporal"), help=says)
+    worker.add_argument("--address", dest="temporal_address", metavar="HOST:PORT", help="default: localhost:7233")
+    worker.add_argument("--namespace", dest="temporal_namespace", metavar="N", help="default: default")
+    worker.add_argument("--task-queue", dest="temporal_task_queue", metavar="Q", help="default: storychain")
     worker.add_argument("-q", "--quiet", action="count", default=0, help="say only what is wrong")
     worker.add_argument("-v", "--verbose", action="count", default=0, help="say everything")
     _workspace(worker)

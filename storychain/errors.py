@@ -82,6 +82,10 @@ class LedgerUnreachable(OutOfTime):
     """The database that holds the ledger could not be reached for as long as we were willing to try."""
 
 
+class QueueUnreachable(OutOfTime):
+    """What brings stories to workers could not be reached."""
+
+
 class ConsentNeeded(StorychainError):
     """Credits would be spent and nobody has agreed to it."""
 

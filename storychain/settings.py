@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ TOML_NAME = "storychain.toml"
 DEFAULT_BASE_URL = "https://api.pictory.ai/pictoryapis"
 
 NotifyOn = Literal["failure", "always"]
+EngineName = Literal["pgqueuer", "temporal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Settings:
     """Everything that can be set apart from a story. Times are seconds, caps are credits.
 
     `ping_url` and `notify` are kept out of every representation: who knows them may speak in their owner's name.
+    `temporal` is all that the environment says of Temporal, by its own names, keys included.
     """
 
     workspace: Path
@@ -39,6 +42,11 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     url: str | None = field(default=None, repr=False)
     store: str | None = field(default=None, repr=False)
+    engine: EngineName = "pgqueuer"
+    temporal_address: str | None = None
+    temporal_namespace: str | None = None
+    temporal_task_queue: str | None = None
+    temporal: Mapping[str, str] = field(default_factory=dict, repr=False)
     poll: float = 10.0
     jobs: int = 4
     job_timeout: float = 3600.0
@@ -67,6 +75,10 @@ _ENVIRONMENT = {
     "api_key": "PICTORY_API_KEY",
     "url": "STORYCHAIN_URL",
     "store": "STORYCHAIN_STORE",
+    "engine": "STORYCHAIN_ENGINE",
+    "temporal_address": "TEMPORAL_ADDRESS",
+    "temporal_namespace": "TEMPORAL_NAMESPACE",
+    "temporal_task_queue": "TEMPORAL_TASK_QUEUE",
     "poll": "STORYCHAIN_POLL",
     "jobs": "STORYCHAIN_JOBS",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
@@ -86,6 +98,8 @@ _ENVIRONMENT = {
     "notify": "STORYCHAIN_NOTIFY",
     "notify_on": "STORYCHAIN_NOTIFY_ON",
 }
+
+_TEMPORAL = "TEMPORAL_"
 
 _DEFAULTS: Mapping[str, str] = {"workspace": ".storychain", "out": "films"}
 
@@ -110,9 +124,14 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str], folde
     for name, variable in _ENVIRONMENT.items():
         if environment.get(variable, "").strip():
             merged[name] = (environment[variable].strip(), variable)
-    merged |= {name: (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None}
+    merged |= {name: (value, _flag(name)) for name, value in flags.items() if value is not None}
     values = {name: _parse(name, value, origin) for name, (value, origin) in merged.items()}
-    return Settings(**values, catalogue={**MODELS, **_models(models)})
+    temporal = {name: value for name, value in environment.items() if name.startswith(_TEMPORAL)}
+    return Settings(**values, temporal=temporal, catalogue={**MODELS, **_models(models)})
+
+
+def _flag(name: str) -> str:
+    return f"--{name.removeprefix('temporal_').replace('_', '-')}"
 
 
 def _dotenv(path: Path) -> dict[str, str]:
@@ -182,7 +201,11 @@ _LEAST = {
 
 
 _PATHS = ("workspace", "out", "c2pa_cert", "c2pa_key", "log_file", "metrics_file")
-_TEXTS = (*_PATHS, "base_url", "api_key", "url", "store", "ping_url", "notify_on", "webhook_url", "webhook_listen")
+_TEXTS = (
+    *_PATHS,
+    *("base_url", "api_key", "url", "store", "ping_url", "notify_on", "webhook_url", "webhook_listen"),
+    *("engine", "temporal_address", "temporal_namespace", "temporal_task_queue"),
+)
 
 
 def _parse(name: str, value: object, origin: str) -> Any:
@@ -208,21 +231,8 @@ def _parse(name: str, value: object, origin: str) -> Any:
 def _parse_text(name: str, value: object, origin: str) -> Any:
     if not isinstance(value, str | Path):
         raise UsageError(f"{origin}: {name} has to be text, not {value}")
-    match name:
-        case "base_url" | "webhook_url":
-            return _base_url(str(value), origin)
-        case "webhook_listen":
-            return _listening(str(value), origin)
-        case "api_key":
-            return _api_key(str(value), origin)
-        case "url":
-            return _database(str(value), origin)
-        case "store":
-            return _store(str(value), origin)
-        case "ping_url":
-            return _ping_url(str(value), origin)
-        case "notify_on":
-            return _notify_on(str(value), origin)
+    if name in _READERS:
+        return _READERS[name](str(value), origin)
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
@@ -310,7 +320,31 @@ def _notify(value: object, origin: str) -> tuple[str, ...]:
     return tuple(word for text in texts for word in text.split())
 
 
-def _notify_on(value: str, origin: str) -> str:
-    if value not in get_args(NotifyOn):
-        raise UsageError(f"{origin}: '{value}' is neither 'failure' nor 'always'")
+def _one_of(known: tuple[str, str], value: str, origin: str) -> str:
+    if value not in known:
+        raise UsageError(f"{origin}: '{value}' is neither '{known[0]}' nor '{known[1]}'")
     return value
+
+
+def _address(value: str, origin: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or "/" in value or "@" in value or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise UsageError(f"{origin} is not the address of a server", next_step="Write HOST:PORT, without http://.")
+    return value
+
+
+_READERS: Mapping[str, Callable[[str, str], object]] = {
+    "base_url": _base_url,
+    "webhook_url": _base_url,
+    "webhook_listen": _listening,
+    "api_key": _api_key,
+    "url": _database,
+    "store": _store,
+    "ping_url": _ping_url,
+    "notify_on": partial(_one_of, get_args(NotifyOn)),
+    "engine": partial(_one_of, get_args(EngineName)),
+    "temporal_address": _address,
+    "temporal_namespace": lambda value, _: value,
+    "temporal_task_queue": lambda value, _: value,
+}
+"""How texts that are no paths are read, each from what is written and where."""

@@ -285,15 +285,24 @@ def test_an_edl_dissolves_skips_and_leaves_black_where_the_film_does():
         ("003", "BL", "V", "C", "00:00:00:00", "00:00:08:00", "01:00:14:09", "01:00:22:09"),
     ]
     comments = [line for line in text.splitlines() if line.startswith("*")]
-    assert comments[:4] == [
+    assert comments[:5] == [
         "* FROM CLIP NAME: first.mp4",
         f"* SOURCE FILE: {media('first').uri}",
+        f"* FROM FILE: {media('first').uri}",
         "* COMMENT: SCENE first TAKE 1",
         "* COMMENT: JOB job-first",
     ]
     assert "* TO CLIP NAME: second.mp4" in comments
     assert "* LOC: 01:00:07:11 YELLOW  SEAM repeated, 26 frames, 93% sure" in comments
     assert comments[-1] == "* LOC: 01:00:14:09 RED     MISSING: never bought"
+
+
+def test_each_event_of_an_edl_names_its_file_as_readers_of_both_kinds_look_for_it():
+    """Of a dissolve, the file that it goes to: that of the clip which these readers make of the event."""
+    (text,) = edl_texts(blended())
+    named = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("* FROM FILE: ")]
+    assert named == [line.partition(": ")[2] for line in text.splitlines() if line.startswith("* SOURCE FILE: ")]
+    assert named == [media("first").uri, media("second").uri]
 
 
 def test_edl_lines_stand_in_the_columns_that_programs_cut_them_by():

@@ -81,6 +81,7 @@ DOORS = {
     "sqlite3": {"ledger"},
     "psycopg": {"ledger"},
     "pgqueuer": {"workers"},
+    "temporalio": {"workers"},
     "fsspec": {"store"},
     "av": {"media", "studio"},
     "ffmpeg": {"media", "studio"},

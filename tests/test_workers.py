@@ -278,6 +278,7 @@ def test_doctor_tells_where_the_ledger_is_and_whether_its_server_keeps_what_it_s
     said = crew.desk.run("doctor", STORYCHAIN_STORE="s3://stories/x?secret=1")
     assert f"ledger      {crew.url}, PostgreSQL " in said.stdout, said.stdout
     assert "fsync off" in said.stdout, "as the tests' server has it"
+    assert "workers     pgqueuer " in said.stdout
     assert "store       s3://stories/x\n" in said.stdout
     gone = crew.desk.run("doctor", STORYCHAIN_URL="postgresql://mara:a-secret@127.0.0.1:1/tales")
     assert gone.returncode == 4

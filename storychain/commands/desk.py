@@ -36,6 +36,10 @@ _FLAGS = (
     "notify_on",
     "webhook_url",
     "webhook_listen",
+    "engine",
+    "temporal_address",
+    "temporal_namespace",
+    "temporal_task_queue",
 )
 
 

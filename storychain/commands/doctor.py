@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from storychain import __version__
 from storychain.commands.desk import PAID, Desk, desk
+from storychain.commands.engines import engine_of
 from storychain.commands.watching import told_line
 from storychain.errors import AccountError, StorychainError, UsageError
 from storychain.media.tool import find_ffmpeg
@@ -40,6 +41,9 @@ def doctor(arguments: argparse.Namespace) -> int:
         line, trouble = _shared_ledger(at)
         print(f"ledger      {line}")
         code = code or trouble
+        line, trouble = _engine(at.settings)
+        print(f"workers     {line}")
+        code = code or trouble
     if at.settings.store is not None:
         print(f"store       {without_query(at.settings.store)}")
     print(f"films       {at.settings.out.resolve()}")
@@ -58,6 +62,13 @@ def _shared_ledger(at: Desk) -> tuple[str, int]:
     try:
         with at.ledger() as ledger:
             return ledger.about(), 0
+    except StorychainError as error:
+        return str(error), error.exit_code
+
+
+def _engine(settings: Settings) -> tuple[str, int]:
+    try:
+        return asyncio.run(engine_of(settings).about()), 0
     except StorychainError as error:
         return str(error), error.exit_code
 

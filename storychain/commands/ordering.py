@@ -18,10 +18,10 @@ from storychain.chain.events import Noticed, StoryLeft, StoryStopped
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.desk import PAID, Desk
-from storychain.errors import LedgerUnreachable, OutOfTime, StorychainError, UsageError
+from storychain.commands.engines import engine_of
+from storychain.errors import LedgerUnreachable, OutOfTime, QueueUnreachable, StorychainError, UsageError
 from storychain.ledger import Order
 from storychain.store import Store
-from storychain.workers import offer
 from storychain.workspace import settle
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ async def order(
     store = None if at.settings.store is None else Store(at.settings.store)
     for story in stories:
         _check_files(story, store)
+    engine = engine_of(at.settings)
     placed = [await off_loop(_placed, run, story, cap) for story in stories]
-    assert at.settings.url is not None
     try:
-        await offer(at.settings.url, [one.id for one in placed if isinstance(one, Order)])
-    except LedgerUnreachable as error:
+        await engine.offer([one for one in placed if isinstance(one, Order)])
+    except (LedgerUnreachable, QueueUnreachable) as error:
         print(f"{error.what}; the workers find the orders by themselves", file=sys.stderr)
     following = (_Following(at, run, story).to_the_end(one) for story, one in zip(stories, placed, strict=True))
     return tuple(await asyncio.gather(*following))

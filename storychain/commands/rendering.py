@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def keep_to_ourselves() -> None:
     """Take secrets out of the environment: they are read, and the programs we start have no business with them."""
-    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL"):
+    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL", *(name for name in os.environ if name.startswith("TEMPORAL_"))):
         os.environ.pop(secret, None)
 
 
@@ -230,7 +230,7 @@ def _left_behind(outcomes: tuple[Outcome, ...], *, free: bool) -> str:
     return f"Interrupted; paid jobs that go on at the provider: {len(jobs)} ({', '.join(jobs)})"
 
 
-_WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4)
+_WORST_FIRST = (1, 6, 7, 5, 3, 2, 75, 4, 130)
 """Of several stories' troubles the one a person should hear of first decides the exit code."""
 
 

@@ -19,6 +19,7 @@ from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import Desk, desk
+from storychain.commands.engines import engine_of
 from storychain.commands.files import allow_files, files_of_any
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
@@ -37,14 +38,13 @@ from storychain.ledger import MOST_BEGUN, Caps, Ledger, Order
 from storychain.media.tool import find_ffmpeg
 from storychain.store import film_name
 from storychain.story import load_story
-from storychain.workers import serve
 from storychain.workspace import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from storychain.story.model import Story
+    from storychain.workers import Engine
 
 _SEEN_EVERY = 10.0
 
@@ -59,16 +59,16 @@ def worker(arguments: argparse.Namespace) -> int:
         )
     if not at.settings.api_key:
         raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
+    engine = engine_of(at.settings)
     keep_to_ourselves()
     allow_files(files_of_any(at.settings.jobs))
     with at.ledger() as ledger:
-        asyncio.run(_serve(at, ledger, arguments))
+        asyncio.run(_serve(at, ledger, arguments, engine))
     return 0
 
 
-async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace) -> None:
+async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace, engine: Engine) -> None:
     settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
-    assert settings.url is not None
     stop = asyncio.Event()
     async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
         with listener(arguments) as tell, interrupts(stop.set):
@@ -77,10 +77,9 @@ async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace) -> Non
             run = replace(plain, pace=pace(at, arguments), hooks=called)
             working = _Working(at, run, ledger)
             print(f"{working.name} takes stories.", file=sys.stderr, flush=True)
-            await serve(
-                settings.url,
+            await engine.serve(
+                ledger.orders,
                 working.work,
-                working.open_orders,
                 stop,
                 at_once=settings.jobs,
                 lease=settings.lease,
@@ -96,12 +95,6 @@ class _Working:
         self._at = at
         self._run = run
         self._orders = ledger.orders
-
-    async def open_orders(self) -> Sequence[int]:
-        """Ids of all orders that are not closed; none while the ledger cannot tell."""
-        with suppress(LedgerUnreachable):
-            return await off_loop(self._orders.open)
-        return ()
 
     async def work(self, number: int) -> bool:
         """Render an order's story; whether the order needs nobody any more."""

@@ -98,7 +98,9 @@ class _Writer:
             named = [f"* FROM CLIP NAME: {_clip_name(before)}", f"* TO CLIP NAME: {_clip_name(item)}"]
             named += [f"* TRANSITION: {ascii_line(item.transition)}"] if item.transition else []
         take = item.take
-        told = [f"* SOURCE FILE: {item.media.uri}", f"* COMMENT: SCENE {ascii_line(item.name)} TAKE {take.number}"]
+        # Two names for one thing: who reads lists through OpenTimelineIO (Kdenlive) finds the file by the second alone.
+        told = [f"* SOURCE FILE: {item.media.uri}", f"* FROM FILE: {item.media.uri}"]
+        told.append(f"* COMMENT: SCENE {ascii_line(item.name)} TAKE {take.number}")
         told += [f"* COMMENT: JOB {ascii_line(take.job_id)}"] if take.job_id else []
         if item.media.fps != self._timeline.fps:
             told.append(f"* COMMENT: SOURCE HAS {rate_text(item.media.fps)} FRAMES A SECOND; TIMES ARE THE FILM'S")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from storychain.errors import StoryHeld
+from storychain.errors import StoryHeld, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,17 @@ class Orders:
     def place(
         self, provider: str, story: str, text: str, *, run: str, cap: Decimal | None, options: dict[str, Any]
     ) -> Order:
-        """Order a story; an open order of the very same text is joined. Raises StoryHeld where another is open."""
+        """Order a story; an open order of the very same text is joined, and a run's own whatever became of it.
+
+        Raises StoryHeld where another is open.
+        """
 
         def place(rows: Rows) -> Row:
-            query = "SELECT * FROM orders WHERE provider = ? AND story = ? AND state = 'open'"
-            row = rows.execute(query, [provider, story]).fetchone()
+            query = (
+                "SELECT * FROM orders WHERE provider = ? AND story = ? AND (state = 'open' OR run = ?) "
+                "ORDER BY CASE WHEN run = ? THEN 0 ELSE 1 END, id LIMIT 1"
+            )
+            row = rows.execute(query, [provider, story, run, run]).fetchone()
             if row is None:
                 number = rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM orders").fetchone()[0]
                 rows.execute(
@@ -82,14 +88,17 @@ class Orders:
         return order
 
     def get(self, number: int) -> Order:
-        """An order as it stands."""
+        """An order as it stands. Raises UsageError where there is none."""
         with self._database.reading() as rows:
-            return _order(rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone())
+            row = rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone()
+        if row is None:
+            raise UsageError(f"this ledger has no order {number}")
+        return _order(row)
 
-    def open(self) -> Sequence[int]:
-        """Ids of the orders that are not closed, oldest first."""
+    def open(self) -> Sequence[Order]:
+        """The orders that are not closed, oldest first."""
         with self._database.reading() as rows:
-            return [row["id"] for row in rows.execute("SELECT id FROM orders WHERE state = 'open' ORDER BY id")]
+            return [_order(row) for row in rows.execute("SELECT * FROM orders WHERE state = 'open' ORDER BY id")]
 
     def begin(self, number: int, worker: str) -> Order | None:
         """A worker takes an order up; None where it is closed."""

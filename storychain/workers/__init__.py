@@ -1,8 +1,8 @@
-"""Stories offered to workers on several machines: the one door to pgqueuer.
+"""Stories offered to workers on several machines: the one door to pgqueuer and to Temporal.
 
-It delivers "render this order" at least once, and knows nothing of money: who may pay is the ledger's business.
+Either delivers "render this order" at least once, and knows nothing of money: who may pay is the ledger's business.
 """
 
-from storychain.workers.engine import offer, serve
+from storychain.workers.engine import Engine
 
-__all__ = ["offer", "serve"]
+__all__ = ["Engine"]

@@ -1,127 +1,60 @@
-"""Offering orders to workers, and serving them: a queue in the same database, mended where it breaks.
-
-A row of the queue may be lost: a worker that was stopped for long deletes it when it wakes up, whoever has it by then.
-So every minute one of the workers offers every open order again; what is offered already is not offered twice.
-"""
+"""What brings orders to workers: one interface with two adapters, and what both do with an order that is under way."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import logging
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
-from storychain.errors import LedgerUnreachable, UsageError
-from storychain.ledger import queue_connection
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-_ENTRYPOINT = "storychain_render"
-_EVERY_MINUTE = "* * * * *"
-_FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
-_LOOK_ANYWAY = 5.0
-"""Seconds between two looks of a worker by itself, at most; usually it is woken up."""
+    from storychain.ledger import Order, Orders
 
-# It tells of every lost connection with a traceback; that we mend it is told by ourselves.
-logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)
+FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
+"""Seconds between two tries to reach a server, at first and at last."""
 
 
-def _pgqueuer() -> Any:
-    try:
-        return importlib.import_module("pgqueuer")
-    except ImportError as error:
-        raise UsageError("workers need a queue", next_step="Install it: pip install 'storychain[cluster]'") from error
+class Engine(Protocol):
+    """Delivers orders to whoever serves, each at least once for as long as it is open."""
 
+    async def about(self) -> str:
+        """What it is and where, once it has answered. Raises LedgerUnreachable, QueueUnreachable or UsageError."""
 
-async def offer(url: str, orders: Sequence[int]) -> None:
-    """Offer orders to whoever serves. Raises LedgerUnreachable; the orders are then offered within a minute or so."""
-    async with _queue(url) as queue:
-        await _offer(queue.queries, orders)
+    async def offer(self, orders: Sequence[Order]) -> None:
+        """Offer orders; what is offered already is not offered twice.
 
+        Raises LedgerUnreachable or QueueUnreachable; the orders are then offered by the workers, within a minute or so.
+        """
 
-async def _offer(queries: Any, orders: Sequence[int]) -> None:
-    if orders:
-        count = len(orders)
-        payloads, names = [str(order).encode() for order in orders], [f"order-{order}" for order in orders]
-        await queries.enqueue([_ENTRYPOINT] * count, payloads, [0] * count, dedupe_key=names, on_conflict="skip")
-
-
-async def serve(
-    url: str,
-    work: Callable[[int], Awaitable[bool]],
-    open_orders: Callable[[], Awaitable[Sequence[int]]],
-    stop: asyncio.Event,
-    *,
-    at_once: int,
-    lease: float,
-    tell: Callable[[str], None],
-) -> None:
-    """Work on orders until `stop`; those under way are then cancelled and offered to others at once.
-
-    `work` is given an order's id and says whether it is done with: where not, it is offered again after `lease`
-    seconds. Whatever else it raises ends serving and is raised here. A server that goes away is waited for without end.
-    """
-    serving = _Serving(work, open_orders, stop, lease)
-    wait = _FIRST_WAIT
-    while not stop.is_set():
-        try:
-            async with _queue(url) as queue:
-                wait = _FIRST_WAIT
-                await serving.serve(queue, at_once)
-        except LedgerUnreachable as error:
-            tell(f"{error.what}; trying again in {wait:.1f} s")
-            await _either(stop.wait(), asyncio.sleep(wait))
-            wait = min(_LONGEST_WAIT, 2 * wait)
-        if serving.trouble is not None:
-            raise serving.trouble
-
-
-class _Serving:
-    def __init__(
+    async def serve(
         self,
+        orders: Orders,
         work: Callable[[int], Awaitable[bool]],
-        open_orders: Callable[[], Awaitable[Sequence[int]]],
         stop: asyncio.Event,
+        *,
+        at_once: int,
         lease: float,
+        tell: Callable[[str], None],
     ) -> None:
+        """Work on orders until `stop`; those under way are then cancelled and offered to others at once.
+
+        `work` is given an order's id and says whether it is done with: where not, it is offered again after `lease`
+        seconds. Whatever else it raises ends serving and is raised here. A server that goes away is waited for
+        without end.
+        """
+
+
+class Hands:
+    """The orders under way in this process, each in a task of its own, so that it can be left in good order."""
+
+    def __init__(self, work: Callable[[int], Awaitable[bool]]) -> None:
         self._work = work
-        self._open_orders = open_orders
-        self._stop = stop
-        self._lease = lease
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: set[asyncio.Future[bool]] = set()
         self.trouble: BaseException | None = None
+        self.troubled = asyncio.Event()
 
-    async def serve(self, queue: Any, at_once: int) -> None:
-        """Serve one connection until `stop` or until it breaks. Raises LedgerUnreachable."""
-        retry = _pgqueuer_errors().RetryRequested
-
-        async def render(job: Any) -> None:
-            if not await self._worked(queue, int(job.payload)):
-                raise retry(delay=timedelta(seconds=0 if self._stop.is_set() else self._lease))
-
-        async def offer_again(_: Any) -> None:
-            await _offer(queue.queries, await self._open_orders())
-
-        queue.entrypoint(_ENTRYPOINT, accepts_context=False)(render)
-        queue.schedule("storychain_offer", _EVERY_MINUTE, accepts_context=False)(offer_again)
-        await _offer(queue.queries, await self._open_orders())
-        watching = asyncio.create_task(self._watch(queue))
-        try:
-            await queue.run(
-                batch_size=1,
-                max_concurrent_tasks=max(2, at_once),
-                dequeue_timeout=timedelta(seconds=min(_LOOK_ANYWAY, self._lease / 2)),
-                heartbeat_timeout=timedelta(seconds=self._lease),
-                shutdown_on_listener_failure=True,
-            )
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
-
-    async def _worked(self, queue: Any, order: int) -> bool:
+    async def work(self, order: int) -> bool:
+        """Work on an order; whether it is done with. It is not where it was left, or raised what ends serving."""
         task = asyncio.ensure_future(self._work(order))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -135,45 +68,22 @@ class _Serving:
             return False
         if (error := task.exception()) is not None:
             self.trouble = error
-            queue.shutdown.set()
+            self.troubled.set()
             return False
         return task.result()
 
-    async def _watch(self, queue: Any) -> None:
-        """Once it is to stop: take nothing more, and leave what is under way."""
-        await self._stop.wait()
-        queue.shutdown.set()
+    def leave(self) -> None:
+        """Leave what is under way."""
         for task in tuple(self._tasks):
             task.cancel()
 
 
-def _pgqueuer_errors() -> Any:
-    return importlib.import_module("pgqueuer.errors")
-
-
-@asynccontextmanager
-async def _queue(url: str) -> AsyncIterator[Any]:
-    """The queue on a connection of its own, its tables made where there are none. Raises LedgerUnreachable."""
-    pgqueuer = _pgqueuer()
-    async with queue_connection(url) as connection:
-        queue = pgqueuer.PgQueuer.from_psycopg_connection(connection)
-        try:
-            if await queue.queries.schema_is_installed():
-                await queue.queries.upgrade()
-            else:
-                await queue.queries.install()
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock_all()")
-        try:
-            yield queue
-        except _pgqueuer_errors().PgqException as error:
-            raise LedgerUnreachable(f"the queue's server does not answer: {error}") from error
-
-
-async def _either(*waits: Any) -> None:
+async def either(*waits: Any) -> None:
     """Wait for the first of several."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -60,13 +60,13 @@ def at_a_post(world, process, body):
 def after_runs(world, processes):
     """What holds at any time: money, and how runs end."""
     _paid_once(world)
-    _caps_of_runs(world, processes)
+    caps_of_runs(world, processes)
     for process in processes:
         for outcome in process.outcomes:
-            _outcome(world, process, outcome)
+            outcome_agrees(world, process, outcome)
 
 
-def _outcome(world, process, outcome):
+def outcome_agrees(world, process, outcome):
     good = outcome.status == "done"
     agree = good == (outcome.error is None) and good == (outcome.film is not None)
     failed = isinstance(outcome.error, GenerationFailed)
@@ -100,7 +100,7 @@ def _note_rejected(world):
         world.rejected[row["request"]] = max(world.rejected[row["request"]], row["times"])
 
 
-def _caps_of_runs(world, processes):
+def caps_of_runs(world, processes):
     for process in processes:
         cap = process.caps.run
         taken = sum((job.charged for job in ours(world) if job.poster is process), Decimal(0))
@@ -110,12 +110,8 @@ def _caps_of_runs(world, processes):
 
 def at_the_end(world, process, history):
     """What holds when nothing is left to do."""
-    _owned(world)
     _continues(world)
-    if not world.restored:  # a ledger that has forgotten does not know what failed tries have cost
-        _books(world)
-        _caps_of_stories(world)
-        _caps_of_days(world, history)
+    money_at_the_end(world, history)
     for outcome in process.outcomes:
         if outcome.status == "done":
             _film(world, outcome)
@@ -123,6 +119,15 @@ def at_the_end(world, process, history):
             _stopped(world, history, outcome)
     if not process.outcomes:
         world.violated("arrives", f"the last run told nothing: {process.error}")
+
+
+def money_at_the_end(world, history):
+    """Every job is somebody's, and no cap was passed."""
+    _owned(world)
+    if not world.restored:  # a ledger that has forgotten does not know what failed tries have cost
+        _books(world)
+        _caps_of_stories(world)
+        _caps_of_days(world, history)
 
 
 def _owned(world):
@@ -194,12 +199,16 @@ def _caps_of_days(world, history):
 
 
 def _film(world, outcome):
-    expected = [_segments_of(world, prompt) for prompt in world.cast.scenes(outcome.story)]
+    film_of(world, outcome, [_segments_of(world, prompt) for prompt in world.cast.scenes(outcome.story)])
+
+
+def film_of(world, outcome, expected):
+    """A film is its segments in order: of each, any of the videos it may be."""
     start = outcome.story.start
     if start is not None and start.include:
         source = start.sources[0]
         data = source.path.read_bytes() if source.path else world.cast.public["/start/start.mp4"]
-        expected.insert(0, {data})
+        expected = [{data}, *expected]
     film = outcome.film.read_bytes()
     for segments in expected:
         found = next((data for data in segments if film.startswith(data)), None)

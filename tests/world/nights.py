@@ -4,7 +4,6 @@ import asyncio
 import datetime
 from zoneinfo import ZoneInfo
 
-from tests.world import invariants
 from tests.world.schedule import History
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -52,7 +51,7 @@ class Nights(History):
             process.start()
         for process in running:
             await process.ended
-        invariants.after_runs(self.world, running)
+        self._look_after(running)
 
 
 def _half_past_two(day):

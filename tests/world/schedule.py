@@ -219,7 +219,7 @@ class History:
                 await asyncio.sleep(rng.uniform(0, 60))
         for process in running:
             await process.ended
-        invariants.after_runs(world, running)
+        self._look_after(running)
 
     def _process(self, stories, *, calm=False):
         world, rng = self.world, self.rng
@@ -245,6 +245,14 @@ class History:
         world.report.runs += 1
         return process
 
+    def _look_after(self, processes):
+        """What must be true after runs."""
+        invariants.after_runs(self.world, processes)
+
+    def _look_at_the_end(self, process):
+        """What must be true when nothing is left to do."""
+        invariants.at_the_end(self.world, process, self)
+
     def _person(self, *, surely=False):
         """Somebody reads what is asked of them, looks into the account, and says what is true."""
         if surely or self.rng.random() < 0.5:
@@ -263,14 +271,14 @@ class History:
             process = self._process(list(world.cast.stories), calm=True)
             process.start()
             await process.ended
-            invariants.after_runs(world, [process])
+            self._look_after([process])
             if all(outcome.status == "done" for outcome in process.outcomes):
                 break
             idle = idle + 1 if world.report.posts == posts else 0
             if idle >= 3:
                 break
             await asyncio.sleep(90000.0 if self.day else 400.0)
-        invariants.at_the_end(world, process, self)
+        self._look_at_the_end(process)
         world.report.done = sum(outcome.status == "done" for outcome in process.outcomes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import webbrowser
@@ -71,11 +72,16 @@ async def _serve(views: Views, till: PageTill | None, arguments: argparse.Namesp
         async with opened(views, arguments.host, arguments.port, to_many=arguments.token, till=till) as page:
             print(page.door.address, flush=True)
             print(_words(arguments), file=sys.stderr, flush=True)
-            if not arguments.no_open:
+            if not arguments.no_open and _has_screen():
                 await asyncio.to_thread(webbrowser.open, page.door.address)
             await stop.wait()
             if till is not None:
                 await till.close()
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window: where there is none, one for terminals would take over ours."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _words(arguments: argparse.Namespace) -> str:
@@ -103,8 +109,10 @@ def _places(at: Desk, arguments: argparse.Namespace, stack: ExitStack) -> Places
                 raise
             return ()
 
+    # A list on stdin can be read but once.
+    listed = _paths(arguments.stories) if "-" in arguments.stories else None
     return Places(
-        paths=lambda: _paths(arguments.stories),
+        paths=lambda: listed if listed is not None else _paths(arguments.stories),
         load=load,
         ledger=ledger,
         workspace=at.workspace,

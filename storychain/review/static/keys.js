@@ -9,7 +9,7 @@ export function keys(deck) {
   const go = (rel) => document.querySelector(`a[rel=${rel}]`)?.click();
   const acts = {
     " ": () => deck?.toggle(),
-    k: () => (deck?.stop && !deck.deck?.paused ? deck.stop() : deck?.toggle()),
+    k: () => deck?.toggle(),
     j: () => deck?.jog(-1),
     l: () => deck?.jog(1),
     ",": () => deck?.step?.(-1),
@@ -30,7 +30,7 @@ export function keys(deck) {
     // What a control does with a key of its own comes first.
     if (key === " " && target.closest?.("button, a, summary, input[type=checkbox]")) return;
     if (key.startsWith("arrow") && (target.closest?.("input") || !deck)) return;
-    if (!(key in acts)) return;
+    if (!(key in acts) || (!deck && !"?[]".includes(key))) return;
     event.preventDefault();
     acts[key]();
   });

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.reviewing import MARKUP, Review, tale
+from tests.reviewing import MARKUP, Review, reviewing, tale
 from tests.stage import story_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -202,8 +202,27 @@ def test_a_new_story_appears_in_the_list(opened, shared_desk):
     page.wait_for_selector(".live.on")
     path = story_file(shared_desk.folder, 1, name="fresh", title="Freshly written")
     page.get_by_role("link", name="Freshly written").wait_for(timeout=15_000)
+    page.evaluate("document.body.dataset.same = '1'")
+    assert shared_desk.run("run", "fresh.yaml", "--yes").returncode == 0
+    page.locator(".row", has_text="Freshly written").locator(".s-done").wait_for(timeout=15_000)
+    assert page.evaluate("document.body.dataset.same") == "1"  # the row was renewed, not the page
     path.unlink()
     page.get_by_role("link", name="Freshly written").wait_for(state="detached", timeout=15_000)
+
+
+def test_a_long_list_shows_strips_as_one_comes_to_them(browser, desk):
+    for number in range(40):
+        story_file(desk.folder, 2, name=f"story-{number:02}", title=f"Story {number}")
+    with reviewing(desk) as review:
+        page = browser.new_page(viewport=DESK)
+        page.goto(review.address)
+        page.wait_for_selector(".live.on")
+        assert page.locator(".row").count() == 40
+        last = page.locator(".row").last
+        assert last.locator(".tile").count() == 0
+        last.scroll_into_view_if_needed()
+        last.locator(".tile").first.wait_for()
+        page.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/stories/tale", "/stories/tale/scenes/s1"])

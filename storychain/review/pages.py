@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from storychain.review.table import Table
 
 
+_AT_ONCE = 20
+"""Stories of the list that come with their strips; those of the others come when one scrolls near them."""
+
+
 class Pages:
     """The pages of one workspace."""
 
@@ -42,7 +46,7 @@ class Pages:
         self._news = news
         self._stills = Stills(views.places.workspace)
         self._to = Served()
-        self._rows: dict[str, tuple[StoryView, int, str]] = {}
+        self._rows: dict[tuple[str, bool], tuple[StoryView, int, str]] = {}
 
     def application(self) -> Starlette:
         """All of them, without a guard."""
@@ -78,15 +82,16 @@ class Pages:
 
     def _index(self, request: Request) -> str:  # noqa: ARG002 - every page is asked the same way
         space = self._views.workspace()
-        return rendered("index.html", space=space, rows=[self._row(story) for story in space.stories], to=self._to)
+        rows = [self._row(story, later=place >= _AT_ONCE) for place, story in enumerate(space.stories)]
+        return rendered("index.html", space=space, rows=rows, to=self._to)
 
-    def _row(self, story: StoryView) -> str:
-        """A story's row in the list; of many stories most are as they were."""
+    def _row(self, story: StoryView, *, later: bool = False) -> str:
+        """A story's row in the list, or one whose strip comes later; of many stories most are as they were."""
         serial = self._views.serial(story.name)
-        known = self._rows.get(story.name)
+        known = self._rows.get((story.name, later))
         if known is None or known[:2] != (story, serial):
-            known = (story, serial, part("_row.html", story=story, serial=serial, to=self._to))
-            self._rows[story.name] = known
+            known = (story, serial, part("_row.html", story=story, serial=serial, to=self._to, later=later))
+            self._rows[story.name, later] = known
         return known[2]
 
     def _story_row(self, request: Request) -> str:

@@ -145,7 +145,7 @@ def _write_index(stories: Sequence[StoryView], workspace: Workspace, page: Path,
         if scene.take is not None and scene.ready
     }
     to = Enclosed(workspace, pictures, single_file, many=True, at_index=True)
-    rows = [part("_row.html", story=story, serial=0, to=to) for story in stories]
+    rows = [part("_row.html", story=story, serial=0, to=to, later=False) for story in stories]
     text = rendered("report_index.html", rows=rows, stories=stories, to=to, **_enclosing())
     for name, file in to.files.items():
         _copy(file, page.parent / "media" / name)

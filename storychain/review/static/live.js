@@ -47,11 +47,12 @@ async function renew(part) {
     if (!answer.ok) return;
     const made = new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild;
     const focus = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    if (made.dataset.film && made.dataset.film !== part.dataset.film) {
+    const living = part.classList.contains("living");
+    if (living && made.dataset.film && made.dataset.film !== part.dataset.film) {
       const newer = document.querySelector("[data-newer]");
       if (newer) newer.hidden = false;
       else window.location.reload();
-    } else if (!document.querySelector("[data-player]") && made.querySelector(".tile.s-ready")) {
+    } else if (living && !document.querySelector("[data-player]") && made.querySelector(".tile.s-ready")) {
       window.location.reload();
     }
     part.replaceWith(made);
@@ -61,6 +62,21 @@ async function renew(part) {
   } finally {
     delete part.dataset.renewing;
   }
+}
+
+/** The strips of a long list, when one comes near them. */
+export function later() {
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        near.unobserve(entry.target);
+        renew(entry.target.closest("[data-part]"));
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  for (const strip of document.querySelectorAll("[data-later]")) near.observe(strip);
 }
 
 function span(seconds) {

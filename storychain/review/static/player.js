@@ -121,6 +121,8 @@ export function player(root) {
     shown = number;
     mark(number);
   });
+  ticks(root, reel);
+  reel.video.addEventListener("loadedmetadata", () => ticks(root, reel));
   root.addEventListener("storychain:marked", () => mark(shown));
   reel.screen.addEventListener("click", () => transport.toggle());
   document.addEventListener("click", (event) => {
@@ -140,6 +142,17 @@ export function player(root) {
     if (next) reel.seek(next.at + 0.001);
   };
   return transport;
+}
+
+/** A tick on the track where each scene begins. */
+function ticks(root, reel) {
+  const track = root.querySelector("[data-track]");
+  for (const old of track.querySelectorAll("i")) old.remove();
+  for (const chapter of reel.chapters().slice(1)) {
+    const tick = document.createElement("i");
+    tick.style.left = `${(100 * chapter.at) / reel.length}%`;
+    track.append(tick);
+  }
 }
 
 function mark(number) {

@@ -2,7 +2,7 @@
 
 import { compare } from "./compare.js";
 import { keys } from "./keys.js";
-import { live, tick } from "./live.js";
+import { later, live, tick } from "./live.js";
 import { player } from "./player.js";
 import { seam } from "./seams.js";
 
@@ -14,6 +14,7 @@ for (const [selector, make] of Object.entries(made)) {
 }
 keys(deck);
 live();
+later();
 tick();
 setInterval(tick, 1000);
 document.addEventListener("submit", (event) => {

@@ -10,6 +10,7 @@ from dataclasses import replace
 from storychain.catalogue import MODELS
 from storychain.chain.choice import WaitsForApproval
 from storychain.chain.survey import survey
+from storychain.errors import AccountError, CapReached, GenerationFailed
 from storychain.plan import Action, plan
 from storychain.takes import picked, retaken, takes_of
 from tests.world import invariants
@@ -138,11 +139,13 @@ class Directing(History):
                     world.violated("film", f"{outcome.story.name} is done without all of its segments")
                 invariants.film_of(world, outcome, expected)
             else:
-                self._stopped(outcome, by_key)
+                self._stopped(outcome)
 
-    def _stopped(self, outcome, by_key):
+    def _stopped(self, outcome):
         """What stops a directed story in calm weather: failures and limits; which ones the plain schedules look at."""
-        fair = type(outcome.error).__name__ in ("CapReached", "AccountError", "GenerationFailed")
+        fair = isinstance(outcome.error, CapReached | AccountError | GenerationFailed)
+        if isinstance(outcome.error, WaitsForApproval):
+            fair = self.day is not None  # a scene a day: the days were over before all was looked at
         if not fair:
             words = f"{outcome.story.name} is {outcome.status}: {type(outcome.error).__name__} {outcome.error}"
             self.world.violated("arrives", words)

@@ -31,7 +31,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-rest test-all check soak fuzz bench bench-film stories clean
+.PHONY: help setup demo test test-rest test-all check soak fuzz bench bench-film bench-review stories clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: $(DEV) ## measure what our own time goes into
 	$(VENV)/bin/python tests/bench_media.py
 	$(VENV)/bin/python tests/bench_run.py
 	$(VENV)/bin/python tests/bench_batch.py --stories $(BENCH_STORIES) --scenes $(BENCH_SCENES) --seconds $(BENCH_SECONDS)
+
+bench-review: $(DEV) ## time the review page with 200 stories of 20 scenes
+	$(VENV)/bin/python -m tests.bench_review
 
 bench-film: $(DEV) ## hold joining against other ways of joining (BENCH_SLOW=0 leaves out MoviePy)
 	@test "$(BENCH_SLOW)" = 0 || test -d $(VENV)/moviepy/moviepy \

@@ -10,11 +10,17 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from importlib import import_module
-from typing import TextIO, TypeAlias, cast
+from typing import TextIO, cast
 
 from storychain import __version__
+from storychain.arguments import Commands as _Commands
+from storychain.arguments import command as _command
+from storychain.arguments import credits_ as _credits
+from storychain.arguments import edition as _edition
+from storychain.arguments import looking as _looking
+from storychain.arguments import stories as _stories
+from storychain.arguments import workspace as _workspace
 from storychain.errors import StorychainError
 from storychain.printable import Harmless
 
@@ -110,36 +116,12 @@ def parser() -> argparse.ArgumentParser:
     _status(commands)
     _takes(commands)
     _export(commands)
+    _looking(commands)
     _settling(commands)
     _account(commands)
     _studio(commands)
     _rest(commands)
     return top
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name for it
-
-
-def _command(commands: _Commands, name: str, room: str, function: str, says: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
-    command.set_defaults(command=(room, function))
-    return command
-
-
-def _stories(command: argparse.ArgumentParser, *, many: str = "+") -> None:
-    says = "a story file (YAML), a folder of them, or - for a list of files on stdin"
-    command.add_argument("stories", nargs=many, metavar="STORY", help=says)
-    says = "make a film of each row of this table; its columns set the story's vars"
-    command.add_argument("--matrix", metavar="CSV", help=says)
-
-
-def _edition(command: argparse.ArgumentParser) -> None:
-    says = "as this model makes it, beside the story's own: a cheap draft, say, or a dear master"
-    command.add_argument("--model", metavar="NAME", help=says)
-
-
-def _workspace(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--workspace", metavar="DIR", help="ledger and segments (default: .storychain)")
 
 
 def _authoring(commands: _Commands) -> None:
@@ -383,16 +365,6 @@ def _rest(commands: _Commands) -> None:
     _workspace(doctor)
     completion = _command(commands, "completion", "completion", "completion", "print a shell completion script")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
-
-
-def _credits(text: str) -> Decimal:
-    try:
-        credits_ = Decimal(text)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits") from None
-    if not credits_.is_finite() or credits_ < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits")
-    return credits_
 
 
 if __name__ == "__main__":

@@ -66,6 +66,14 @@ class Workspace:
         """The last picture of a segment."""
         return self.root / "frames" / f"{key}.png"
 
+    def thumbnail(self, name: str) -> Path:
+        """A small still picture for looking at; can be drawn again."""
+        return self.root / "thumbnails" / f"{name}.jpg"
+
+    def inspection(self, provider: str, story: str) -> Path:
+        """What `inspect` measured last of a story; can be measured again."""
+        return self.root / "inspections" / f"{_digest(f'{provider} {story}')}.json"
+
     def order(self, number: int) -> Path:
         """Where an order's story file is written down for reading it."""
         return self.root / "orders" / str(number)

@@ -42,6 +42,7 @@ class Desk:
         told = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
+            "PYTHONPATH": os.environ.get("PYTHONPATH"),  # where the code that is tested is not what is installed
             "STORYCHAIN_FFMPEG": str(FFMPEG),
             "PICTORY_API_BASE_URL": self.studio.base_url,
             "PICTORY_API_KEY": KEY,

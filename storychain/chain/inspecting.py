@@ -37,11 +37,12 @@ _AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """A segment: the scene's name, its measures, what is too much."""
+    """A segment: the scene's name, its measures, what is too much, and its key ("" of a video the story opens with)."""
 
     name: str
     measures: SegmentMeasures
     findings: tuple[Finding, ...]
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class _Seen:
     cut: bool = False
     seam: SeamRecord | None = None
     follows: bool = True
+    key: str = ""
 
     @property
     def shown(self) -> Shown:
@@ -113,7 +115,7 @@ async def inspect(
     async def segment(one: _Seen) -> LookedAt:
         async with room:
             measures = await measure_segment(one.prepared.picture, one.prepared.sound)
-        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits))
+        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits), one.key)
 
     async def seam(number: int, before: _Seen, after: _Seen) -> SeamLookedAt:
         async with room:
@@ -161,6 +163,6 @@ async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> 
         if follows and seen and continues and not cut:
             seam = await seam_between(run, seen[-1].prepared, prepared)
         begin = round(left_out(seam, doubled=story.film.drop_doubled) * prepared.probe.fps)
-        seen.append(_Seen(step.scene.id, prepared, begin, cut or not continues, seam, follows=follows))
+        seen.append(_Seen(step.scene.id, prepared, begin, cut or not continues, seam, follows, step.key))
         follows = True
     return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import math
 import os
 import sys
@@ -15,6 +16,7 @@ from storychain.chain.inspecting import Inspection, LookedAt, SeamLookedAt, insp
 from storychain.commands.desk import FREE, PAID, desk
 from storychain.commands.rendering import a_run
 from storychain.errors import UsageError
+from storychain.media.aside import folder_aside, give_name
 from storychain.media.looks.limits import LIMITS, Finding, Limit
 from storychain.media.tool import find_ffmpeg
 from storychain.printable import visible_lines
@@ -23,6 +25,7 @@ from storychain.report.text import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from storychain.commands.desk import Desk
     from storychain.ledger import Ledger
@@ -84,7 +87,7 @@ async def _inspect(
     limits: Mapping[str, Limit],
     arguments: argparse.Namespace,
 ) -> list[Inspection]:
-    ffmpeg, found = find_ffmpeg(os.environ), []
+    ffmpeg, found = find_ffmpeg(os.environ), list[Inspection]()
     for story in stories:
         free = arguments.local or (
             (FREE, story.name) in ledger.stories() and (PAID, story.name) not in ledger.stories()
@@ -92,7 +95,16 @@ async def _inspect(
         run = a_run(at, ledger, cast("Provider", Offline(FREE if free else PAID, free=free)), ffmpeg, lambda _: None)
         steps, facts = at.plan(story, ledger, free=free), at.facts(story, ledger, free=free)
         found.append(await inspect(run, story, facts, steps, limits, pictures=not arguments.no_pictures))
+        _keep(_document(found[-1]), at.workspace.inspection(facts.provider, story.edition))
     return found
+
+
+def _keep(document: Mapping[str, Any], path: Path) -> None:
+    """Write down what was measured, for whoever looks at the story later: to measure takes seconds a scene."""
+    with folder_aside(path.parent) as aside:
+        made = aside / "inspection.json"
+        made.write_text(json.dumps(document), "utf-8")
+        give_name(made, path)
 
 
 def _text(found: Inspection) -> str:
@@ -147,7 +159,12 @@ def _document(found: Inspection) -> dict[str, Any]:
     return {
         "story": found.story.name,
         "segments": [
-            {"scene": one.name, "measures": _plain(asdict(one.measures)), "findings": _findings(one.findings)}
+            {
+                "scene": one.name,
+                "key": one.key,
+                "measures": _plain(asdict(one.measures)),
+                "findings": _findings(one.findings),
+            }
             for one in found.segments
         ],
         "seams": [

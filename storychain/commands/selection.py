@@ -38,10 +38,7 @@ def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Foun
     """Read the stories a command line names: files, folders of them, `-` for a list on stdin. Raises UsageError."""
     from storychain.story import load_rows, load_story  # noqa: PLC0415 - pydantic takes longer than `--help` may
 
-    once: dict[Path, str] = {}
-    for path in _paths(named):
-        once.setdefault(Path(path).absolute(), path)
-    paths = list(once.values())
+    paths = [str(path) for path in paths_of(named)]
     if matrix is not None and len(paths) != 1:
         raise UsageError(f"--matrix makes films of one story, and {len(paths)} are named")
     stories: list[Story] = []
@@ -58,13 +55,21 @@ def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Foun
     return Found(tuple(stories), unreadable)
 
 
-def _paths(named: Iterable[str]) -> Iterable[str]:
+def paths_of(named: Iterable[str], *, empty: bool = False) -> list[Path]:
+    """The story files a command line names, each once; folders without any are fine if `empty`. Raises UsageError."""
+    once: dict[Path, Path] = {}
+    for path in map(Path, _paths(named, empty=empty)):
+        once.setdefault(path.absolute(), path)
+    return list(once.values())
+
+
+def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
     for name in named:
         if name == "-":
             yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
         elif Path(name).is_dir():
             inside = sorted(str(path) for path in Path(name).iterdir() if _is_story(path))
-            if not inside:
+            if not inside and not empty:
                 raise UsageError(f"{name}: no story files (*.yaml) in this folder")
             yield from inside
         else:

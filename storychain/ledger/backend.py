@@ -67,6 +67,9 @@ class Backend(Protocol):
     def reading(self) -> AbstractContextManager[Rows]:
         """Single statements that only read."""
 
+    def version(self) -> int:
+        """A number that is another one after any commit, whoever's."""
+
     def write(self, work: Callable[[Rows], T]) -> T:
         """One transaction, serial among all writers, that is on disk when this returns; undone where `work` raises.
 

@@ -137,6 +137,11 @@ class Database:
         with self._lock, self._plainly("read"):
             yield self._connection
 
+    def version(self) -> int:
+        """What SQLite counts of other connections' commits, and how many rows this one has changed."""
+        with self.reading() as rows:
+            return int(rows.execute("PRAGMA data_version").fetchone()[0]) + (rows.total_changes << 32)
+
     @contextmanager
     def _plainly(self, done: str) -> Iterator[None]:
         """Say in words what SQLite could not do. Mistakes of ours stay what they are."""

@@ -46,6 +46,20 @@ class Decisions:
         with self._database.reading() as rows:
             return tuple(_remark(row) for row in rows.execute(query, [provider, story]))
 
+    def pulse(self) -> dict[tuple[str, str], int]:
+        """The number of the last choice of each (provider, edition) and of the last remark of each (provider, story).
+
+        An edition that is called like its story has both in one number, which changes with either.
+        """
+        query = (
+            "SELECT provider, name, SUM(last) AS last FROM ("
+            "SELECT provider, edition AS name, MAX(id) AS last FROM choices GROUP BY provider, edition UNION ALL "
+            "SELECT provider, story AS name, MAX(id) AS last FROM remarks GROUP BY provider, story"
+            ") AS said GROUP BY provider, name"
+        )
+        with self._database.reading() as rows:
+            return {(row["provider"], row["name"]): int(row["last"]) for row in rows.execute(query)}
+
     def verdicts(self, provider: str, story: str) -> dict[str, Verdict]:
         """The last verdict on each take of a story that was given one, by key."""
         said = self.remarks(provider, story)

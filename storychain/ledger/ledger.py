@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from storychain.ledger.backend import Backend, Rows
+    from storychain.ledger.backend import Backend, Row, Rows
     from storychain.provider import Job
 
 
 _WAITS = 40
 """Jobs by which it is told how long their like takes: the last ones, since providers change."""
+
+_KEYS_AT_ONCE = 500
+"""Keys that are looked up in one statement; databases have limits of their own, at a thousand and more."""
 
 
 class Ledger(Made):
@@ -86,13 +89,16 @@ class Ledger(Made):
 
     def records(self, keys: Iterable[str]) -> dict[str, Record]:
         """What is known of each key that was ever asked for."""
-        found: dict[str, Record] = {}
+        tries: dict[str, list[Row]] = {}
+        wanted = list(dict.fromkeys(keys))
         with self._database.reading() as rows:
-            for key in keys:
-                tries = rows.execute("SELECT * FROM attempts WHERE key = ? ORDER BY id", [key]).fetchall()
-                if tries:
-                    found[key] = folded(tries)
-        return found
+            for first in range(0, len(wanted), _KEYS_AT_ONCE):
+                some = wanted[first : first + _KEYS_AT_ONCE]
+                places = ", ".join("?" * len(some))
+                query = f"SELECT * FROM attempts WHERE key IN ({places}) ORDER BY id"  # noqa: S608 - question marks
+                for row in rows.execute(query, some):
+                    tries.setdefault(row["key"], []).append(row)
+        return {key: folded(of_key) for key, of_key in tries.items()}
 
     def story_records(self, provider: str, story: str) -> tuple[Record, ...]:
         """Every attempt of a story, oldest first."""
@@ -105,6 +111,21 @@ class Ledger(Made):
         with self._database.reading() as rows:
             query = "SELECT provider, story FROM attempts GROUP BY provider, story ORDER BY MAX(id)"
             return tuple((row["provider"], row["story"]) for row in rows.execute(query))
+
+    def version(self) -> int:
+        """A number that is another one after any write of any process: cheap enough to be asked each second."""
+        return self._database.version()
+
+    def pulse(self) -> dict[tuple[str, str], tuple[int, float]]:
+        """Of every (provider, story): a fingerprint of the states of its attempts, which changes when one moves on."""
+        query = (
+            "SELECT provider, story, SUM(id * LENGTH(state)) AS states, "
+            "SUM(COALESCE(ended_at, completed_at, submitted_at, intended_at)) AS moments "
+            "FROM attempts GROUP BY provider, story"
+        )
+        with self._database.reading() as rows:
+            found = rows.execute(query).fetchall()
+        return {(row["provider"], row["story"]): (int(row["states"]), float(row["moments"])) for row in found}
 
     def begun(self, provider: str) -> frozenset[str]:
         """Stories with an attempt that is paid, or may be, and not stored yet."""
@@ -149,6 +170,10 @@ class Ledger(Made):
     def books(self, provider: str, since: float, by: By) -> tuple[Entry, ...]:
         """What was spent since then (seconds of the epoch)."""
         return entries(self._database, provider, since, by)
+
+    def today(self) -> str:
+        """The day it is (UTC), as the books name days."""
+        return time.strftime("%Y-%m-%d", time.gmtime(self._now()))
 
     def to_clean(self, provider: str) -> tuple[Record, ...]:
         """Stored segments whose job still has its files at the provider, as far as is known; oldest first."""

@@ -60,6 +60,13 @@ class Made:
             return None
         return FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"])
 
+    def films(self) -> dict[str, FilmRecord]:
+        """The records of all films, by path."""
+        with self._database.reading() as rows:
+            found = rows.execute("SELECT * FROM films").fetchall()
+        told = (FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"]) for row in found)
+        return {film.path: film for film in told}
+
     def remember_film(self, film: FilmRecord, story: str, sha256: str) -> None:
         """Keep what a film was made of."""
         values = [film.path, story, film.recipe, int(film.free), sha256, film.size, film.seconds, self._now()]

@@ -94,6 +94,11 @@ class PostgresDatabase:
                     raise self._unusable("read", error) from error
                 self._reconnect(error)
 
+    def version(self) -> int:
+        """How many transactions all writers have committed."""
+        with self.reading() as rows:
+            return int(rows.execute("SELECT COALESCE(SUM(number), 0) FROM writers").fetchone()[0])
+
     def write(self, work: Callable[[Rows], T]) -> T:
         """One transaction, done once whatever becomes of the connection.
 

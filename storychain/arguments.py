@@ -1,0 +1,75 @@
+"""Options that several commands share, and those of the commands that open a page or write one.
+
+The words of a command line and nothing else: what they mean is known to `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name for it
+
+
+def command(commands: Commands, name: str, room: str, function: str, says: str) -> argparse.ArgumentParser:
+    """A command, and which function of which module of `commands` it is."""
+    made = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
+    made.set_defaults(command=(room, function))
+    return made
+
+
+def stories(command: argparse.ArgumentParser, *, many: str = "+") -> None:
+    """Stories by file, folder, list or table."""
+    says = "a story file (YAML), a folder of them, or - for a list of files on stdin"
+    command.add_argument("stories", nargs=many, metavar="STORY", help=says)
+    says = "make a film of each row of this table; its columns set the story's vars"
+    command.add_argument("--matrix", metavar="CSV", help=says)
+
+
+def edition(command: argparse.ArgumentParser) -> None:
+    """A story as another model makes it."""
+    says = "as this model makes it, beside the story's own: a cheap draft, say, or a dear master"
+    command.add_argument("--model", metavar="NAME", help=says)
+
+
+def workspace(command: argparse.ArgumentParser) -> None:
+    """Where ledger and segments are."""
+    command.add_argument("--workspace", metavar="DIR", help="ledger and segments (default: .storychain)")
+
+
+def credits_(text: str) -> Decimal:
+    """An amount of credits. Raises ArgumentTypeError."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits") from None
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits")
+    return amount
+
+
+def looking(commands: Commands) -> None:
+    """The review page and the report."""
+    says = "open a page in the browser to look at stories, takes and seams"
+    review = command(commands, "review", "reviewing", "review", says)
+    stories(review, many="*")
+    review.add_argument("--port", type=int, default=0, metavar="N", help="port to serve on (default: a free one)")
+    review.add_argument("--host", default="127.0.0.1", metavar="H", help="address to serve on (default: the loopback)")
+    review.add_argument("--token", action="store_true", help="let in whoever has the printed address, with --host")
+    review.add_argument("--no-open", action="store_true", help="open no browser; the address is printed")
+    review.add_argument("--allow-spend", action="store_true", help="let the page buy, after asking with the price")
+    says = "credits that the page may spend while it is open"
+    review.add_argument("--max-credits", type=credits_, metavar="N", help=says)
+    review.add_argument("--out", metavar="DIR", help="where films are (default: films)")
+    report = command(
+        commands, "report", "reviewing", "report", "write what the page shows as files that need no server"
+    )
+    stories(report)
+    out = "where reports go (default: reports)"
+    report.add_argument("--out", dest="report_out", default="reports", metavar="DIR", help=out)
+    report.add_argument("--single-file", action="store_true", help="one file a story that holds film and pictures too")
+    for one in (review, report):
+        edition(one)
+        one.add_argument("--local", action="store_true", help="of the free preview")
+        workspace(one)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -328,6 +329,16 @@ def test_a_retake_in_other_words_is_bought_and_another_take_shown(desk):
 
 
 # News
+
+
+def test_a_film_that_is_on_record_only_after_it_is_in_place_is_seen(page, shared_desk):
+    told = Ledger(shared_desk.folder / ".storychain" / "ledger.sqlite3")
+    record = told.film(shared_desk.folder / "films" / "tale.mp4")
+    told.remember_film(replace(record, recipe="another"), "tale", "x")
+    assert "film to be joined" in page.let_in.get("/stories/tale/row").text
+    told.remember_film(record, "tale", "x")
+    assert "film to be joined" not in page.let_in.get("/stories/tale/row").text
+    told.close()
 
 
 def events(client, found, enough):

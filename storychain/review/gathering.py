@@ -82,6 +82,8 @@ class Views:
         self._version: object = None
         self._pulse: Mapping[tuple[str, str], object] = {}
         self._said: Mapping[tuple[str, str], object] = {}
+        self._films: Mapping[str, object] = {}
+        self._out = places.out.resolve()
 
     def look(self) -> dict[str, int]:
         """Look what changed: a number a story, which grows with each change of it. Raises StorychainError."""
@@ -138,6 +140,7 @@ class Views:
         if version != self._version or ledger is None:
             self._pulse = ledger.pulse() if ledger else {}
             self._said = ledger.decisions.pulse() if ledger else {}
+            self._films = ledger.films() if ledger else {}
             self._version = version
         gone = [name for name in self._kept if name not in stories]
         for name in gone:
@@ -194,14 +197,16 @@ class Views:
     def _fingerprint(self, story: Story) -> object:
         places, name = self.places, story.name
         provider = places.free if self._is_free(name) else places.paid
-        film = places.out / f"{story.edition}.mp4"
-        watched = [film, film.with_name(f"{story.edition}.preview.mp4")]
+        films = [self._out / f"{story.edition}{ending}" for ending in (".mp4", ".preview.mp4")]
+        # A film is in place before it is on record, and is not told of before that.
+        recorded = [self._films.get(str(film)) for film in films]
+        watched = list(films)
         watched.append(places.workspace.inspection(provider, story.edition))
         watched += [source.path for source in story.start.sources if source.path] if story.start else []
         pulse = self._pulse.get((provider, name))
         said = {self._said.get((provider, one)) for one in (name, story.edition)}
         # The story itself is in it: equal stories are equal, whatever happened to their file.
-        return (story, provider, pulse, said, *map(_signature, watched))
+        return (story, provider, pulse, said, recorded, *map(_signature, watched))
 
     def _read_files(self) -> dict[str, Story]:
         """Every story by name, from files that changed since. Two of a name: the first counts, the other is told."""

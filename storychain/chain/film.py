@@ -20,6 +20,7 @@ from storychain.chain.run import Run, off_loop
 from storychain.export.lock import lock_path
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
+from storychain.media.edit import Clip
 from storychain.plan import Action
 from storychain.workspace import sha256_of
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from storychain.export.lock import Stretch
-    from storychain.media.edit import Clip
     from storychain.media.prepare import Prepared
     from storychain.media.soundtrack import Soundtrack
     from storychain.plan import Facts, Step
@@ -52,11 +52,16 @@ class FilmInTheMaking:
         self._folder = folder
         self._cutting = Cutting(run, story, facts, steps)
         self._sound: asyncio.Task[Soundtrack] | None = None
+        self._measuring: list[asyncio.Task[float | None]] = []
         self._ahead = DrawingAhead(run, story, self._cutting)
 
     def arrived(self, place: int, segment: Prepared) -> None:
         """Take the segment of the scene at `place`."""
         missing = self._cutting.arrived(place, segment)
+        if sounds_alone(self._story):
+            # How loud it is does not depend on how it begins, which is found out meanwhile; it is kept beside it.
+            clip, loudness = Clip(segment, ""), self._story.film.loudness
+            self._measuring.append(asyncio.create_task(self._run.room.gain([clip], loudness)))
         if missing <= 1 and self._sound is None and sounds_alone(self._story):
             self._sound = asyncio.create_task(self._early_sound())
         if missing:
@@ -143,9 +148,10 @@ class FilmInTheMaking:
 
     async def given_up(self) -> None:
         """Stop whatever is still being made."""
-        if self._sound is not None:
-            self._sound.cancel()
-            await asyncio.gather(self._sound, return_exceptions=True)
+        tasks = [*self._measuring, *([] if self._sound is None else [self._sound])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._ahead.given_up()
         await self._cutting.given_up()
 

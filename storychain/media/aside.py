@@ -62,6 +62,12 @@ def give_name(made: Path, name: Path) -> None:
         _sync(name.parent)
 
 
+def on_disk(made: Path) -> None:
+    """Sync a file that is about to get its name, while it is still looked at. Raises DiskTrouble."""
+    with _told(made):
+        _sync(made)
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.errors import MediaError
-from storychain.media.aside import folder_aside, give_name, need_space
+from storychain.media.aside import folder_aside, give_name, need_space, on_disk
 from storychain.media.conform import conform
 from storychain.media.dressing import PLAIN, Dress, look_of, sound_of, track_of, written
 from storychain.media.edit import Clip, Edit, edit_of, heard_in
@@ -96,7 +96,11 @@ async def assemble(
         await run_ffmpeg(
             ffmpeg, argv, timeout=patience(edit.seconds), cwd=Path(lists), on_progress=share, where=str(out)
         )
-        await asyncio.to_thread(_check, aside / _FILM, edit, out)
+        syncing = asyncio.create_task(asyncio.to_thread(on_disk, aside / _FILM))
+        try:
+            await asyncio.to_thread(_check, aside / _FILM, edit, out)
+        finally:
+            await syncing
         await asyncio.to_thread(give_name, aside / _FILM, out)
     anew = {number for number, one in enumerate(alike) if one is not clips[number].prepared or one.mended} | set(drawn)
     return FilmFacts(edit, len(clips) - len(anew), len(anew), sum(drawn.values()), out.stat().st_size)

@@ -9,6 +9,8 @@ RENDER  ?= --local
 # How many schedules `make soak` plays, from which seed on
 SEEDS   ?= 10000
 FIRST   ?= 0
+# It stops after so long, if that is given
+MINUTES ?=
 # How many examples `make fuzz` tries in all
 FUZZ    ?= 100000
 STORIES := $(wildcard stories/*.yaml)
@@ -58,7 +60,7 @@ check: $(DEV) ## lint, formatting, types, and the house's own rules
 	$(VENV)/bin/python -m pytest -q tests/test_house.py
 
 soak: $(DEV) ## play SEEDS=10000 seeded schedules of faults, kills and lost disks
-	$(VENV)/bin/python -m tests.soak --seeds $(SEEDS) --first $(FIRST)
+	$(VENV)/bin/python -m tests.soak --seeds $(SEEDS) --first $(FIRST) $(if $(MINUTES),--minutes $(MINUTES))
 
 fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples
 	STORYCHAIN_FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -n auto --timeout=0 tests/test_fuzz.py tests/test_story_properties.py

@@ -67,11 +67,11 @@ class Desk:
 
     def run(self, *arguments, stdin=None, **environ):
         process = self.start(*arguments, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, **environ)
-        out, err = process.communicate(stdin, timeout=90)
+        out, err = process.communicate(stdin, timeout=240)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-def until(true, seconds=30):
+def until(true, seconds=90):
     """Wait for something another process does."""
     deadline = time.monotonic() + seconds
     while not true():

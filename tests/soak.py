@@ -41,8 +41,8 @@ def play_some(seeds):
     return len(seeds), counted, failed
 
 
-def soak(seeds, processes):
-    """Play all seeds and tell how it goes; whether all went well."""
+def soak(seeds, processes, minutes=None):
+    """Play all seeds, or as many as `minutes` allow, and tell how it goes; whether all went well."""
     began, played, counted, failed = time.monotonic(), 0, Counter(), []
     batches = [seeds[begin : begin + _BATCH] for begin in range(0, len(seeds), _BATCH)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
@@ -53,9 +53,12 @@ def soak(seeds, processes):
             for report in reports:
                 _tell_failure(report)
             print(f"{played:,} of {len(seeds):,}, {len(failed)} violations", file=sys.stderr, flush=True)
-    minutes = (time.monotonic() - began) / 60
+            if minutes is not None and time.monotonic() - began > 60 * minutes:
+                print("The time is up.", file=sys.stderr)
+                break
+    took = (time.monotonic() - began) / 60
     numbers = ", ".join(f"{counted[name]:,} {name}" for name in COUNTED)
-    print(f"{played:,} schedules, {len(failed):,} violations, {numbers} in {minutes:.1f} min")
+    print(f"{played:,} schedules, {len(failed):,} violations, {numbers} in {took:.1f} min")
     return not failed
 
 
@@ -72,11 +75,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many schedules to play")
     parser.add_argument("--first", type=int, default=0, metavar="S", help="the first one's seed")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="side by side")
+    parser.add_argument("--minutes", type=float, metavar="M", help="begin none after so long (default: play all)")
     parser.add_argument("--tell", action="store_true", help="tell each schedule's story, event by event")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if not arguments.tell:
-        return 0 if soak(seeds, arguments.processes) else 1
+        return 0 if soak(seeds, arguments.processes, arguments.minutes) else 1
     failed = 0
     with memory_folder() as folder:
         for seed in seeds:

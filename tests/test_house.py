@@ -41,13 +41,16 @@ MAY_IMPORT = {
     "store": {"errors", "printable"},
     "hooks": {"errors"},
     "chain": WORDS | {"hooks", "plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
-    "report": WORDS | {"plan", "takes", "story", "ledger", "chain", "workspace"},
-    "review": WORDS | {"plan", "takes", "story", "ledger", "media", "chain", "export", "locks", "workspace", "report"},
+    "directing": WORDS | {"plan", "takes", "story", "ledger", "chain", "workspace"},
+    "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
+    "review": WORDS
+    | {"plan", "takes", "directing", "story", "ledger", "media", "chain", "export", "locks", "workspace", "report"},
     "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
         "plan",
         "takes",
+        "directing",
         "story",
         "ledger",
         "media",

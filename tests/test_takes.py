@@ -233,6 +233,18 @@ def test_what_cannot_be_chosen_is_refused_in_words(desk):
     assert accepted(desk) == 0
 
 
+def test_a_take_that_another_story_has_bought_is_a_take_all_the_same(desk):
+    one, other = (story_file(desk.folder, SCENES[:1], name=name) for name in ("one", "other"))
+    assert desk.run("run", one, other, "--max-credits", 200).returncode == 0
+    assert accepted(desk) == 1
+    for path in (one, other):
+        assert desk.run("retake", path, "one", "--max-credits", 200).returncode == 0
+        assert [take["shown"] for take in takes(desk, path)["one"]] == [False, True]
+        assert desk.run("pick", path, "one", 1).returncode == 0
+        assert shown(desk, path) == {"one": 1}
+    assert accepted(desk) == 2
+
+
 # Rehearse cheap, promote dear
 
 

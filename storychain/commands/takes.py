@@ -9,14 +9,14 @@ import argparse
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from storychain import takes as choosing
-from storychain.chain.survey import with_presence
 from storychain.commands.consent import cap_agreed_to
 from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.directing import Table, judge, table_of
+from storychain.directing import pick as show
 from storychain.errors import UsageError
 from storychain.plan import Action, plan, quote
 from storychain.printable import visible, visible_lines
@@ -27,50 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from storychain.ledger import Ledger
-    from storychain.plan import Facts, Step
-    from storychain.records import Chosen, Record, Verdict
+    from storychain.plan import Step
+    from storychain.records import Chosen, Verdict
     from storychain.story.model import Story
     from storychain.takes import SceneTakes, Take
 
 
-@dataclass(frozen=True, slots=True)
-class OnTheTable:
-    """A story with all that was ever taken of it."""
-
-    story: Story
-    facts: Facts
-    steps: tuple[Step, ...]
-    attempts: tuple[Record, ...]
-    scenes: tuple[SceneTakes, ...]
-
-    def scene(self, name: str) -> SceneTakes:
-        """One scene's takes. Raises UsageError where there is no such scene."""
-        for one in self.scenes:
-            if one.step.scene.id == name:
-                return one
-        known = ", ".join(one.step.scene.id for one in self.scenes[:12])
-        raise UsageError(f"there is no scene '{name}'", where=self.story.name, next_step=f"Its scenes: {known}.")
-
-    def take(self, scene: str, number: int | None) -> Take:
-        """A take by its number; without one the take that is shown. Raises UsageError."""
-        takes = self.scene(scene).takes
-        for take in takes:
-            if take.number == number or (number is None and take.shown):
-                return take
-        raise UsageError(
-            f"scene {scene} has no take {number}",
-            where=self.story.name,
-            next_step=f"It has {len(takes)}; `storychain takes {self.story.path}` lists them.",
-        )
-
-
-def on_the_table(at: Desk, ledger: Ledger, story: Story, *, free: bool) -> OnTheTable:
+def on_the_table(at: Desk, ledger: Ledger, story: Story, *, free: bool) -> Table:
     """Gather a story's takes from the ledger."""
-    facts = at.facts(story, ledger, free=free)
-    attempts = tuple(with_presence(one, at.workspace) for one in ledger.story_records(facts.provider, story.name))
-    steps = plan(story, facts)
-    remarks = ledger.decisions.remarks(facts.provider, story.name)
-    return OnTheTable(story, facts, steps, attempts, choosing.takes_of(steps, attempts, remarks))
+    return table_of(story, at.facts(story, ledger, free=free), ledger, at.workspace)
 
 
 # Looking
@@ -95,7 +60,7 @@ def _free(ledger: Ledger, story: Story, arguments: argparse.Namespace) -> bool:
     return arguments.local or ((FREE, story.name) in known and (PAID, story.name) not in known)
 
 
-def _text(found: OnTheTable) -> str:
+def _text(found: Table) -> str:
     lines = [f"{found.story.title} ({found.story.name}) · {found.story.model}"]
     for one in found.scenes:
         lines.append(f"  {one.step.scene.id}")
@@ -127,7 +92,7 @@ def _said(remark: Any) -> str:
     return f"{verdict}{visible(remark.text)}{'' if remark.verdict else where} ({day})" if remark.text else ""
 
 
-def _document(found: OnTheTable, at: Desk) -> dict[str, Any]:
+def _document(found: Table, at: Desk) -> dict[str, Any]:
     return {
         "story": found.story.name,
         "model": found.story.model,
@@ -179,17 +144,10 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
-        take = found.take(arguments.scene, arguments.take)
-        if take.record.state == "none":
-            raise UsageError(
-                f"take {take.number} of scene {arguments.scene} is not bought yet: there is nothing to judge",
-                where=story.name,
-            )
-        provider = found.facts.provider
+        take = found.numbered(arguments.scene, arguments.take)
+        judge(ledger, found, arguments.scene, take.key, verdict, arguments.note)
         if verdict == "approved" and not take.shown:
-            _pick(at, ledger, found, arguments.scene, take)
-        said = {"verdict": verdict, "text": arguments.note}
-        ledger.decisions.remark(provider, story.name, arguments.scene, take.key, **said)
+            _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), story)
     waiting = [one.step.scene.id for one in found.scenes if one.step.action is Action.HOLD]
     goes_on = f" `storychain run {story.path}` goes on." if waiting and verdict == "approved" else ""
     print(f"Take {take.number} of scene {arguments.scene} is {verdict}.{goes_on}", file=sys.stderr)
@@ -205,27 +163,22 @@ def pick(arguments: argparse.Namespace) -> int:
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
-        take = found.take(arguments.scene, arguments.take)
-        if take.record.state == "none":
-            raise UsageError(f"take {take.number} is not bought yet", where=story.name)
-        _pick(at, ledger, found, arguments.scene, take)
+        take = found.numbered(arguments.scene, arguments.take)
+        show(ledger, found, arguments.scene, take.key)
+        _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), story)
     return 0
 
 
-def _pick(at: Desk, ledger: Ledger, found: OnTheTable, scene: str, take: Take) -> None:
-    story, facts = found.story, found.facts
-    choices = choosing.picked(story, facts, found.attempts, scene, take.record)
-    steps = _planned(at, ledger, found, choices)
-    ledger.decisions.choose(facts.provider, story.edition, choices)
+def _tell_pick(scene: str, take: Take, steps: Sequence[Step], story: Story) -> None:
     print(f"Scene {scene} is take {take.number} now.", file=sys.stderr)
     step = next(one for one in steps if one.scene.id == scene)
     if step.continued is not None:
         print("  It was made to continue another take than the one before it: a dissolve covers that.", file=sys.stderr)
     wanted = [one for one in steps if one.action is Action.SUBMIT]
-    advice = f"`storychain run {story.path}` makes the film"
     if wanted:
         print(f"  Not paid yet of what continues it: {_names(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
-    print(f"  {advice}{' and buys that, once you agree' if wanted else ', for nothing'}.", file=sys.stderr)
+    goes_on = " and buys that, once you agree" if wanted else ", for nothing"
+    print(f"  `storychain run {story.path}` makes the film{goes_on}.", file=sys.stderr)
 
 
 def retake(arguments: argparse.Namespace) -> int:
@@ -276,7 +229,7 @@ def promote(arguments: argparse.Namespace) -> int:
     return _render(arguments)
 
 
-def _promoted_names(arguments: argparse.Namespace, drafted: OnTheTable) -> list[str]:
+def _promoted_names(arguments: argparse.Namespace, drafted: Table) -> list[str]:
     """The scenes that are named, else all that have an approved take, in the story's order."""
     for name in arguments.scenes:
         drafted.scene(name)
@@ -311,7 +264,7 @@ def _up_to(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
     return list(reversed(wanted.values()))
 
 
-def _planned(at: Desk, ledger: Ledger, found: OnTheTable, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
+def _planned(at: Desk, ledger: Ledger, found: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
     """The plan as it would be under these choices."""
     facts = at.facts(found.story, ledger, free=found.facts.free, choices=choices)
     return plan(found.story, facts)

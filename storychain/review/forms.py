@@ -8,16 +8,16 @@ from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
 
-from storychain.review import table as deciding
+from storychain import directing as deciding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
 
+    from storychain.directing import Table
     from storychain.ledger import Ledger
     from storychain.records import Verdict
-    from storychain.review.table import Table
 
 _MOST_BYTES = 64 << 10
 """Of a form; the longest note is a fraction of it."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.recipe import film_path
 from storychain.chain.survey import survey
+from storychain.directing import Table, table_of
 from storychain.errors import InvalidStory, StorychainError
 from storychain.review.story_view import Sources, story_view
-from storychain.review.table import Table, table_of
 from storychain.review.view import Line, SpentView, StoryView, Unreadable, WorkspaceView
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from storychain.errors import ConsentNeeded, InvalidStory, StorychainError, Usag
 from storychain.review.charts import days_svg, drift_svg
 from storychain.review.forms import decide, form_of
 from storychain.review.rendering import STATIC, Served, part, rendered
+from storychain.review.retaking import retake_of
 from storychain.review.serving import Stills, facts, segment_path, video
 from storychain.review.spending import Offers, check_price, offer_of
-from storychain.review.table import retake_of
 from storychain.review.view import SceneView, SeamView, StoryView, TakeView, Unreadable
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from storychain.directing import Table
     from storychain.review.gathering import Views
     from storychain.review.live import News
     from storychain.review.spending import Till
-    from storychain.review.table import Table
 
 
 _AT_ONCE = 20

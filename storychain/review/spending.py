@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from storychain import takes as choosing
+from storychain.directing import planned
 from storychain.errors import ConsentNeeded, UsageError
 from storychain.plan import Action, quote
-from storychain.review.table import planned, rewritten
+from storychain.review.retaking import rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
+    from storychain.directing import Table
     from storychain.records import Chosen
-    from storychain.review.table import Table
     from storychain.story.model import Story
 
 _MOST_OFFERS = 500

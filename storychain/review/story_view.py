@@ -21,9 +21,9 @@ from storychain.review.view import Chapter, CommentView, FilmView, SceneView, Se
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from storychain.directing import Table
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
-    from storychain.review.table import Table
     from storychain.story.model import Story
     from storychain.takes import SceneTakes, Take
     from storychain.workspace import Workspace

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from storychain import takes as choosing
 from storychain.chain.survey import with_presence
 from storychain.errors import UsageError
-from storychain.plan import plan, quote
-from storychain.review.view import RetakeView
+from storychain.plan import keys, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
@@ -38,20 +37,38 @@ class Table:
     attempts: tuple[Record, ...]
     scenes: tuple[SceneTakes, ...]
 
+    def scene(self, name: str) -> SceneTakes:
+        """One scene's takes. Raises UsageError where there is no such scene."""
+        found = next((one for one in self.scenes if one.step.scene.id == name), None)
+        if found is None:
+            known = ", ".join(one.step.scene.id for one in self.scenes[:12])
+            raise UsageError(f"there is no scene '{name}'", where=self.story.name, next_step=f"Its scenes: {known}.")
+        return found
+
     def step(self, scene: str) -> Step:
         """The step of a scene. Raises UsageError where there is no such scene."""
-        found = next((step for step in self.steps if step.scene.id == scene), None)
-        if found is None:
-            raise UsageError(f"there is no scene '{scene}'", where=self.story.name)
-        return found
+        return self.scene(scene).step
 
     def take(self, scene: str, key: str) -> Take:
         """A take of a scene that something can be said of. Raises UsageError."""
-        takes = (take for one in self.scenes if one.step.scene.id == scene for take in one.takes)
-        found = next((take for take in takes if take.key == key and take.record.state != "none"), None)
+        found = next((take for take in self.scene(scene).takes if take.key == key), None)
         if found is None:
             raise UsageError(f"scene {scene} has no such take", where=self.story.name)
+        if found.record.state == "none":
+            raise UsageError(f"take {found.number} of scene {scene} is not bought yet", where=self.story.name)
         return found
+
+    def numbered(self, scene: str, number: int | None) -> Take:
+        """A take by its number; without one the take that is shown. Raises UsageError."""
+        takes = self.scene(scene).takes
+        for take in takes:
+            if take.number == number or (number is None and take.shown):
+                return take
+        raise UsageError(
+            f"scene {scene} has no take {number}",
+            where=self.story.name,
+            next_step=f"It has {len(takes)}; `storychain takes {self.story.path}` lists them.",
+        )
 
 
 def table_of(story: Story, facts: Facts, ledger: Ledger | None, workspace: Workspace) -> Table:
@@ -62,34 +79,16 @@ def table_of(story: Story, facts: Facts, ledger: Ledger | None, workspace: Works
     if ledger is not None:
         records = ledger.story_records(facts.provider, story.name)
         remarks = ledger.decisions.remarks(facts.provider, story.name)
+        records = (*_bought_by_others(story, facts, ledger, records), *records)
     attempts = tuple(with_presence(record, workspace) for record in records)
     return Table(story, facts, steps, attempts, choosing.takes_of(steps, attempts, remarks))
 
 
-def retake_of(table: Table, scene: str) -> RetakeView:
-    """What one more take of a scene costs, and what it makes stale. Raises UsageError."""
-    table.step(scene)
-    steps, kept = (planned(table, _retaken(table, scene, keep_after=keep)) for keep in (False, True))
-    own = next(step for step in steps if step.scene.id == scene)
-    stale = tuple(step.scene.id for step in choosing.stale(table.steps, steps) if step.scene.id != scene)
-    had = {step.key for step in table.steps}
-    bought = [step for step in steps if step.key not in had]
-    return RetakeView(own.price, stale, quote(bought).total, quote([one for one in kept if one.key not in had]).total)
-
-
-def _retaken(table: Table, scene: str, *, keep_after: bool) -> dict[str, Chosen]:
-    """The choices of one more take, whatever became of the one that was asked for last."""
-    attempts = [*table.attempts, table.step(scene).record]
-    choices = choosing.retaken(table.story, table.facts, attempts, scene, keep_after=keep_after)
-    return choices or {scene: table.facts.choices[scene]}
-
-
-def rewritten(table: Table, scene: str, prompt: str, *, keep_after: bool) -> dict[str, Chosen]:
-    """The choices by which a scene is taken again, in other words where some are given. Raises UsageError."""
-    written = next((one for one in table.story.scenes if one.id == table.step(scene).scene.id), None)
-    assert written is not None
-    words = choosing.prompt_of(written, prompt) if prompt.strip() else None
-    return choosing.retaken(table.story, table.facts, table.attempts, scene, prompt=words, keep_after=keep_after)
+def _bought_by_others(story: Story, facts: Facts, ledger: Ledger, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Segments that the story has as it is written, and that another story shares and has bought."""
+    written = dict(zip(keys(story, replace(facts, choices={})), story.scenes, strict=True))
+    found = ledger.records(set(written) - {record.key for record in records})
+    return tuple(replace(found[key], scene=scene.id) for key, scene in written.items() if key in found)
 
 
 def planned(table: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:

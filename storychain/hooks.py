@@ -6,21 +6,18 @@ of its own, which ends in a token that only this workspace can make; calls of an
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import hmac
 import os
 import secrets
-import socket
 from typing import TYPE_CHECKING
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from storychain.errors import UsageError
+from storychain.serving import listening, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -91,35 +88,10 @@ async def receiving(hooks: Hooks, host: str, port: int) -> AsyncIterator[int]:
 
     Raises UsageError where it cannot listen there.
     """
-    listener = _listen(host, port)
-    server = _Server(
-        uvicorn.Config(
-            _application(hooks),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            limit_concurrency=64,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=1,
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="webhooks")
-    try:
+    advice = "Another run may do so; choose another place with --webhook-listen."
+    listener = listening(host, port, who="the receiver of webhooks", next_step=advice)
+    async with served(_application(hooks), listener, "webhooks", limit_concurrency=64, timeout_keep_alive=5):
         yield int(listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        await asyncio.shield(asyncio.wait([serving]))
-        listener.close()
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none: they are for whoever runs the event loop."""
-        yield
 
 
 def _application(hooks: Hooks) -> Starlette:
@@ -128,17 +100,3 @@ def _application(hooks: Hooks) -> Starlette:
         return Response(status_code=204 if hooks.called(token) else 404)
 
     return Starlette(routes=[Route("/{path:path}", called, methods=["GET", "POST", "PUT"])])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"nobody can listen for webhooks on {host}:{port} ({error.strerror})",
-            next_step="Another run may do so; choose another place with --webhook-listen.",
-        ) from error
-    return listener

@@ -91,7 +91,7 @@ def test_a_run_whose_place_to_listen_is_taken_goes_on_without(desk):
     taken = desk.studio.origin.rpartition(":")[2]
     done = desk.run("run", path, "--yes", "--webhook-url", "https://calls.example", "--webhook-listen", taken)
     assert done.returncode == 0, done.stderr
-    assert "nobody can listen for webhooks on 127.0.0.1" in done.stderr
+    assert "the receiver of webhooks cannot listen on 127.0.0.1" in done.stderr
     assert desk.studio.counts()["webhooks_failed"] == 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
-from storychain.plan import Action, quote
+from storychain.plan import Action, quote, standing
 from storychain.printable import visible_lines
 from storychain.report import documents
 from storychain.report.text import credits_text, duration_text, plan_text, table
@@ -65,7 +65,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     steps = plan_steps(story, facts)
     film = _film(at, ledger, story, facts, steps)
     spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
-    state = _state(steps, film)
+    state = standing(steps, joined=film is not None)
     warnings = warnings_of(story, facts, steps)
     segments = [documents.segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
@@ -84,21 +84,6 @@ def _only_previewed(ledger: Ledger | None, name: str) -> bool:
 def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Sequence[Step]) -> Path | None:
     path = film_path(ledger, at.settings.out, story.edition, free=facts.free)
     return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
-
-
-def _state(steps: Sequence[Step], film: Path | None) -> str:
-    actions = {step.action for step in steps}
-    if Action.UNRESOLVED in actions:
-        return "unresolved"
-    if Action.FAILED in actions:
-        return "failed"
-    if Action.RESUME in actions:
-        return "in flight"
-    if Action.HOLD in actions and Action.SUBMIT not in actions:
-        return "waiting for approval"
-    if Action.SUBMIT in actions:
-        return "unfinished" if actions != {Action.SUBMIT} else "not begun"
-    return "done" if film else "film to be joined"
 
 
 def _next(steps: Sequence[Step], story: Story) -> str:

@@ -12,7 +12,7 @@ from storychain.chain.narration import narration_warnings
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, recipe_of
 from storychain.export.lock import lock_path, read_lock
-from storychain.plan import Action, chains, quote
+from storychain.plan import Action, chains, quote, standing
 from storychain.printable import printable
 from storychain.records import LIVE
 from storychain.review.measured import Measured, drift_of, read_measured, sentences
@@ -61,7 +61,7 @@ def story_view(table: Table, sources: Sources) -> StoryView:
         aspect_ratio=story.aspect_ratio,
         provider=facts.provider,
         free=facts.free,
-        state=_state(steps, film),
+        state=standing(steps, joined=film is not None and film.current),
         scenes=scenes,
         seams=seams,
         spent=ledger.spent(sources.paid, story=story.name) if ledger else Decimal(0),
@@ -78,21 +78,6 @@ def story_view(table: Table, sources: Sources) -> StoryView:
 def _from_here(path: Path) -> str:
     """A file as one would name it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _state(steps: Sequence[Step], film: FilmView | None) -> str:
-    actions = {step.action for step in steps}
-    if Action.UNRESOLVED in actions:
-        return "unresolved"
-    if Action.FAILED in actions:
-        return "failed"
-    if Action.RESUME in actions:
-        return "in flight"
-    if Action.HOLD in actions and Action.SUBMIT not in actions:
-        return "waiting for approval"
-    if Action.SUBMIT in actions:
-        return "unfinished" if actions != {Action.SUBMIT} else "not begun"
-    return "done" if film and film.current else "film to be joined"
 
 
 def _take(take: Take, workspace: Workspace) -> TakeView:

@@ -50,7 +50,7 @@ def test_colours_meet_at_the_seam(tmp_path):
     assert not graded[0].grade
     captioned = Dress(captions=(Caption(Fraction(3), Fraction(4), "Home"),), subtitles="burned")
     both = film(graded, tmp_path / "both.mp4", captioned)
-    assert both[48:60] == pytest.approx(after[48:60], abs=1.0)
+    assert both[48:60] == pytest.approx(after[48:60], abs=1.5)  # drawn twice by an encoder of whatever version
 
 
 def test_a_scene_that_is_meant_to_differ_is_left_alone(tmp_path):

@@ -450,6 +450,12 @@ def test_other_shapes_are_as_large_as_the_film(tmp_path, film_size, ratio, size)
     assert all(side % 2 == 0 for side in made)
 
 
+def told_chapters(opened):
+    """Their titles and seconds: older versions of ffmpeg count them in milliseconds."""
+    told = opened.chapters()
+    return [(one["metadata"]["title"], one["start"] * one["time_base"], one["end"] * one["time_base"]) for one in told]
+
+
 def test_a_crop_keeps_the_middle_and_everything_else_of_the_film(film):
     out = beside(film, "9:16")
     seen: list[float] = []
@@ -461,7 +467,7 @@ def test_a_crop_keeps_the_middle_and_everything_else_of_the_film(film):
     assert tracks(out) == ["video", "audio", "subtitle"]
     with av.open(str(film)) as before, av.open(str(out)) as after:
         assert after.metadata["title"] == "The Film"
-        assert after.chapters() == before.chapters()
+        assert told_chapters(after) == told_chapters(before)
         packets = [[bytes(one) for one in opened.demux(audio=0)] for opened in (before, after)]
         assert packets[0] == packets[1], "sound is copied"
     assert clips.beeps(out) == pytest.approx(clips.flashes(out), abs=0.001)

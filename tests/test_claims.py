@@ -353,14 +353,14 @@ def test_stories_on_two_machines_that_open_alike_share_what_they_buy(theatre, tm
     assert all((tmp_path / name / "films").glob("*.mp4") for name in "ab")
 
 
-ACTS = [("admit", True), ("submit", False), ("submitted", False), ("completed", True), ("jobs", True)]
+ACTS = [("admit", 2, True), ("submit", 2, False), ("submitted", 2, False), ("completed", 2, True), ("jobs", 1, True)]
 
 
-@pytest.mark.parametrize(("act", "after"), telling(ACTS, [("admit", True)]))
-def test_a_machine_that_was_stopped_while_another_went_on_pays_nothing_twice(theatre, tmp_path, act, after):
+@pytest.mark.parametrize(("act", "occurrence", "after"), telling(ACTS, [("admit", 2, True)]))
+def test_a_machine_that_was_stopped_while_another_went_on_pays_nothing_twice(theatre, tmp_path, act, occurrence, after):
     studio, machine = theatre
     story, (one, other) = story_file(tmp_path, 3), map(machine, "ab")
-    one.begin(story, act=act, occurrence=2, after=after, signal=signal.SIGSTOP)
+    one.begin(story, act=act, occurrence=occurrence, after=after, signal=signal.SIGSTOP)
     stopped = one.stopped()
     finished_by(other, story)
     assert studio.counts()["accepted"] == 3

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from storychain import takes as choosing
 from storychain.chain.survey import with_presence
 from storychain.errors import UsageError
-from storychain.plan import keys, plan
+from storychain.plan import keys, plan, step_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,15 +39,7 @@ class Table:
 
     def scene(self, name: str) -> SceneTakes:
         """One scene's takes. Raises UsageError where there is no such scene."""
-        found = next((one for one in self.scenes if one.step.scene.id == name), None)
-        if found is None:
-            known = ", ".join(one.step.scene.id for one in self.scenes[:12])
-            raise UsageError(f"there is no scene '{name}'", where=self.story.name, next_step=f"Its scenes: {known}.")
-        return found
-
-    def step(self, scene: str) -> Step:
-        """The step of a scene. Raises UsageError where there is no such scene."""
-        return self.scene(scene).step
+        return self.scenes[self.steps.index(step_of(self.steps, name))]
 
     def take(self, scene: str, key: str) -> Take:
         """A take of a scene that something can be said of. Raises UsageError."""
@@ -94,6 +86,13 @@ def _bought_by_others(story: Story, facts: Facts, ledger: Ledger, records: Seque
 def planned(table: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
     """The plan as it would be under these choices."""
     return plan(table.story, replace(table.facts, choices={**table.facts.choices, **choices}))
+
+
+def retaken(table: Table, scene: str, words: str | None, *, keep_after: bool) -> dict[str, Chosen]:
+    """The choices by which a scene is taken again, in other words where some are given. Raises UsageError."""
+    step_of(table.steps, scene)
+    prompt = choosing.prompt_of(choosing.written(table.story, scene), words) if words is not None else None
+    return choosing.retaken(table.story, table.facts, table.attempts, scene, prompt=prompt, keep_after=keep_after)
 
 
 def judge(ledger: Ledger, table: Table, scene: str, key: str, verdict: Verdict, note: str) -> None:

@@ -16,6 +16,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.catalogue import MODELS, Catalogue
+from storychain.errors import UsageError
+from storychain.printable import listed
 from storychain.records import LIVE, NOTHING, Chosen, Record, Verdict
 from storychain.story.finishing import Transition
 
@@ -230,7 +232,7 @@ def _held_back(step: Step, holding: Step | None, facts: Facts) -> Step:
     why = (
         "is rejected; take it again or pick another take" if rejected else "is not approved yet (`storychain approve`)"
     )
-    reason = f"waits: scene {holding.scene.id} {why}"
+    reason = f"scene {holding.scene.id} {why}"
     return replace(step, action=Action.HOLD, reason=reason, credits=Decimal(0), beside=())
 
 
@@ -328,6 +330,15 @@ def _called(scene: Scene, prompt: str | None) -> str:
 
 def _tries_left(step: Step) -> int:
     return max(1, step.scene.attempts - step.record.failures)
+
+
+def step_of(steps: Sequence[Step], scene: str) -> Step:
+    """The step of a scene, by its id. Raises UsageError where there is none."""
+    found = next((step for step in steps if step.scene.id == scene), None)
+    if found is None:
+        known = listed([step.scene.id for step in steps])
+        raise UsageError(f"there is no scene '{scene}'", next_step=f"Its scenes: {known}.")
+    return found
 
 
 def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:

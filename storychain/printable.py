@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ADDRESS_TAIL = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", re.IGNORECASE)
 _PASSWORD = re.compile(r"(https?://)[^\s/?#\"'<>]*@", re.IGNORECASE)
 _KEY = re.compile(r"pictai_[\w.~+/=-]+")
+_LISTED = 8
 _DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
@@ -33,6 +37,12 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """The same for text of several lines, which stay lines."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: the first of them, and how many more there are."""
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 class Harmless:

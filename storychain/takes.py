@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storychain.catalogue import PROMPT_MAX, PROMPT_MIN
 from storychain.errors import UsageError
-from storychain.plan import Action, as_chosen, plan, with_beside
+from storychain.plan import Action, as_chosen, plan, step_of, with_beside
 from storychain.records import LIVE, Chosen
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def retaken(
     that was chosen last is not here, in the same words, it is that one, so that the same command may be repeated.
     """
     steps = plan(story, facts)
-    place = _place(steps, scene)
+    place = steps.index(step_of(steps, scene))
     before = facts.choices.get(scene, Chosen())
     if scene in facts.choices and prompt in (None, before.prompt) and not _is_had(steps[place].record):
         return {}
@@ -119,10 +119,10 @@ def retaken(
     chosen = {scene: replace(before, take=take, prompt=before.prompt if prompt is None else prompt, kept=None)}
     if not keep_after:
         return chosen | _let_go(facts, steps, place)
-    follower = _follower(steps, place)
-    if follower is not None and follower.record.state in LIVE:
-        kept = facts.choices.get(follower.scene.id, _as_is(follower.scene))
-        chosen[follower.scene.id] = replace(kept, kept=follower.key)
+    for follower in _rest_of_chain(steps, place)[:1]:
+        if follower.record.state in LIVE:
+            kept = facts.choices.get(follower.scene.id, Chosen(take=follower.scene.take))
+            chosen[follower.scene.id] = replace(kept, kept=follower.key)
     return chosen
 
 
@@ -133,9 +133,9 @@ def picked(story: Story, facts: Facts, attempts: Sequence[Record], scene: str, t
     else than what is shown before it now is kept as it is.
     """
     steps = plan(story, facts)
-    place = _place(steps, scene)
+    place = steps.index(step_of(steps, scene))
     choices = _let_go(facts, steps, place)
-    shown = _chosen(story, steps[place].scene, take)
+    shown = _chosen(written(story, scene), take)
     choices[scene] = shown
     if _planned(story, facts, choices, scene).key != take.key:
         choices[scene] = replace(shown, kept=take.key)
@@ -146,7 +146,7 @@ def picked(story: Story, facts: Facts, attempts: Sequence[Record], scene: str, t
             made = [one for one in attempts if one.parent == key and one.scene == step.scene.id and one.state in LIVE]
             if not made:
                 break
-            choices[step.scene.id] = _chosen(story, step.scene, made[-1])
+            choices[step.scene.id] = _chosen(written(story, step.scene.id), made[-1])
             follower = _planned(story, facts, choices, step.scene.id)
         key = follower.key
     return choices
@@ -162,7 +162,7 @@ def promoted(story: Story, facts: Facts, takes: Sequence[SceneTakes], scenes: Se
     for name in scenes:
         approved = [take for take in found[name].takes if take.verdict == "approved"]
         words = (approved[-1] if approved else found[name].shown).prompt
-        scene, before = _written(story, name), facts.choices.get(name, Chosen())
+        scene, before = written(story, name), facts.choices.get(name, Chosen())
         if as_chosen(scene, facts).prompt != words:
             choices[name] = replace(before, prompt=None if words == scene.prompt else words, kept=None)
     return choices
@@ -222,22 +222,14 @@ def _model(catalogue: Catalogue, name: str) -> Model:
 # Parts of it
 
 
-def _place(steps: Sequence[Step], scene: str) -> int:
-    for place, step in enumerate(steps):
-        if step.scene.id == scene:
-            return place
-    known = ", ".join(step.scene.id for step in steps[:12])
-    raise UsageError(f"there is no scene '{scene}'", next_step=f"Its scenes: {known}.")
-
-
-def _written(story: Story, name: str) -> Scene:
+def written(story: Story, name: str) -> Scene:
+    """A scene as the story file has it."""
     return next(scene for scene in story.scenes if scene.id == name)
 
 
 def _planned(story: Story, facts: Facts, choices: Mapping[str, Chosen], scene: str) -> Step:
     """The step of a scene under other choices."""
-    steps = plan(story, replace(facts, choices={**facts.choices, **choices}))
-    return steps[_place(steps, scene)]
+    return step_of(plan(story, replace(facts, choices={**facts.choices, **choices})), scene)
 
 
 def _rest_of_chain(steps: Sequence[Step], place: int) -> tuple[Step, ...]:
@@ -248,10 +240,6 @@ def _rest_of_chain(steps: Sequence[Step], place: int) -> tuple[Step, ...]:
             break
         rest.append(step)
     return tuple(rest)
-
-
-def _follower(steps: Sequence[Step], place: int) -> Step | None:
-    return next(iter(_rest_of_chain(steps, place)), None)
 
 
 def _let_go(facts: Facts, steps: Sequence[Step], place: int) -> dict[str, Chosen]:
@@ -268,12 +256,7 @@ def _is_had(record: Record) -> bool:
     return record.state in ("stored", "failed", "unresolved")
 
 
-def _as_is(scene: Scene) -> Chosen:
-    return Chosen(take=scene.take)
-
-
-def _chosen(story: Story, planned: Scene, take: Record) -> Chosen:
-    """The choice that asks for a scene as it was asked for then."""
-    scene = _written(story, planned.id)
+def _chosen(scene: Scene, take: Record) -> Chosen:
+    """The choice that asks for a scene, as the story file has it, as it was asked for then."""
     words = take.asked or take.prompt
     return Chosen(take=take.take, prompt=None if words == scene.prompt else words)

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "workspace": {"errors"},
     "settings": {"errors", "catalogue", "printable"},
     "story": {"errors", "catalogue", "printable"},
-    "plan": {"errors", "catalogue", "records", "story"},
+    "plan": {"errors", "catalogue", "printable", "records", "story"},
     "takes": {"errors", "catalogue", "records", "story", "plan"},
     "ledger": {"errors", "records", "provider"},
     "lettering": set(),

@@ -177,6 +177,18 @@ def test_a_retake_says_first_what_it_makes_stale_and_what_that_costs(desk):
     assert accepted(desk) == 5
 
 
+def test_a_retake_says_what_waits_for_an_approval_and_is_not_in_its_price(desk):
+    path = story_file(desk.folder, on_hold())
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    assert desk.run("approve", path, "two").returncode == 0
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    asked = desk.run("retake", path, "one")
+    assert "to be bought again, since it continues it: two." in asked.stderr
+    assert "once what it continues is approved: three." in asked.stderr
+    assert f"To pay for 2 scenes: {2 * PRICE}" in asked.stderr
+    assert accepted(desk) == 3
+
+
 def test_what_follows_a_retake_may_be_kept_for_nothing(desk):
     path = story_file(desk.folder, SCENES)
     assert desk.run("run", path, "--max-credits", 200).returncode == 0

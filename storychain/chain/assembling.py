@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from storychain.chain.story import Outcome, render_with
 from storychain.errors import MediaError, ProviderUnreachable
 from storychain.plan import Action
+from storychain.printable import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +43,8 @@ async def assemble_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...
 def _all_here(story: Story, steps: tuple[Step, ...]) -> None:
     missing = [step.scene.id for step in steps if step.action not in (Action.REUSE, Action.PLACEHOLDER)]
     if missing:
-        shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
         raise MediaError(
-            f"not every segment is stored: {shown}",
+            f"not every segment is stored: {listed(missing)}",
             where=story.name,
             next_step=f"Nothing was changed. `storychain run {story.path}` brings them in.",
         )

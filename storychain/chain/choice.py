@@ -41,14 +41,6 @@ class LeftUnbought(StorychainError):
 
     exit_code = 0
 
-    def __init__(self, scenes: Sequence[str]) -> None:
-        named = ", ".join(scenes[:8]) + (f" and {len(scenes) - 8} more" if len(scenes) > 8 else "")
-        super().__init__(f"not bought, as asked: {named}")
-
 
 class WaitsForApproval(LeftUnbought):
     """A story goes on once somebody has looked: what is left continues a scene that is not approved."""
-
-    def __init__(self, why: str, scenes: Sequence[str]) -> None:
-        super().__init__(scenes)
-        self.what = why

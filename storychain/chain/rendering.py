@@ -28,6 +28,7 @@ from storychain.ledger import Purchase
 from storychain.locks import Held
 from storychain.media.prepare import Prepared
 from storychain.plan import Action, decide, next_prompt, trouble, with_beside
+from storychain.printable import listed
 from storychain.provider import Job, RequestRefused, SegmentRequest
 from storychain.workspace import is_whole
 
@@ -89,9 +90,9 @@ class Rendering:
         self._raise_worst(results)
         left = [self._steps[place] for place, one in zip(wanted, results, strict=False) if isinstance(one, Halted)]
         if waiting := [step for step in left if step.action is Action.HOLD]:
-            raise WaitsForApproval(waiting[0].reason.removeprefix("waits: "), [step.scene.id for step in waiting])
+            raise WaitsForApproval(waiting[0].reason)
         if left:
-            raise LeftUnbought([step.scene.id for step in left])
+            raise LeftUnbought(f"not bought, as asked: {listed([step.scene.id for step in left])}")
 
     def _others(self, place: int) -> tuple[Step, ...]:
         """The takes that are bought beside a scene's own, each segment once."""

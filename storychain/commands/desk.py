@@ -120,6 +120,11 @@ class Desk:
 
         return plan(story, self.facts(story, ledger, free=free, retry_failed=retry_failed))
 
+    def shows_preview(self, ledger: Ledger | None, story: str, *, local: bool) -> bool:
+        """Whether the free preview is meant: where it is asked for, or all there is of a story."""
+        known = ledger.stories() if ledger else ()
+        return local or ((FREE, story) in known and (PAID, story) not in known)
+
     def find(self, paths: Sequence[str], matrix: str | None = None) -> Found:
         """Read the stories that a command line names, as far as they can be read. Raises UsageError."""
         from storychain.commands.selection import find  # noqa: PLC0415

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.recipe import film_path
 from storychain.chain.survey import with_presence
-from storychain.commands.desk import FREE, PAID, desk
+from storychain.commands.desk import desk
 from storychain.errors import MediaError, UsageError
 from storychain.export.arranging import Part, arranged
 from storychain.export.edl import edl_texts
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from storychain.export.lock import Stretch
     from storychain.export.timeline import Timeline
-    from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.records import Record
     from storychain.story.model import Story
@@ -46,7 +45,7 @@ def export(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     (story,) = at.stories([arguments.story])
     with at.ledger_if_any() as ledger:
-        free = arguments.local or _only_previewed(ledger, story.name)
+        free = at.shows_preview(ledger, story.name, local=arguments.local)
         facts = at.facts(story, ledger, free=free)
         records = ledger.story_records(facts.provider, story.name) if ledger else ()
         film = film_path(ledger, at.settings.out, story.edition, free=free)
@@ -55,11 +54,6 @@ def export(arguments: argparse.Namespace) -> int:
     written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film))
     _tell(timeline, written, as_json=arguments.json)
     return 0
-
-
-def _only_previewed(ledger: Ledger | None, name: str) -> bool:
-    known = ledger.stories() if ledger else ()
-    return (FREE, name) in known and (PAID, name) not in known
 
 
 def _look(file: Path) -> Media | None:

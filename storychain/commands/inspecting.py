@@ -89,9 +89,7 @@ async def _inspect(
 ) -> list[Inspection]:
     ffmpeg, found = find_ffmpeg(os.environ), list[Inspection]()
     for story in stories:
-        free = arguments.local or (
-            (FREE, story.name) in ledger.stories() and (PAID, story.name) not in ledger.stories()
-        )
+        free = at.shows_preview(ledger, story.name, local=arguments.local)
         run = a_run(at, ledger, cast("Provider", Offline(FREE if free else PAID, free=free)), ffmpeg, lambda _: None)
         steps, facts = at.plan(story, ledger, free=free), at.facts(story, ledger, free=free)
         found.append(await inspect(run, story, facts, steps, limits, pictures=not arguments.no_pictures))

@@ -199,9 +199,6 @@ def _error_of(outcome: dict[str, Any]) -> StorychainError | None:
     told = outcome.get("error")
     if told is None:
         return None
-    if told["kind"] == LeftUnbought.__name__:
-        left = LeftUnbought(())
-        left.what = told["what"]
-        return left
-    kind = getattr(errors, told["kind"], StorychainError)
+    plain = told["kind"] != LeftUnbought.__name__
+    kind = getattr(errors, told["kind"], StorychainError) if plain else LeftUnbought
     return cast("StorychainError", kind(told["what"], where=told["where"], next_step=told["next_step"]))

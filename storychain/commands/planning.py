@@ -58,7 +58,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> tuple[dict[str, Any], str]:
-    free = free or _only_previewed(ledger, story.name)
+    free = at.shows_preview(ledger, story.name, local=free)
     facts = at.facts(story, ledger, free=free)
     from storychain.plan import plan as plan_steps  # noqa: PLC0415 - its name is this command's too
 
@@ -74,11 +74,6 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
     return document, "\n".join([head, *(f"  {line}" for line in lines)])
-
-
-def _only_previewed(ledger: Ledger | None, name: str) -> bool:
-    known = ledger.stories() if ledger else ()
-    return (FREE, name) in known and (PAID, name) not in known
 
 
 def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Sequence[Step]) -> Path | None:

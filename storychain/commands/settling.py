@@ -13,9 +13,10 @@ from storychain.errors import AccountError, StoryHeld, UsageError
 from storychain.ledger import Purchase
 from storychain.locks import Held
 from storychain.pictory import Pictory
+from storychain.plan import step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from storychain.ledger import Ledger
     from storychain.plan import Step
@@ -92,7 +93,7 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
     at = desk(arguments)
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
-        step = _step(at.plan(story, ledger, free=arguments.local), story, arguments.scene)
+        step = step_of(at.plan(story, ledger, free=arguments.local), arguments.scene)
         try:
             with at.key_held(ledger, step.key):
                 print(settle(ledger, story, step, ledger.record(step.key)), file=sys.stderr)
@@ -100,14 +101,6 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
             advice = "Wait for it to end, then try again."
             raise StoryHeld("a run is working on this scene", next_step=advice) from None
     return 0
-
-
-def _step(steps: Sequence[Step], story: Story, scene: str) -> Step:
-    for step in steps:
-        if step.scene.id == scene:
-            return step
-    known = ", ".join(step.scene.id for step in steps)
-    raise UsageError(f"there is no scene '{scene}' in {story.name}", next_step=f"Its scenes: {known}.")
 
 
 def _purchase(story: Story, step: Step, *, free: bool) -> Purchase:

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from storychain import takes as choosing
 from storychain.commands.consent import cap_agreed_to
-from storychain.commands.desk import FREE, PAID, Desk, desk
-from storychain.directing import Table, judge, table_of
+from storychain.commands.desk import Desk, desk
+from storychain.directing import Table, judge, planned, retaken, table_of
 from storychain.directing import pick as show
 from storychain.errors import UsageError
-from storychain.plan import Action, plan, quote
-from storychain.printable import visible, visible_lines
+from storychain.plan import Action, plan, quote, step_of
+from storychain.printable import listed, visible, visible_lines
 from storychain.report import documents
 from storychain.report.text import cost_text, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from storychain.ledger import Ledger
     from storychain.plan import Step
-    from storychain.records import Chosen, Verdict
+    from storychain.records import Remark, Verdict
     from storychain.story.model import Story
     from storychain.takes import SceneTakes, Take
 
@@ -46,18 +46,12 @@ def list_takes(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
+        found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
     if arguments.json:
         print(documents.dumped(_document(found, at)))
     else:
         print(visible_lines(_text(found)))
     return 0
-
-
-def _free(ledger: Ledger, story: Story, arguments: argparse.Namespace) -> bool:
-    """Whether the preview is meant: where it is asked for, or all there is."""
-    known = ledger.stories()
-    return arguments.local or ((FREE, story.name) in known and (PAID, story.name) not in known)
 
 
 def _text(found: Table) -> str:
@@ -85,7 +79,7 @@ def _row(take: Take, step: Step) -> tuple[str, ...]:
     )
 
 
-def _said(remark: Any) -> str:
+def _said(remark: Remark) -> str:
     where = "" if remark.second is None else f" at {remark.second:.2f} s"
     verdict = f"{remark.verdict}{where}: " if remark.verdict and remark.text else ""
     day = time.strftime("%Y-%m-%d %H:%M", time.localtime(remark.at))
@@ -143,7 +137,7 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
     at = desk(arguments)
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
+        found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
         judge(ledger, found, arguments.scene, take.key, verdict, arguments.note)
         if verdict == "approved" and not take.shown:
@@ -162,7 +156,7 @@ def pick(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=_free(ledger, story, arguments))
+        found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
         show(ledger, found, arguments.scene, take.key)
         _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), story)
@@ -171,12 +165,11 @@ def pick(arguments: argparse.Namespace) -> int:
 
 def _tell_pick(scene: str, take: Take, steps: Sequence[Step], story: Story) -> None:
     print(f"Scene {scene} is take {take.number} now.", file=sys.stderr)
-    step = next(one for one in steps if one.scene.id == scene)
-    if step.continued is not None:
+    if step_of(steps, scene).continued is not None:
         print("  It was made to continue another take than the one before it: a dissolve covers that.", file=sys.stderr)
-    wanted = [one for one in steps if one.action is Action.SUBMIT]
+    wanted = [one.scene.id for one in steps if one.action is Action.SUBMIT]
     if wanted:
-        print(f"  Not paid yet of what continues it: {_names(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
+        print(f"  Not paid yet of what continues it: {listed(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
     goes_on = " and buys that, once you agree" if wanted else ", for nothing"
     print(f"  `storychain run {story.path}` makes the film{goes_on}.", file=sys.stderr)
 
@@ -187,17 +180,15 @@ def retake(arguments: argparse.Namespace) -> int:
     (story,) = at.stories([arguments.story])
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=arguments.local)
-        scene = next(one for one in story.scenes if one.id == found.scene(arguments.scene).step.scene.id)
-        words = None if arguments.prompt is None else choosing.prompt_of(scene, arguments.prompt)
-        choices = choosing.retaken(
-            story, found.facts, found.attempts, scene.id, prompt=words, keep_after=arguments.keep_after
-        )
-        steps = _planned(at, ledger, found, choices)
+        choices = retaken(found, arguments.scene, arguments.prompt, keep_after=arguments.keep_after)
+        steps = planned(found, choices)
         stale = [step for step in choosing.stale(found.steps, steps) if step.scene.id != arguments.scene]
         told = [f"Scene {arguments.scene} is taken again."]
-        if stale:
-            told.append(f"Stale by that, and to be bought again, since it continues it: {_names(stale)}.")
-        elif arguments.keep_after:
+        if bought := [step.scene.id for step in stale if step.action is Action.SUBMIT]:
+            told.append(f"Stale by that, and to be bought again, since it continues it: {listed(bought)}.")
+        if later := [step.scene.id for step in stale if step.action is Action.HOLD]:
+            told.append(f"Stale as well, and to be bought once what it continues is approved: {listed(later)}.")
+        if not stale and arguments.keep_after:
             told.append("What follows is kept as it is; the seam is covered by a dissolve.")
         _agree(arguments, steps, told)
         if choices:
@@ -215,7 +206,8 @@ def promote(arguments: argparse.Namespace) -> int:
         target = on_the_table(at, ledger, story, free=arguments.local)
         names = _promoted_names(arguments, drafted)
         choices = choosing.promoted(story, target.facts, drafted.scenes, names)
-        steps = _planned(at, ledger, target, choices)
+        # Another edition may share segments with other stories, of which nobody has looked yet.
+        steps = plan(story, at.facts(story, ledger, free=target.facts.free, choices=choices))
         needed = _up_to(steps, names)
         told = [f"From {story.model}: {', '.join(names)}."]
         if extra := [step.scene.id for step in needed if step.scene.id not in names]:
@@ -223,9 +215,8 @@ def promote(arguments: argparse.Namespace) -> int:
         _agree(arguments, needed, told)
         if choices:
             ledger.decisions.choose(target.facts.provider, story.edition, choices)
-    arguments.select = [f"{story.name}:{step.scene.id}" for step in needed] or [
-        f"{story.name}:{name}" for name in names
-    ]
+    bought = [step.scene.id for step in needed] or names
+    arguments.select = [f"{story.name}:{scene}" for scene in bought]
     return _render(arguments)
 
 
@@ -264,17 +255,6 @@ def _up_to(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
     return list(reversed(wanted.values()))
 
 
-def _planned(at: Desk, ledger: Ledger, found: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
-    """The plan as it would be under these choices."""
-    facts = at.facts(found.story, ledger, free=found.facts.free, choices=choices)
-    return plan(found.story, facts)
-
-
-def _names(steps: Sequence[Step]) -> str:
-    named = [step.scene.id for step in steps]
-    return ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
-
-
 def _agree(arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[str]) -> None:
     """Show what would be done and its price; raises ConsentNeeded where nobody agrees to that."""
     for line in told:
@@ -284,8 +264,9 @@ def _agree(arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[
     cost = quote(steps)
     cap = cap_agreed_to(cost, arguments, arguments.argv)
     if arguments.max_credits is None and not arguments.yes:
-        arguments.max_credits = Decimal(0) if cap is None and not cost.submits else cap
-        arguments.yes = cap is None and bool(cost.submits)
+        # With nothing to pay nothing may be spent; what has no known price was agreed to at any.
+        arguments.max_credits = cap if cost.submits else Decimal(0)
+        arguments.yes = arguments.max_credits is None
 
 
 def _render(arguments: argparse.Namespace) -> int:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from storychain import takes as choosing
-from storychain.directing import planned
+from storychain.directing import planned, retaken
 from storychain.errors import ConsentNeeded, UsageError
 from storychain.plan import Action, quote
-from storychain.review.retaking import rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +87,7 @@ class Offers:
 
 def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: bool = False) -> Offer:
     """What rendering a story would buy, with one more take of a `scene` if one is named. Raises UsageError."""
-    choices = rewritten(table, scene, prompt, keep_after=keep_after) if scene else {}
+    choices = retaken(table, scene, prompt.strip() or None, keep_after=keep_after) if scene else {}
     steps = planned(table, choices)
     cost = quote(steps)
     if any(step.action in (Action.FAILED, Action.UNRESOLVED) for step in steps):
@@ -106,7 +105,7 @@ def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: boo
 
 def check_price(offer: Offer, table: Table, till: Till) -> None:
     """Raise ConsentNeeded unless what was agreed to still holds and may be spent."""
-    now = quote(planned(table, dict(offer.choices))).total
+    now = quote(planned(table, offer.choices)).total
     if now is None or now > offer.credits:
         raise ConsentNeeded("The price has changed since it was shown.", next_step="Nothing was bought; look again.")
     if offer.credits > till.left:

@@ -20,6 +20,7 @@ from storychain.errors import (
 )
 from storychain.ledger import Caps, Purchase
 from storychain.locks import lock_now
+from storychain.pictory import Pictory
 from storychain.plan import Action, Facts, plan
 from storychain.provider import SegmentRequest
 from storychain.story import load_story
@@ -180,6 +181,22 @@ def test_a_job_whose_run_has_died_does_not_stand_in_the_way_for_ever(tmp_path):
             assert outcome.status == "done"
             assert (await at.render(one)).status == "done"
             assert at.counts["accepted"] == 2
+
+    asyncio.run(play())
+
+
+def test_a_free_preview_costs_nothing_however_often_its_jobs_are_read(tmp_path):
+    path = story_file(tmp_path, 1)
+
+    async def play():
+        async with (
+            stage(tmp_path) as at,
+            Pictory(at.running.base_url, "pictai_test", name="studio", free=True) as free,
+        ):
+            for _ in range(2):
+                outcome = await at.render(path, provider=free)
+                assert (outcome.status, outcome.steps[0].record.credits) == ("done", 0)
+                at.workspace.segment(outcome.steps[0].key).unlink()  # the job is then read again for its address
 
     asyncio.run(play())
 

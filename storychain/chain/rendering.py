@@ -295,8 +295,6 @@ class Rendering:
         called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
         with called or nullcontext():
             job, under_way_at = await ended(run, story, step, record, plan)
-        if run.provider.free:
-            job = replace(job, credits=Decimal(0))
         if job.state == "failed":
             await off_loop(run.ledger.failed, record.attempt, job)
             return

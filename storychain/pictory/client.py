@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -111,12 +113,13 @@ class Pictory:
         return submission(answer.status, answer.body, answer.wait)
 
     async def job(self, job_id: str) -> Job:
-        """GET /v1/jobs/{id}."""
+        """GET /v1/jobs/{id}. Of a free provider's job the credits are none, whatever it says of them."""
 
         async def ask() -> Job:
             return _job(await self._api.read("GET", f"/v1/jobs/{quote(job_id, safe='')}"), job_id)
 
-        return await patiently(self._patience, ask)
+        job = await patiently(self._patience, ask)
+        return replace(job, credits=Decimal(0)) if self.free else job
 
     async def jobs(self, page: str | None = None) -> JobPage:
         """GET /v1/jobs. A page without a job is skipped while there are more: it says nothing about the list."""

@@ -75,6 +75,8 @@ def until(page, true, seconds=15):
 
 
 def ready(page):
+    """Wait until the page's script has run and every video shows a picture."""
+    page.wait_for_load_state()
     until(page, "[...document.querySelectorAll('video')].every((one) => one.readyState >= 2)")
 
 
@@ -161,7 +163,8 @@ def test_an_approval_survives_a_reload_and_a_comment_leads_to_its_second(opened)
     ready(page)
     for _ in range(3):
         page.keyboard.press(".")
-    until(page, "document.querySelector('[data-second]').value > 0")
+    # All three steps have to be told: after the first one the field says less than what is waited for below.
+    until(page, "document.querySelector('[data-second]').value > 0.1")
     page.get_by_label("Comment on take 1").fill("here it blinks")
     page.get_by_role("button", name="Comment").click()
     page.get_by_text("here it blinks").wait_for()

@@ -52,7 +52,7 @@ KINDS = ("submits", "lists", "polls", "downloads", "quotas")
 class Room(PlainRoom):
     """A cutting room that takes every segment as it is and writes films of no picture."""
 
-    async def prepare(self, segment, folder, *, strict=True, matroska=False):
+    async def prepare(self, segment, folder, *, strict=True, matroska=False, on_sound=None):
         # The bytes are the same everywhere; real ones are not, so that each seam is looked for and put on record.
         return Prepared(folder, segment, segment, PROBE, sha256=hashlib.sha256(folder.name.encode()).hexdigest())
 

@@ -80,7 +80,7 @@ class Whim:
 class Room(PlainRoom):
     """A cutting room in which a video is its address and a film a list of them."""
 
-    async def prepare(self, segment, folder, *, strict=True, matroska=False):
+    async def prepare(self, segment, folder, *, strict=True, matroska=False, on_sound=None):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "picture").write_bytes(segment.read_bytes())
         return Prepared(folder, folder / "picture", folder / "picture", PROBE)

@@ -6,6 +6,8 @@ Nothing is joined here; that is `film`.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Noticed
@@ -20,7 +22,6 @@ from storychain.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
 
     from storychain.chain.run import Run
     from storychain.ledger import SeamRecord
@@ -38,6 +39,8 @@ class Cutting:
         self._steps = steps
         loop = asyncio.get_running_loop()
         self._segments: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
+        self._foreseen: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
+        self._misled = False
         start = story.start
         has_video = start is not None and start.kind == "video"
         self._source = asyncio.create_task(opening_of(run, story, facts)) if has_video else None
@@ -47,8 +50,22 @@ class Cutting:
 
     def arrived(self, place: int, segment: Prepared) -> int:
         """Take the segment of the scene at `place`; how many are still missing."""
+        self.foreseen(place, segment)
         self._segments[place].set_result(segment)
         return sum(not one.done() for one in self._segments)
+
+    def foreseen(self, place: int, segment: Prepared) -> None:
+        """Take what the segment of the scene at `place` will probably be: of it only the sound is here."""
+        first = self._foreseen[place]
+        if not first.done():
+            first.set_result(segment)
+        elif first.result().sound_sha256 != segment.sound_sha256:
+            self._misled = True
+
+    @property
+    def misled(self) -> bool:
+        """Whether a sound that was foreseen is not the one that came."""
+        return self._misled
 
     @property
     def here(self) -> list[Prepared]:
@@ -76,6 +93,28 @@ class Cutting:
         opening = [] if self.opening is None else [await self._opening_clip()]
         return opening + [await self._clip(place) for place, _ in enumerate(self._steps)]
 
+    async def expected(self) -> list[Clip]:
+        """All of them as soon as their sounds are here, if those still missing begin as those before them do."""
+        opening = [] if self.opening is None else [await self._opening_clip()]
+        return opening + [await self._expected(place) for place, _ in enumerate(self._steps)]
+
+    async def _expected(self, place: int) -> Clip:
+        segment = await asyncio.shield(self._foreseen[place])
+        if self._segments[place].done():
+            return await self._clip(place)
+        return self._as_clip(place, segment, self._probably_left_out(place))
+
+    def _probably_left_out(self, place: int) -> Fraction:
+        """Seconds: a provider begins all that continue a video in the same way."""
+        known = [one.result() for one in self._seams[:place] if one.done() and not one.exception()]
+        last = next((seam for seam in reversed(known) if seam), None)
+        if last is None or self._continued(place) is None:
+            return Fraction(0)
+        left = left_out(last, doubled=self._story.film.drop_doubled)
+        if left and last.kind == "merged" and place and self._foreseen[place - 1].done():
+            return self._foreseen[place - 1].result().probe.seconds
+        return left
+
     @property
     def going_on(self) -> list[bool]:
         """Of each clip, whether it was made to continue the one before it, or another take of that."""
@@ -93,19 +132,18 @@ class Cutting:
         return Clip(await asyncio.shield(self.opening), "opening")
 
     async def _clip(self, place: int) -> Clip:
-        step = self._steps[place]
         segment = await asyncio.shield(self._segments[place])
         skip = left_out(await self.seam(place), doubled=self._story.film.drop_doubled)
+        return self._as_clip(place, segment, skip)
+
+    def _as_clip(self, place: int, segment: Prepared, skip: Fraction) -> Clip:
+        """The segment at `place` as the film shows it without its first `skip` seconds."""
+        step = self._steps[place]
+        clip = Clip(segment, chapter_of(step), skip=_less_than_all(skip, segment))
         transition = step.scene.transition
         if transition is None or (place == 0 and self.opening is None):
-            return Clip(segment, chapter_of(step), skip=_less_than_all(skip, segment))
-        return Clip(
-            segment,
-            chapter_of(step),
-            skip=_less_than_all(skip, segment),
-            blend=transition.seconds,
-            transition=transition.kind,
-        )
+            return clip
+        return replace(clip, blend=transition.seconds, transition=transition.kind)
 
     async def _seam(self, place: int) -> SeamRecord | None:
         if continued := self._steps[place].continued:

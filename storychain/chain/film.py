@@ -55,13 +55,21 @@ class FilmInTheMaking:
         self._measuring: list[asyncio.Task[float | None]] = []
         self._ahead = DrawingAhead(run, story, self._cutting)
 
-    def arrived(self, place: int, segment: Prepared) -> None:
-        """Take the segment of the scene at `place`."""
-        missing = self._cutting.arrived(place, segment)
+    def foreseen(self, place: int, segment: Prepared) -> None:
+        """Take what the segment of the scene at `place` will probably be: of it only the sound is here."""
+        self._cutting.foreseen(place, segment)
+        self._measure(segment)
+
+    def _measure(self, segment: Prepared) -> None:
         if sounds_alone(self._story):
             # How loud it is does not depend on how it begins, which is found out meanwhile; it is kept beside it.
             clip, loudness = Clip(segment, ""), self._story.film.loudness
             self._measuring.append(asyncio.create_task(self._run.room.gain([clip], loudness)))
+
+    def arrived(self, place: int, segment: Prepared) -> None:
+        """Take the segment of the scene at `place`."""
+        missing = self._cutting.arrived(place, segment)
+        self._measure(segment)
         if missing <= 1 and self._sound is None and sounds_alone(self._story):
             self._sound = asyncio.create_task(self._early_sound())
         if missing:
@@ -92,7 +100,7 @@ class FilmInTheMaking:
             title=story.title,
             note=NOTE,
             dress=dress,
-            sound=await self._sound if self._sound else None,
+            sound=await self._sound if self._sound and not self._cutting.misled else None,
             on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
         # It spoke of the film that was here; until the copies are made there is none for this one.
@@ -130,10 +138,10 @@ class FilmInTheMaking:
                 self.arrived(place, await stand_in(self._run, self._story, step, here))
 
     async def _early_sound(self) -> Soundtrack:
-        """Encode what is here, with the gain it would need, and the rest as it comes.
+        """Encode what is here, with the gain it would need, and the rest as its sound comes.
 
-        Should the last segment change the gain, or anything before it, all is encoded again: the film's bytes do not
-        depend on what came when.
+        Should the last segment change the gain, or anything before it, or begin in another way than is expected before
+        its pictures are looked at, all is encoded again: the film's bytes do not depend on what came when.
         """
         room = self._run.room
         present = await self._cutting.present()
@@ -142,7 +150,7 @@ class FilmInTheMaking:
         async with room.soundtrack(self._folder, gain) as making:
             for heard in room.heard(first):
                 await making.add(heard)
-            for heard in room.heard(await self._cutting.clips())[len(first) :]:
+            for heard in room.heard(await self._cutting.expected())[len(first) :]:
                 await making.add(heard)
             return await making.finished()
 

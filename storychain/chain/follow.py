@@ -6,9 +6,11 @@ A segment counts as stored only when its file is whole, decodes, is synced and h
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
-from storychain.chain.events import Downloading, Looked, Noticed, Stored
+from storychain.chain.events import Completed, Downloading, Followed, Looked, Noticed, Stored
 from storychain.chain.lookout import Watched
 from storychain.chain.run import Run, off_loop
 from storychain.chain.sharing import share
@@ -18,6 +20,8 @@ from storychain.provider import AddressGone, Job, RequestRefused
 from storychain.workspace import settle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from storychain.chain.expecting import Schedule
     from storychain.plan import Step
     from storychain.records import Record
@@ -35,7 +39,28 @@ _FETCHES = 4
 """Times a broken or vanished file is fetched anew in one run; it is never bought anew."""
 
 
-async def ended(run: Run, story: str, step: Step, record: Record, plan: Schedule) -> tuple[Job, float | None]:
+async def follow(run: Run, story: str, step: Step, record: Record) -> Job | None:
+    """See a submitted job to its end, on record; None where it failed. Raises what `_ended` does."""
+    assert record.job_id is not None
+    run.tell(Followed(story, step.scene.id, record.job_id))
+    like = step.model, step.scene.seconds
+    waits = partial(off_loop, run.ledger.waits, run.provider.name, *like)
+    plan = await run.lookout.plan(run.pace.poll, like, waits)
+    called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
+    with called or nullcontext():
+        job, under_way_at = await _ended(run, story, step, record, plan)
+    if job.state == "failed":
+        await off_loop(run.ledger.failed, record.attempt, job)
+        return None
+    await off_loop(run.ledger.completed, record.attempt, job, under_way_at)
+    run.tell(Completed(story, step.scene.id, job.id, job.credits))
+    if job.credits is not None and step.price is not None and job.credits != step.price:
+        said = f"the provider took {job.credits} credits where {step.price} were quoted"
+        run.tell(Noticed(story, step.scene.id, said))
+    return job
+
+
+async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedule) -> tuple[Job, float | None]:
     """Look at a submitted job until it is completed (with an address) or failed.
 
     Returns it with the moment (seconds of the epoch) at which it was last seen under way. Raises OutOfTime when the job
@@ -96,8 +121,13 @@ async def lost(run: Run, record: Record, what: str) -> Unresolved:
     return Unresolved(message)
 
 
-async def bring_home(run: Run, story: str, step: Step, record: Record, job: Job) -> Prepared:
-    """Download, check, prepare and store a completed job's video."""
+async def bring_home(
+    run: Run, story: str, step: Step, record: Record, job: Job, foreseen: Callable[[Prepared], None] | None = None
+) -> Prepared:
+    """Download, check, prepare and store a completed job's video.
+
+    What is expected to come of it is `foreseen` before all is checked; perhaps of more than one download.
+    """
     part, final = run.workspace.part(step.key), run.workspace.segment(step.key)
     trouble: AddressGone | MediaError | ProviderUnreachable | None = None
     broken: set[str] = set()
@@ -105,7 +135,7 @@ async def bring_home(run: Run, story: str, step: Step, record: Record, job: Job)
         if fetch:
             job = await read_anew(run, record)
         try:
-            prepared, sha256, size = await _fetch(run, story, step, job, broken)
+            prepared, sha256, size = await _fetch(run, story, step, job, broken, foreseen)
         except (AddressGone, MediaError, ProviderUnreachable) as error:
             trouble = error
             run.tell(Noticed(story, step.scene.id, f"{error.what}; fetching it again"))
@@ -137,7 +167,9 @@ async def read_anew(run: Run, record: Record) -> Job:
     return job
 
 
-async def _fetch(run: Run, story: str, step: Step, job: Job, broken: set[str]) -> tuple[Prepared, str, int]:
+async def _fetch(
+    run: Run, story: str, step: Step, job: Job, broken: set[str], foreseen: Callable[[Prepared], None] | None
+) -> tuple[Prepared, str, int]:
     """One download, checked. Bytes that came broken before are the provider's own: they are taken if they decode."""
     if job.url is None:
         raise AddressGone(f"job {job.id} names no address")
@@ -146,7 +178,9 @@ async def _fetch(run: Run, story: str, step: Step, job: Job, broken: set[str]) -
         job.url, part, lambda size, total: run.tell(Downloading(story, step.scene.id, size, total))
     )
     try:
-        prepared = await run.room.prepare(part, run.workspace.prepared(step.key), strict=sha256 not in broken)
+        prepared = await run.room.prepare(
+            part, run.workspace.prepared(step.key), strict=sha256 not in broken, on_sound=foreseen
+        )
     except MediaError:
         broken.add(sha256)
         raise

@@ -7,15 +7,14 @@ its job has ended, so that the next one is generated while its own bytes are sti
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from storychain.chain.choice import LeftUnbought, WaitsForApproval
-from storychain.chain.events import Completed, Followed, Noticed, Reused, SceneFailed, SceneQueued
-from storychain.chain.follow import bring_home, ended, read_anew
+from storychain.chain.events import Noticed, Reused, SceneFailed, SceneQueued
+from storychain.chain.follow import bring_home, follow, read_anew
 from storychain.chain.handover import Handover
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
 from storychain.chain.purchase import buy
@@ -33,7 +32,7 @@ from storychain.provider import Job, RequestRefused, SegmentRequest
 from storychain.workspace import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from storychain.plan import Step
     from storychain.records import Record
@@ -55,14 +54,21 @@ class PlanAnew(Exception):
         self.given_up = given_up
 
 
+class Arrivals(Protocol):
+    """Who waits for segments, each with the place of its scene in the story."""
+
+    def foreseen(self, place: int, segment: Prepared) -> None:
+        """A segment's sound is here; its pictures are still being checked, and may turn out damaged."""
+
+    def arrived(self, place: int, segment: Prepared) -> None:
+        """A segment is home."""
+
+
 class Rendering:
     """The scenes of one story on their way from plan to prepared segments."""
 
-    def __init__(
-        self, run: Run, story: Story, steps: tuple[Step, ...], arrived: Callable[[int, Prepared], None]
-    ) -> None:
-        """`arrived` is told each scene's place in the story and its segment, as they come home."""
-        self._arrived = arrived
+    def __init__(self, run: Run, story: Story, steps: tuple[Step, ...], film: Arrivals) -> None:
+        self._film = film
         self._run = run
         self._story = story
         self._steps = steps
@@ -133,7 +139,7 @@ class Rendering:
             before = await asyncio.shield(self._links[_name(parent)]) if parent else None
             segment = await self._with_key(step, before)
             if shown:
-                self._arrived(place, segment)
+                self._film.arrived(place, segment)
         except (StorychainError, OSError) as error:
             words = DiskTrouble.of(error) if isinstance(error, OSError) else error
             if shown or not isinstance(error, GenerationFailed | Unresolved):
@@ -257,7 +263,7 @@ class Rendering:
     async def _fetch(self, step: Step, record: Record) -> Prepared | None:
         """The segment, brought in; None if it is not to be continued as it is, and is bought again."""
         if self._waits(step):
-            prepared = await bring_home(self._run, self._story.name, step, record, _job_of(record))
+            prepared = await self._brought_home(step, record, _job_of(record))
             if await self._handover.is_rejected(step, await off_loop(self._record, step), prepared):
                 return None
             self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
@@ -266,11 +272,16 @@ class Rendering:
             # Completed in an earlier run: its addresses may have expired since, and so may those it gives now.
             self._hand_on(step, await read_anew(self._run, record), fresh=False)
         link = self._links[_name(step)].result()
-        prepared = await bring_home(self._run, self._story.name, step, record, link.job)
+        prepared = await self._brought_home(step, record, link.job)
         link.home.set_result(prepared)
         if self._is_continued(step):
             await self._handover.report(step, prepared)
         return prepared
+
+    async def _brought_home(self, step: Step, record: Record, job: Job) -> Prepared:
+        place = next((place for place, shown in enumerate(self._steps) if shown is step), None)
+        foreseen = None if place is None else partial(self._film.foreseen, place)
+        return await bring_home(self._run, self._story.name, step, record, job, foreseen)
 
     def _is_continued(self, step: Step) -> bool:
         """Whether a scene that is still to be bought continues this one."""
@@ -286,24 +297,8 @@ class Rendering:
 
     async def _follow(self, step: Step, record: Record) -> None:
         """See a paid job to its end; hand its address on the moment it is known."""
-        run, story = self._run, self._story.name
-        assert record.job_id is not None
-        run.tell(Followed(story, step.scene.id, record.job_id))
-        like = step.model, step.scene.seconds
-        waits = partial(off_loop, run.ledger.waits, run.provider.name, *like)
-        plan = await run.lookout.plan(run.pace.poll, like, waits)
-        called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
-        with called or nullcontext():
-            job, under_way_at = await ended(run, story, step, record, plan)
-        if job.state == "failed":
-            await off_loop(run.ledger.failed, record.attempt, job)
-            return
-        await off_loop(run.ledger.completed, record.attempt, job, under_way_at)
-        run.tell(Completed(story, step.scene.id, job.id, job.credits))
-        if job.credits is not None and step.price is not None and job.credits != step.price:
-            said = f"the provider took {job.credits} credits where {step.price} were quoted"
-            run.tell(Noticed(story, step.scene.id, said))
-        if not self._waits(step):
+        job = await follow(self._run, self._story.name, step, record)
+        if job is not None and not self._waits(step):
             self._hand_on(step, job, fresh=True)
 
     async def _buy(self, step: Step, prompt: str, before: Link | None) -> None:

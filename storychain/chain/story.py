@@ -133,7 +133,7 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
     while True:
         try:
             async with film_in_the_making(run, as_planned(story, steps), facts, steps) as film:
-                await Rendering(run, story, steps, film.arrived).finished()
+                await Rendering(run, story, steps, film).finished()
                 await film.finished(path)
             return path
         except PlanAnew as other:

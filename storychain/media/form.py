@@ -5,6 +5,7 @@ No file is opened here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -50,24 +51,27 @@ class Form:
         return replace(self, codec="h264", parameters=b"", pixel_format="yuv420p", full_range=False)
 
 
-def rate_of(times: Sequence[Fraction], tick: Fraction) -> Fraction | None:
-    """The usual frame rate on whose grid all `times` (seconds, ascending) lie one after the other, or None.
+def rate_of(marks: Sequence[int], base: Fraction, tick: Fraction) -> Fraction | None:
+    """The usual frame rate on whose grid all `marks` (times in units of `base` s, ascending) lie in a row, or None.
 
     `tick` is the time base of the file in seconds: times may be off by rounding to it. One time alone fits none.
     """
-    if len(times) < 2:
+    if len(marks) < 2:
         return None
     allowed = tick + Fraction(1, TICKS)  # rounded once to the file's tick, perhaps once more to ours
-    off, rate = min((_worst(times, rate), rate) for rate in USUAL_RATES)
+    off, rate = min((_worst(marks, base, rate), rate) for rate in USUAL_RATES)
     return rate if off <= min(allowed, 1 / rate / 4) else None
 
 
-def _worst(times: Sequence[Fraction], rate: Fraction) -> Fraction:
-    """How far, in seconds, a time lies from its place on the grid of `rate`, at the worst."""
-    first, step = times[0], 1 / rate
-    if abs(times[-1] - first - (len(times) - 1) * step) > step:
+def _worst(marks: Sequence[int], base: Fraction, rate: Fraction) -> Fraction:
+    """How far, in seconds, a mark lies from its place on the grid of `rate`, at the worst."""
+    first, step = marks[0], 1 / rate
+    if abs((marks[-1] - first) * base - (len(marks) - 1) * step) > step:
         return step
-    return max(abs(time - first - place * step) for place, time in enumerate(times))
+    # In whole numbers of a unit that measures both, since a film has a thousand frames and more.
+    unit = Fraction(1, math.lcm(base.denominator, step.denominator))
+    each, due = int(base / unit), int(step / unit)
+    return max(abs((mark - first) * each - place * due) for place, mark in enumerate(marks)) * unit
 
 
 def nearest_usual(rate: Fraction) -> Fraction:

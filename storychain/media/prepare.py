@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import math
+import os
 import wave
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -27,6 +28,8 @@ from storychain.media.tool import FfmpegFailed, run_ffmpeg
 from storychain.media.walk import AGAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ffmpeg.nodes import FilterableStream, OutputStream
 
     from storychain.media.form import Form
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 _RECIPE = 4
 """Counts up when prepared files are made differently: those made before are then made anew."""
+
+_THREADS = max(1, (os.cpu_count() or 1) // 2)
+"""That decode: what is done with the sound meanwhile wants cores too, and two do not decode twice as fast as one."""
 
 _PICTURE, _SOUND, _RECORD = "picture.mov", "sound.wav", "prepared.json"
 _SMALL = kept_beside(Path(_PICTURE)).name
@@ -56,16 +62,25 @@ class Prepared:
     mended: str | None = None
     sha256: str = ""
     """Of `picture`."""
+    sound_sha256: str = ""
 
 
 async def prepare(
-    ffmpeg: Ffmpeg, segment: Path, folder: Path, *, strict: bool = True, matroska: bool = False
+    ffmpeg: Ffmpeg,
+    segment: Path,
+    folder: Path,
+    *,
+    strict: bool = True,
+    matroska: bool = False,
+    on_sound: Callable[[Prepared], None] | None = None,
 ) -> Prepared:
     """Check `segment` by decoding all of it, and write its picture and sound into `folder`; 0.6 s for 8 s of 720p.
 
     A folder that already holds just this file's, byte for byte as it was written, is used as it is. `strict=False`
     accepts what decodes with complaints: for bytes that a second download has shown to be the provider's own.
-    `matroska` lets WebM and MKV in. Raises MediaError if the file is not whole.
+    `matroska` lets WebM and MKV in. `on_sound` is told, long before the pictures are decoded, what is going to be
+    returned if nothing is wrong with them: all of it but `sound` is still to come. It is not told where they have to be
+    mended. Raises MediaError if the file is not whole.
     """
     source = _identity(segment)
     done = await asyncio.to_thread(_recall, folder, source)
@@ -75,12 +90,25 @@ async def prepare(
     with folder_aside(folder) as aside:
         small = _frames(facts) * math.prod(small_size(facts.width, facts.height))
         need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4 + small)
-        argv = _argv(segment, facts, strict=strict)
+        argv = _argv(segment, facts, _pictures, strict=strict)
+        decoding = asyncio.create_task(_decode(ffmpeg, segment, facts, argv, aside))
         try:
-            await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
-        except FfmpegFailed as error:
-            raise MediaError(f"this video is damaged: {error.what}", where=str(segment), next_step=AGAIN) from error
-        return await asyncio.to_thread(_keep, aside, folder, facts, source)
+            await _decode(ffmpeg, segment, facts, _argv(segment, facts, _sound, strict=strict), aside)
+            sound = await asyncio.to_thread(_keep_sound, aside, folder, facts)
+            if on_sound is not None and facts.flaw is None:
+                on_sound(_prepared(folder, facts, None, "", sound))
+            await decoding
+        finally:
+            decoding.cancel()
+            await asyncio.gather(decoding, return_exceptions=True)
+        return await asyncio.to_thread(_keep, aside, folder, facts, source, sound)
+
+
+async def _decode(ffmpeg: Ffmpeg, segment: Path, facts: Probe, argv: Sequence[str], aside: Path) -> None:
+    try:
+        await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
+    except FfmpegFailed as error:
+        raise MediaError(f"this video is damaged: {error.what}", where=str(segment), next_step=AGAIN) from error
 
 
 async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
@@ -94,11 +122,13 @@ async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
         await asyncio.to_thread(give_name, aside / "last.png", png)
 
 
-def _argv(segment: Path, facts: Probe, *, strict: bool) -> list[str]:
-    """One pass over the file: all of it decoded, its picture written, its sound cut to the picture's length."""
-    options = {"max_pixels": MOST_PIXELS} | ({"err_detect": "explode"} if strict else {})
+def _argv(
+    segment: Path, facts: Probe, made: Callable[[FilterableStream, Probe], list[OutputStream]], *, strict: bool
+) -> list[str]:
+    """One pass over the file's pictures or its sound: all of it decoded and written."""
+    options = {"max_pixels": MOST_PIXELS, "threads": _THREADS} | ({"err_detect": "explode"} if strict else {})
     source = build.input(str(segment.absolute()), f=facts.demuxer, **options)
-    merged = build.merge_outputs(*_pictures(source, facts), _sound(source, facts))
+    merged = build.merge_outputs(*made(source, facts))
     return [str(arg) for arg in (merged.global_args("-xerror") if strict else merged).get_args()]
 
 
@@ -114,13 +144,14 @@ def _pictures(source: FilterableStream, facts: Probe) -> list[OutputStream]:
     return [small, shown[1].output(_PICTURE, **encoded(target, frames))]
 
 
-def _sound(source: FilterableStream, facts: Probe) -> OutputStream:
+def _sound(source: FilterableStream, facts: Probe) -> list[OutputStream]:
+    """The sound, cut to the picture's length: apart, since it is done ten times sooner."""
     if facts.sound_index is None:
         stream, skip = build.input(f"anullsrc=r={SOUND_RATE}:cl=stereo", f="lavfi"), 0
     else:
         stream, skip = source[str(facts.sound_index)], samples_of(facts.start)
     cut = cut_sound(stream, samples_of(_seconds(facts)), skip=skip)
-    return cut.output(_SOUND, **{"c:a": "pcm_s16le"}, **PLAIN)
+    return [cut.output(_SOUND, **{"c:a": "pcm_s16le"}, **PLAIN)]
 
 
 def _seconds(facts: Probe) -> Fraction:
@@ -156,22 +187,35 @@ def _identity(segment: Path) -> dict[str, int]:
     return {"recipe": _RECIPE, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int]) -> Prepared:
+def _keep_sound(aside: Path, folder: Path, facts: Probe) -> str:
+    """Check the sound and give it its name; its hash. Without a record it counts for nothing yet."""
+    expected = _seconds(facts)
+    _as_long_as(_samples(aside / _SOUND) / Fraction(SOUND_RATE), samples_of(expected) / Fraction(SOUND_RATE), folder)
+    sha256 = _sha256(aside / _SOUND)
+    (folder / _RECORD).unlink(missing_ok=True)
+    give_name(aside / _SOUND, folder / _SOUND)
+    return sha256
+
+
+def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int], sound_sha256: str) -> Prepared:
     """Check what was made and give it its names, the record last: without it the rest counts for nothing."""
     tick = facts.tick if facts.flaw is None else None
     made = probe(aside / _PICTURE, tick=tick)
-    expected = _seconds(facts)
-    if made.seconds != expected or _samples(aside / _SOUND) != samples_of(expected):
-        what = f"only {float(made.seconds):.3f} s of {float(expected):.3f} s could be read"
-        raise MediaError(what, where=str(folder), next_step="Download the segment again.")
+    _as_long_as(made.seconds, _seconds(facts), folder)
     sound = None if facts.audio is None else asdict(facts.audio) | {"seconds": str(facts.audio.seconds)}
-    bytes_ = {name: _sha256(aside / name) for name in (_PICTURE, _SOUND, _SMALL)}
-    record = {"source": source, "sha256": bytes_, "tick": str(made.tick), "sound": sound, "mended": facts.flaw}
+    bytes_ = {name: _sha256(aside / name) for name in (_PICTURE, _SMALL)}
+    hashes = bytes_ | {_SOUND: sound_sha256}
+    record = {"source": source, "sha256": hashes, "tick": str(made.tick), "sound": sound, "mended": facts.flaw}
     (aside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (folder / _RECORD).unlink(missing_ok=True)
     for name in (*bytes_, _RECORD):
         give_name(aside / name, folder / name)
-    return _prepared(folder, replace(made, audio=facts.audio), facts.flaw, bytes_[_PICTURE])
+    return _prepared(folder, replace(made, audio=facts.audio), facts.flaw, bytes_[_PICTURE], sound_sha256)
+
+
+def _as_long_as(read: Fraction, expected: Fraction, folder: Path) -> None:
+    if read != expected:
+        what = f"only {float(read):.3f} s of {float(expected):.3f} s could be read"
+        raise MediaError(what, where=str(folder), next_step="Download the segment again.")
 
 
 def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
@@ -184,13 +228,14 @@ def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
         if _samples(folder / _SOUND) != samples_of(made.seconds):
             return None
         sound = record["sound"] and Sound(**record["sound"] | {"seconds": Fraction(record["sound"]["seconds"])})
-        return _prepared(folder, replace(made, audio=sound), record["mended"], record["sha256"][_PICTURE])
+        hashes = record["sha256"]
+        return _prepared(folder, replace(made, audio=sound), record["mended"], hashes[_PICTURE], hashes[_SOUND])
     except (OSError, ValueError, KeyError, TypeError, MediaError, wave.Error, EOFError):
         return None  # whatever is wrong with it, it is made anew
 
 
-def _prepared(folder: Path, facts: Probe, mended: str | None, sha256: str) -> Prepared:
-    return Prepared(folder, folder / _PICTURE, folder / _SOUND, facts, mended, sha256)
+def _prepared(folder: Path, facts: Probe, mended: str | None, sha256: str, sound_sha256: str) -> Prepared:
+    return Prepared(folder, folder / _PICTURE, folder / _SOUND, facts, mended, sha256, sound_sha256)
 
 
 def _sha256(path: Path) -> str:

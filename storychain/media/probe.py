@@ -146,7 +146,7 @@ def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.O
         what = f"its pictures are said to be {code.width} by {code.height} pixels"
         raise MediaError(what, where=str(path), next_step=AGAIN)
     tick = max(tick or Fraction(0), picture.time_base or Fraction(0))
-    rate = rate_of(walked.times, tick)
+    rate = rate_of(walked.marks, walked.base, tick)
     fps, seconds = length_of(walked, rate, picture)
     sound = sound_of(opened)
     beginning = Fraction(opened.start_time or 0, av.time_base)
@@ -154,9 +154,9 @@ def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.O
         demuxer=outer.demuxer,
         width=code.width,
         height=code.height,
-        frames=len(walked.times),
+        frames=len(walked.marks),
         fps=fps,
-        constant_rate=rate is not None or len(walked.times) == 1,
+        constant_rate=rate is not None or len(walked.marks) == 1,
         tick=tick,
         seconds=seconds,
         codec=code.codec.canonical_name,
@@ -168,7 +168,7 @@ def _gather(opened: InputContainer, path: Path, walked: Walk, outer: container.O
         transfer=_TRANSFERS.get(int(code.color_trc), "ordinary"),
         sample_aspect_ratio=Fraction(picture.sample_aspect_ratio or 0) or Fraction(1),
         rotation=rotation_of(opened, picture),
-        start=max(Fraction(0), walked.times[0] - beginning),
+        start=max(Fraction(0), walked.marks[0] * walked.base - beginning),
         hidden=walked.hidden,
         reorder=walked.reorder,
         keys=walked.keys,

@@ -48,8 +48,16 @@ class SoundInTheMaking(Protocol):
 class CuttingRoom(Protocol):
     """What the chain asks of media. Every method may raise MediaError."""
 
-    async def prepare(self, segment: Path, folder: Path, *, strict: bool = True, matroska: bool = False) -> Prepared:
-        """Check a segment and make it ready for joining."""
+    async def prepare(
+        self,
+        segment: Path,
+        folder: Path,
+        *,
+        strict: bool = True,
+        matroska: bool = False,
+        on_sound: Callable[[Prepared], None] | None = None,
+    ) -> Prepared:
+        """Check a segment and make it ready for joining; `on_sound` is told when its sound is."""
 
     async def last_frame(self, video: Path, png: Path) -> None:
         """Write the last picture of a video."""
@@ -123,9 +131,17 @@ class FfmpegRoom:
     ffmpeg: Ffmpeg
     environ: Mapping[str, str] = field(default_factory=dict)
 
-    async def prepare(self, segment: Path, folder: Path, *, strict: bool = True, matroska: bool = False) -> Prepared:
+    async def prepare(
+        self,
+        segment: Path,
+        folder: Path,
+        *,
+        strict: bool = True,
+        matroska: bool = False,
+        on_sound: Callable[[Prepared], None] | None = None,
+    ) -> Prepared:
         """See `prepare.prepare`."""
-        return await prepare.prepare(self.ffmpeg, segment, folder, strict=strict, matroska=matroska)
+        return await prepare.prepare(self.ffmpeg, segment, folder, strict=strict, matroska=matroska, on_sound=on_sound)
 
     async def last_frame(self, video: Path, png: Path) -> None:
         """See `prepare.last_frame`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 import av
@@ -38,9 +37,10 @@ _MOST_PACKETS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What the packets told: shown times in seconds (ascending), and the rest of `Probe` in their terms."""
+    """What the packets told: shown times (ascending, in units of `base` seconds), and the rest of `Probe`."""
 
-    times: list[Fraction]
+    marks: list[int]
+    base: Fraction
     hidden: int
     reorder: int
     keys: tuple[int, ...]
@@ -84,7 +84,7 @@ def walk(opened: InputContainer, path: Path) -> Walk:
     code, extradata = picture.codec_context.codec, bytes(picture.codec_context.extradata or b"")
     sound = sound_of(opened)
     packets: list[_Seen] = []
-    heard = Fraction(0)
+    heard = 0
     clean: list[bool] = []
     for number, packet in enumerate(opened.demux(*(stream for stream in (picture, sound) if stream is not None))):
         if packet.size == 0:
@@ -94,7 +94,7 @@ def walk(opened: InputContainer, path: Path) -> Walk:
         if number > _MOST_PACKETS:
             raise _too_long(path)
         if packet.stream is not picture:
-            heard += (packet.duration or 0) * packet.time_base
+            heard += packet.duration or 0
             continue
         key = packet.is_keyframe or not packets
         if key:
@@ -103,8 +103,9 @@ def walk(opened: InputContainer, path: Path) -> Walk:
         packets.append(_Seen(mark, packet.is_discard, key and clean[-1]))
     if len(packets) < max(1, picture.frames) or all(packet.hidden for packet in packets):
         raise _cut_short(path)
-    walked = _measure(packets, picture.time_base or Fraction(0), clean, heard)
-    if walked.times[-1] - walked.times[0] > LONGEST:
+    seconds_heard = heard * (sound.time_base or Fraction(0)) if sound is not None else Fraction(0)
+    walked = _measure(packets, picture.time_base or Fraction(0), clean, seconds_heard)
+    if (walked.marks[-1] - walked.marks[0]) * walked.base > LONGEST:
         raise _too_long(path)
     return walked
 
@@ -115,7 +116,8 @@ def _measure(packets: list[_Seen], base: Fraction, clean: list[bool], heard: Fra
     place = {mark: rank for rank, mark in enumerate(sorted(marks))}
     number = {mark: count for count, mark in enumerate(shown)}
     return Walk(
-        times=[mark * base for mark in shown],
+        marks=shown,
+        base=base,
         hidden=len(packets) - len(shown),
         reorder=max(0, *(index - place[mark] for index, mark in enumerate(marks))) if len(marks) > 1 else 0,
         keys=tuple(number[packet.mark] for packet in packets if packet.clean and not packet.hidden),
@@ -141,13 +143,14 @@ def _stops(places: list[int]) -> Iterator[int]:
 def length_of(walked: Walk, rate: Fraction | None, picture: VideoStream) -> tuple[Fraction, Fraction]:
     """Frames per second (where they vary: the usual rate nearest to the ordinary step), seconds of the picture."""
     if rate is not None:
-        return rate, len(walked.times) / rate
-    if len(walked.times) == 1:
+        return rate, len(walked.marks) / rate
+    if len(walked.marks) == 1:
         rate = nearest_usual(Fraction(picture.average_rate or 24))
         return rate, 1 / rate
     # What a packet says of its duration is about decoding; the last frame is shown as long as an ordinary one.
-    step = median(later - earlier for earlier, later in pairwise(walked.times)) or Fraction(1, 24)
-    return nearest_usual(1 / step), walked.times[-1] - walked.times[0] + step
+    steps = sorted(later - earlier for earlier, later in pairwise(walked.marks))
+    step = Fraction(steps[(len(steps) - 1) // 2] + steps[len(steps) // 2], 2) * walked.base or Fraction(1, 24)
+    return nearest_usual(1 / step), (walked.marks[-1] - walked.marks[0]) * walked.base + step
 
 
 def rotation_of(opened: InputContainer, picture: VideoStream) -> int:

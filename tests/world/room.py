@@ -2,7 +2,7 @@
 
 import hashlib
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from storychain.errors import MediaError
@@ -34,15 +34,19 @@ class Room:
     def __init__(self, process):
         self._process = process
 
-    async def prepare(self, segment, folder, *, strict=True, matroska=False):
+    async def prepare(self, segment, folder, *, strict=True, matroska=False, on_sound=None):
         await self._process.reach("prepare")
         data = segment.read_bytes()
+        folder.mkdir(parents=True, exist_ok=True)
+        picture, sha256 = folder / "picture", hashlib.sha256(data).hexdigest()
+        prepared = Prepared(folder, picture, picture, Measured(), sha256=sha256, sound_sha256=sha256)
+        if on_sound is not None:  # of damaged ones as well: damage is seen later
+            on_sound(replace(prepared, sha256=""))
+            await self._process.reach("foreseen")
         if not (is_whole(data) if strict else decodes(data)):
             raise MediaError("the video is damaged", where=segment.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        picture = folder / "picture"
         picture.write_bytes(data)
-        return Prepared(folder, picture, picture, Measured(), sha256=hashlib.sha256(data).hexdigest())
+        return prepared
 
     async def last_frame(self, video, png):
         await self._process.reach("last frame")

@@ -2,10 +2,16 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 
 from storychain.chain import events as ev
+from storychain.chain.assembling import assemble_all
+from storychain.media.room import FfmpegRoom
+from storychain.media.tool import find_ffmpeg
+from storychain.story import load_story
+from tests import clips
 from tests.stage import BARE, frames_of, stage, story_file
 
 SECONDS, RATE = 4, 24
@@ -164,3 +170,44 @@ def test_a_film_is_made_anew_from_what_is_stored(desk, lost):
     assert made.returncode == 0, made.stderr
     assert made.stdout.strip() == str(film)
     assert film.read_bytes() == before
+
+
+def made_twice(tmp_path, *, film=None, room=None, **options):
+    """A film of three scenes as a run makes it, while its last segment comes in, and as it is made of stored ones."""
+
+    async def play():
+        async with stage(tmp_path, **options) as at:
+            path = story_file(tmp_path, 3, film=film or {})
+            outcome = await at.render(path, **({"room": room} if room else {}))
+            assert outcome.status == "done", outcome
+            run = outcome.film.read_bytes()
+            outcome.film.unlink()
+            (again,) = await assemble_all(at.run(), [load_story(path)])
+            return run, again.film.read_bytes()
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize("repeats", ["1", "@3"])
+def test_the_sound_is_right_however_the_last_segment_begins(tmp_path, repeats):
+    """It is joined before its pictures are looked at: at first as the ones before it began, else anew."""
+    run, assembled = made_twice(tmp_path, faults={"media.repeat": repeats})
+    assert run == assembled
+
+
+class Twice(FfmpegRoom):
+    """A cutting room to which every video comes a first time with other bytes, whose pictures turn out useless."""
+
+    __slots__ = ()
+
+    async def prepare(self, segment, folder, *, on_sound=None, **options):
+        if on_sound is not None:
+            other = clips.make(segment.with_name("other.mp4"), seconds=SECONDS, size=(160, 90))
+            await super().prepare(other, folder, on_sound=on_sound)
+            await asyncio.sleep(0.5)  # time to join the sound that is not going to be the one
+        return await super().prepare(segment, folder, on_sound=on_sound, **options)
+
+
+def test_the_sound_is_that_of_the_bytes_that_were_kept(tmp_path):
+    run, assembled = made_twice(tmp_path, room=Twice(find_ffmpeg(os.environ)), film={"loudness": "off"})
+    assert run == assembled

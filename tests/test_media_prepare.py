@@ -25,7 +25,7 @@ from tests import clips
 FFMPEG = find_ffmpeg(os.environ)
 
 
-def ready(segment: Path, folder: Path, **options: bool) -> Prepared:
+def ready(segment: Path, folder: Path, **options: Any) -> Prepared:
     return asyncio.run(prepare(FFMPEG, segment, folder, **options))
 
 
@@ -102,6 +102,18 @@ def test_a_late_picture_keeps_its_sound_in_time(tmp_path):
     assert (made.probe.frames, made.probe.start) == (48, Fraction(0))
     # The file's second 0.5 is the picture's 0.0.
     assert clips.beeps(made.sound) == pytest.approx([0.0, 1.0], abs=0.001)
+
+
+def test_the_sound_is_told_while_the_pictures_are_still_decoded(tmp_path):
+    told: list[tuple[Prepared, int]] = []
+    segment = clips.make(tmp_path / "a.mp4", seconds=4, size=(1280, 720))
+    made = asyncio.run(
+        prepare(FFMPEG, segment, tmp_path / "p", on_sound=lambda one: told.append((one, samples(one.sound))))
+    )
+    ((foreseen, length),) = told
+    assert (foreseen.sound, foreseen.sound_sha256, length) == (made.sound, made.sound_sha256, samples(made.sound))
+    assert (foreseen.probe.form, foreseen.probe.frames) == (made.probe.form, made.probe.frames)
+    assert (foreseen.probe.seconds, foreseen.sha256) == (made.probe.seconds, "")
 
 
 def test_silence_where_there_is_no_sound(tmp_path):
@@ -229,9 +241,11 @@ def test_a_varying_rate_is_evened_out(tmp_path):
 def test_a_turned_picture_is_set_upright(tmp_path):
     clips.make(tmp_path / "a.mp4")
     clips.ffmpeg("-display_rotation", "90", "-i", "a.mp4", "-c", "copy", "turned.mp4", cwd=tmp_path)
-    made = ready(tmp_path / "turned.mp4", tmp_path / "p")
+    foreseen: list[Prepared] = []
+    made = ready(tmp_path / "turned.mp4", tmp_path / "p", on_sound=foreseen.append)
     assert (made.probe.width, made.probe.height, made.probe.rotation) == (90, 160, 0)
     assert made.mended == "it is rotated"
+    assert not foreseen  # what mending makes of it is seen when it is done
 
 
 def test_hidden_frames_stay_hidden(tmp_path):

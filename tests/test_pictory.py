@@ -5,6 +5,7 @@ import email.utils
 import logging
 import socket
 import traceback
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -749,3 +750,24 @@ def test_a_proxy_that_hangs_up_is_not_believed_to_have_sent_nothing(monkeypatch)
         await reader.readuntil(b"\r\n\r\n")
 
     assert isinstance(through_a_proxy(proxy, monkeypatch), AnswerLost)
+
+
+def test_a_request_to_pay_is_not_held_up_by_looks_that_hang():
+    async def answer(asked):
+        if asked.line.startswith("GET"):
+            await asyncio.sleep(60)
+        return ACCEPTED
+
+    async def call(client, server):
+        hanging = [asyncio.create_task(client.job(f"job-{number}")) for number in range(150)]
+        await asyncio.sleep(0.3)
+        try:
+            return await client.submit(REQUEST)
+        finally:
+            for one in hanging:
+                one.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
+
+    patience = replace(QUICK, silence=1.0)
+    outcome, _ = ask(call, answer, patience=patience)
+    assert isinstance(outcome, Accepted), outcome

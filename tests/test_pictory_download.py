@@ -283,3 +283,21 @@ def test_an_address_is_alive_if_it_gives_its_first_byte(answer, alive):
     assert server.asked[0].line.startswith("GET ")
     assert server.asked[0].header("Range") == "bytes=0-0"
     assert server.asked[0].header("Authorization") is None
+
+
+def test_a_crowd_of_downloads_waits_in_line_and_none_is_given_up_for_it(tmp_path):
+    """Each comes in well under the time that one may be silent, all of them together do not."""
+
+    async def in_a_while():
+        await asyncio.sleep(0.3)
+        return WHOLE
+
+    async def call(client, server):
+        parts = [tmp_path / f"{number}.part" for number in range(240)]
+        fetching = [client.download(f"{server.origin}/v.mp4", part, lambda size, total: None) for part in parts]
+        return await asyncio.gather(*fetching)
+
+    patience = Patience(attempts=1, seconds=60, first=0.005, most=0.01, silence=0.5, whole=4, transfer=8)
+    outcome, server = ask(call, lambda asked: in_a_while(), patience=patience)
+    assert set(outcome) == {hashlib.sha256(DATA).hexdigest()}
+    assert len(server.asked) == 240

@@ -15,6 +15,7 @@ from storychain.pictory.answers import failure_of, job_of, json_of, page_of, quo
 from storychain.pictory.download import LARGEST, download, is_page
 from storychain.pictory.refusals import Passing, read_error, submission
 from storychain.pictory.transport import (
+    AT_ONCE,
     NEVER_SENT,
     NO_ADDRESS,
     TROUBLE,
@@ -79,6 +80,7 @@ class Pictory:
         self._patience = patience or Patience()
         self._api = Wire(base_url, key, self._patience, transport, gate)
         self._files = file_client(self._patience, transport)
+        self._downloads = asyncio.Semaphore(AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -193,7 +195,8 @@ class Pictory:
 
     async def download(self, url: str, part: Path, on_bytes: Callable[[int, int | None], None]) -> str:
         """See Provider."""
-        return await download(self._files, url, part, self._patience, on_bytes, largest=self._largest)
+        async with self._downloads:
+            return await download(self._files, url, part, self._patience, on_bytes, largest=self._largest)
 
     async def _read(self, path: str, read: Callable[[Any], T], params: dict[str, str]) -> T:
         async def ask() -> T:

@@ -7,6 +7,7 @@ import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -41,6 +42,13 @@ NO_ADDRESS = (httpx.InvalidURL, UnicodeError)
 
 LARGEST_ANSWER = 16 << 20
 """Bytes of an API answer; far above any page of jobs, far below what would fill the memory."""
+
+AT_ONCE = 32
+"""Requests under way at a time to the API, and as many files. Others wait for their turn before any clock of theirs
+begins: where a thousand jobs end together, none is given up because its download had to wait for the others'."""
+
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE)
+"""None of their own: what waits is counted here, and what waited within the pool would be given up by its clock."""
 
 _CONNECT_SECONDS = 10.0
 
@@ -108,12 +116,14 @@ class Wire:
         self._patience = patience
         self._gate = gate or Gate()
         self._turns = 0
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._key = key.encode("utf-8", "replace")
         try:
             self._client = httpx.AsyncClient(
                 base_url=base_url,
                 headers={"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"},
                 timeout=patience.timeout,
+                limits=_LIMITS,
                 verify=_certificates(),
                 transport=transport,
             )
@@ -132,8 +142,13 @@ class Wire:
     async def ask(self, method: str, path: str, in_time: Callable[[], bool] | None = None, **options: Any) -> Answer:
         """Send one request, once, when its turn has come, and read its answer to the end. Raises TROUBLE.
 
-        Raises TooLate where its turn has come and it is not `in_time` any more: it is then not sent.
+        Raises TooLate where its turn has come and it is not `in_time` any more: it is then not sent. A request that has
+        to be in time is held up by no others that hang.
         """
+        async with nullcontext() if in_time is not None else self._places:
+            return await self._ask(method, path, in_time, options)
+
+    async def _ask(self, method: str, path: str, in_time: Callable[[], bool] | None, options: dict[str, Any]) -> Answer:
         if in_time is not None and self._turns:
             self._turns -= 1
         else:
@@ -196,6 +211,7 @@ def file_client(patience: Patience, transport: httpx.AsyncBaseTransport | None =
         return httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             timeout=patience.timeout,
+            limits=_LIMITS,
             verify=_certificates(),
             transport=transport,
             follow_redirects=True,

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from storychain.chain.account import compare_books
-from storychain.chain.run import Run, off_loop
+from storychain.chain.run import Run, on_record
 from storychain.chain.story import Outcome, render
 from storychain.errors import StorychainError
 
@@ -52,6 +52,6 @@ async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
 async def _begun(run: Run) -> frozenset[str]:
     """Stories that are paid for in part; none where that cannot be read, which each story then says for itself."""
     try:
-        return await off_loop(run.ledger.begun, run.provider.name)
+        return await on_record(run.ledger.begun, run.provider.name)
     except StorychainError:
         return frozenset()

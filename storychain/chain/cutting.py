@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import chapter_of
-from storychain.chain.run import off_loop
+from storychain.chain.run import off_loop, on_record
 from storychain.chain.seams import left_out, said_of, seam_between
 from storychain.errors import StorychainError
 from storychain.ledger import FINDER
@@ -23,7 +23,7 @@ from storychain.plan import Action
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from storychain.chain.run import Run
+    from storychain.chain.run import Run, off_loop, on_record
     from storychain.ledger import SeamRecord
     from storychain.media.prepare import Prepared
     from storychain.plan import Facts, Step
@@ -169,8 +169,8 @@ class Cutting:
     async def _seam_with_unshown(self, place: int, continued: str) -> SeamRecord | None:
         """Of a segment that is kept, how it begins against the take it was made to continue: that much is not new."""
         run, segment = self._run, await asyncio.shield(self._segments[place])
-        record = await off_loop(run.ledger.record, continued)
-        known = await off_loop(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
+        record = await on_record(run.ledger.record, continued)
+        known = await on_record(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
         if known is not None and known.finder == FINDER:
             return known
         file = run.workspace.segment(continued)

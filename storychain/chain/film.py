@@ -16,7 +16,7 @@ from storychain.chain.finishing import chapters_of, draws, dress_of, sounds_alon
 from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretch_of
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
-from storychain.chain.run import Run, off_loop
+from storychain.chain.run import Run, off_loop, on_record
 from storychain.export.lock import lock_path
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
@@ -108,7 +108,7 @@ class FilmInTheMaking:
         await seal(run, story, self._steps, path)
         recipe, sha256 = recipe_of(story, self._facts, self._steps), await off_loop(sha256_of, path)
         record = FilmRecord(str(path), recipe, run.provider.free, path.stat().st_size, float(made.seconds))
-        await off_loop(run.ledger.remember_film, record, story.name, sha256)
+        await on_record(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)
         await make_beside(run, story, path, dress, edit, chapters_of(edit, self._steps, scenes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import off_loop
+from storychain.chain.run import on_record
 
 if TYPE_CHECKING:
     from storychain.ledger import Ledger
@@ -30,6 +30,6 @@ async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ..
 
 
 async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:
-    owned = await off_loop(ledger.owned, provider.name, [job.id for job in jobs])
+    owned = await on_record(ledger.owned, provider.name, [job.id for job in jobs])
     once = {job.id: job for job in jobs if job.id not in owned}
     return list(once.values())

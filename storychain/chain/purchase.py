@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from storychain.chain.events import Postponed, SceneQueued, Submitted
 from storychain.chain.orphans import note_ended_orphans
 from storychain.chain.reconcile import settle, settle_open_questions
-from storychain.chain.run import Run, off_loop
+from storychain.chain.run import Run, first_on_record
 from storychain.errors import AccountError, ProviderUnreachable, StorychainError, Unresolved
 from storychain.ledger import Admitted, Full, Purchase, regardless
 from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
@@ -75,13 +75,13 @@ async def _try_once(
     if (closed := run.purse.closed) is not None:
         raise AccountError(closed.what, next_step=closed.next_step)
     await settle_open_questions(run)
-    if (under_way := await off_loop(run.ledger.under_way, run.provider.name)) >= run.jobs:
+    if (under_way := await first_on_record(run.ledger.under_way, run.provider.name)) >= run.jobs:
         return Full(under_way)
     purchase = intend(await run.marks.newest(run.provider))
     if run.locks.shared:
         await run.provider.turn()  # waited for now, since what is admitted has to be sent soon
     began = _moment(run)
-    admission = await off_loop(run.ledger.admit, purchase, caps, run.jobs)
+    admission = await first_on_record(run.ledger.admit, purchase, caps, run.jobs)
     if isinstance(admission, Full):
         return admission
     if run.locks.shared:
@@ -120,7 +120,7 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
     except (RequestRefused, AccountError) as error:
         objected = isinstance(error, RequestRefused) and error.about_words
         with regardless():
-            await off_loop(run.ledger.refused, admitted.attempt, error.what, objected)
+            await first_on_record(run.ledger.refused, admitted.attempt, error.what, objected)
         if isinstance(error, AccountError):
             run.purse.closed = error
         raise
@@ -132,22 +132,22 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
                 run.marks.appeared(job_id)
                 run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price))
             case TurnedAway(reason):
-                await off_loop(run.ledger.refused, admitted.attempt, reason)
+                await first_on_record(run.ledger.refused, admitted.attempt, reason)
     return outcome
 
 
 async def _record_job(run: Run, admitted: Admitted, job_id: str) -> None:
     try:
-        await off_loop(run.ledger.submitted, admitted.attempt, job_id)
+        await first_on_record(run.ledger.submitted, admitted.attempt, job_id)
     except StorychainError:
         if not run.locks.shared:
             raise
-        await off_loop(run.ledger.arrived_after_all, admitted.attempt, job_id)
+        await first_on_record(run.ledger.arrived_after_all, admitted.attempt, job_id)
 
 
 async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:
-    await settle(run, await off_loop(run.ledger.record, purchase.key), run.pace.settle)
-    record = await off_loop(run.ledger.record, purchase.key)
+    await settle(run, await first_on_record(run.ledger.record, purchase.key), run.pace.settle)
+    record = await first_on_record(run.ledger.record, purchase.key)
     match record.state:
         case "submitted" if record.job_id:
             return Accepted(record.job_id)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Postponed, Reconciled
 from storychain.chain.joblist import appeared_since
 from storychain.chain.restored import check_memory
-from storychain.chain.run import off_loop
+from storychain.chain.run import first_on_record, on_record
 
 if TYPE_CHECKING:
-    from storychain.chain.run import Run
+    from storychain.chain.run import Run, first_on_record, on_record
     from storychain.provider import Job
     from storychain.records import Record
 
@@ -27,10 +27,10 @@ async def settle_open_questions(run: Run) -> None:
 
     Raises Unresolved if the ledger has forgotten attempts: their jobs would be taken for those in doubt.
     """
-    if not await off_loop(_in_doubt, run):
+    if not await first_on_record(_in_doubt, run):
         return
     await check_memory(run)
-    questions = await off_loop(run.ledger.open_questions, run.provider.name)
+    questions = await on_record(run.ledger.open_questions, run.provider.name)
     if questions and run.locks.shared:
         # Whoever wrote them down may be stopped rather than dead, and sends nothing later than this. The time counts
         # from here: clocks of two machines may tell different times.
@@ -38,7 +38,7 @@ async def settle_open_questions(run: Run) -> None:
         why = "whoever was to send its request is gone; it may still be on its way"
         run.tell(Postponed(record.story, record.scene, why, run.pace.send_within))
         await asyncio.sleep(run.pace.send_within)
-        questions = await off_loop(run.ledger.open_questions, run.provider.name)
+        questions = await on_record(run.ledger.open_questions, run.provider.name)
     for record in questions:
         # Whoever sent it may have been killed a moment ago, without having waited for an answer.
         await settle(run, record, run.pace.silence + run.pace.settle)
@@ -59,13 +59,13 @@ async def settle(run: Run, record: Record, seconds: float) -> None:
         candidates = await _narrowed(run, record, candidates)
     match candidates:
         case []:
-            await off_loop(run.ledger.refused, record.attempt, "its request never reached the provider")
+            await on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
             run.tell(Reconciled(record.story, record.scene, None))
         case [job]:
-            await off_loop(run.ledger.submitted, record.attempt, job.id)
+            await on_record(run.ledger.submitted, record.attempt, job.id)
             run.tell(Reconciled(record.story, record.scene, job.id))
         case _:
-            await off_loop(run.ledger.unresolved, record.attempt, _question(record, candidates))
+            await on_record(run.ledger.unresolved, record.attempt, _question(record, candidates))
 
 
 async def _candidates(run: Run, record: Record, seconds: float) -> list[Job]:

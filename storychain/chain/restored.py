@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain.chain.joblist import appeared_since
-from storychain.chain.run import Run, off_loop
+from storychain.chain.run import Run, on_record
 from storychain.chain.watermarks import MARKED
 from storychain.errors import Unresolved
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def check_memory(run: Run) -> None:
     """Raise Unresolved if the ledger has forgotten attempts, naming the account's jobs that it does not know."""
-    lost = await off_loop(run.ledger.lost_attempts)
+    lost = await on_record(run.ledger.lost_attempts)
     if not lost or run.provider.free:
         return
     unknown = await unknown_jobs(run.provider, run.ledger)
@@ -31,5 +31,5 @@ async def check_memory(run: Run) -> None:
 
 async def unknown_jobs(provider: Provider, ledger: Ledger) -> list[Job]:
     """The account's jobs that belong to no attempt and are newer than the newest that does, newest first."""
-    known = await off_loop(ledger.newest_jobs, provider.name, MARKED)
+    known = await on_record(ledger.newest_jobs, provider.name, MARKED)
     return await appeared_since(provider, ledger, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import Run, off_loop
+from storychain.chain.run import Run, on_record
 from storychain.ledger import FINDER, SeamRecord
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ SURE = 0.5
 
 async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecord:
     """The seam between two segments: from the ledger, else from their pictures, and then on record."""
-    known = await off_loop(run.ledger.seam, before.sha256, after.sha256)
+    known = await on_record(run.ledger.seam, before.sha256, after.sha256)
     if known is not None and known.finder == FINDER:
         return known
     found = await run.room.seam(before, after)
@@ -25,7 +25,7 @@ async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecor
     # One frame of 24 a second is one or two of 30: what counts is how many different pictures they were.
     frames = max(1, int(seconds * min(before.probe.fps, after.probe.fps))) if found.frames else 0
     record = SeamRecord(before.sha256, after.sha256, FINDER, found.kind, frames, seconds, round(found.confidence, 3))
-    await off_loop(run.ledger.remember_seam, record)
+    await on_record(run.ledger.remember_seam, record)
     return record
 
 

@@ -18,7 +18,7 @@ from storychain.chain.preflight import preflight
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.rendering import PlanAnew, Rendering
-from storychain.chain.run import Run, off_loop
+from storychain.chain.run import Run, off_loop, on_record
 from storychain.chain.survey import survey
 from storychain.errors import (
     CapReached,
@@ -147,7 +147,7 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
     if not quote(steps).submits:
         return
     run.check_time()
-    _check_budget(story, steps, await off_loop(run.ledger.spent, run.provider.name, story=story.name))
+    _check_budget(story, steps, await on_record(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 

@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from storychain.media.prepare import Prepared
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 1
+_RECIPE = 2
 """Counts up when pieces are made differently: those made before are then made anew."""
 
 _BYTES_PER_PIXEL = Fraction(1, 8)
 """Most bytes of a drawn frame for each of its pixels, to reckon with."""
+
+_SHORT = 5
+"""Seconds up to which a piece is drawn by x264's quicker preset. It takes a third less time and comes nearer to the
+original at the same CRF, for nearly twice the bytes, which do not count where pieces are short."""
 
 Filter = tuple[str, tuple[tuple[str, str], ...]]
 """An ffmpeg filter: its name, and its options by name."""
@@ -122,7 +126,10 @@ async def _drawn(
     how = (piece, target, [layer.span for layer in look.layers], replace(look, layers=()))
     made = sources[piece.shots[0].source].folder / f"piece-{_mark(how, used, pictures)}.mov"
     size = int(target.width * target.height * piece.frames * _BYTES_PER_PIXEL)
-    argv = stream.output("piece.mov", **encoded(target, piece.frames)).get_args()
+    options = encoded(target, piece.frames)
+    if piece.frames <= _SHORT * target.fps:
+        options["preset"] = "superfast"
+    argv = stream.output("piece.mov", **options).get_args()
     return await _written(ffmpeg, argv, made, piece.frames, size, target, on_progress)
 
 
@@ -171,6 +178,8 @@ def _stretch(shot: Shot, source: Prepared, target: Form, grade: Sequence[Filter]
     # Without exactness it begins with the key frame before; with it, the one before that would be decoded as well.
     at = f"{float((key + Fraction(1, 2)) / target.fps):.6f}"
     where: dict[str, Any] = {"noaccurate_seek": None, "ss": at} if key else {}
+    # Nor is what follows read: whatever its frames refer to comes before them in the file.
+    where["t"] = f"{float((shot.end - key + 2) / target.fps):.6f}"
     stream = build.input(str(source.picture.absolute()), f="mov", **where)["v:0"]
     stream = stream.filter("trim", start_frame=shot.begin - key, end_frame=shot.end - key)
     stream = stream.filter("setpts", f"N/({target.fps}*TB)").filter("fps", fps=str(target.fps), start_time=0)

@@ -200,6 +200,8 @@ def test_what_follows_a_retake_may_be_kept_for_nothing(desk):
     assert frames_of(film) == 3 * SEGMENT - round(0.4 * 24)  # the dissolve that covers the seam
     assert desk.run("run", path).returncode == 0
     assert accepted(desk) == 4
+    looked = desk.run("inspect", path, "--no-pictures")
+    assert "kept, from another take" in looked.stdout, looked.stderr
     # Taking the scene before it again lets go of what was kept.
     asked = desk.run("retake", path, "one")
     assert f"To pay for 3 scenes: {3 * PRICE}" in asked.stderr

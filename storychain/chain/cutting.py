@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import chapter_of
-from storychain.chain.run import off_loop, on_record
-from storychain.chain.seams import left_out, said_of, seam_between
+from storychain.chain.seams import left_out, said_of, seam_between, seam_with_unshown
 from storychain.errors import StorychainError
-from storychain.ledger import FINDER
 from storychain.media.edit import Clip
 from storychain.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from storychain.chain.run import Run, off_loop, on_record
+    from storychain.chain.run import Run
     from storychain.ledger import SeamRecord
     from storychain.media.prepare import Prepared
     from storychain.plan import Facts, Step
@@ -147,7 +145,11 @@ class Cutting:
 
     async def _seam(self, place: int) -> SeamRecord | None:
         if continued := self._steps[place].continued:
-            return await self._seam_with_unshown(place, continued)
+            segment = await asyncio.shield(self._segments[place])
+            seam = await seam_with_unshown(self._run, continued, segment)
+            if seam is None:
+                self._notice(place, "the take it continues is not here, so whether it repeats its end cannot be told")
+            return seam
         before = self._continued(place)
         if before is None:
             return None
@@ -165,20 +167,6 @@ class Cutting:
         if words := said_of(seam):
             self._notice(place, words)
         return seam
-
-    async def _seam_with_unshown(self, place: int, continued: str) -> SeamRecord | None:
-        """Of a segment that is kept, how it begins against the take it was made to continue: that much is not new."""
-        run, segment = self._run, await asyncio.shield(self._segments[place])
-        record = await on_record(run.ledger.record, continued)
-        known = await on_record(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
-        if known is not None and known.finder == FINDER:
-            return known
-        file = run.workspace.segment(continued)
-        if not await off_loop(file.exists):
-            self._notice(place, "the take it continues is not here, so whether it repeats its end cannot be told")
-            return None
-        source = await run.room.prepare(file, run.workspace.prepared(continued), strict=False)
-        return await seam_between(run, source, segment)
 
     def _notice(self, place: int, words: str) -> None:
         self._run.tell(Noticed(self._story.name, self._steps[place].scene.id, words))

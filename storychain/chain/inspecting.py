@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import film_path
 from storychain.chain.run import Run
-from storychain.chain.seams import left_out, seam_between
+from storychain.chain.seams import left_out, seam_between, seam_with_unshown
 from storychain.errors import MediaError
 from storychain.locks import lock
 from storychain.media.looks import drift
@@ -52,6 +52,7 @@ class SeamLookedAt:
     before: str
     after: str
     cut: bool
+    kept: bool
     found: SeamRecord | None
     measures: SeamMeasures
     findings: tuple[Finding, ...]
@@ -77,12 +78,17 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A segment as the film shows it; `seam` is how it begins against the one before, `cut` that it is meant to cut."""
+    """A segment as the film shows it; `seam` is how it begins against the one before, `cut` that it is meant to cut.
+
+    What is `kept` goes on from another take than the one shown before it: its seam is judged like a cut, and `seam` is
+    against that take.
+    """
 
     name: str
     prepared: Prepared
     begin: int = 0
     cut: bool = False
+    kept: bool = False
     seam: SeamRecord | None = None
     follows: bool = True
     key: str = ""
@@ -125,7 +131,7 @@ async def inspect(
             if png is not None:
                 names = (before.name, after.name)
                 await draw_seam(before.shown, after.shown, measures, png, names=names, cut=after.cut, limits=limits)
-        return SeamLookedAt(before.name, after.name, after.cut, after.seam, measures, findings, png)
+        return SeamLookedAt(before.name, after.name, after.cut, after.kept, after.seam, measures, findings, png)
 
     pairs = [pair for pair in pairwise(seen) if pair[1].follows]
     if pictures:
@@ -160,9 +166,12 @@ async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> 
         cut = step.scene.join == "cut" or (place == 0 and not step.from_start)
         seam = None
         continues = step.parent == steps[place - 1].key if place else step.from_start
-        if follows and seen and continues and not cut:
+        if step.continued is not None:
+            seam = await seam_with_unshown(run, step.continued, prepared)
+        elif follows and seen and continues and not cut:
             seam = await seam_between(run, seen[-1].prepared, prepared)
         begin = round(left_out(seam, doubled=story.film.drop_doubled) * prepared.probe.fps)
-        seen.append(_Seen(step.scene.id, prepared, begin, cut or not continues, seam, follows, step.key))
+        kept = step.continued is not None
+        seen.append(_Seen(step.scene.id, prepared, begin, cut or not continues, kept, seam, follows, step.key))
         follows = True
     return seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import Run, on_record
+from storychain.chain.run import Run, off_loop, on_record
 from storychain.ledger import FINDER, SeamRecord
 
 if TYPE_CHECKING:
@@ -27,6 +27,23 @@ async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecor
     record = SeamRecord(before.sha256, after.sha256, FINDER, found.kind, frames, seconds, round(found.confidence, 3))
     await on_record(run.ledger.remember_seam, record)
     return record
+
+
+async def seam_with_unshown(run: Run, continued: str, segment: Prepared) -> SeamRecord | None:
+    """How a segment that is kept begins against the take, by its key, that it was made to continue.
+
+    That much of it is not new. None where that take is not here any more.
+    """
+    record = await on_record(run.ledger.record, continued)
+    known = await on_record(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
+    if known is not None and known.finder == FINDER:
+        return known
+    file = run.workspace.segment(continued)
+    if not await off_loop(file.exists):
+        return None
+    return await seam_between(
+        run, await run.room.prepare(file, run.workspace.prepared(continued), strict=False), segment
+    )
 
 
 def left_out(seam: SeamRecord | None, *, doubled: bool) -> Fraction:

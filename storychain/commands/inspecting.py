@@ -131,7 +131,7 @@ def _row(seam: SeamLookedAt) -> tuple[str, str, str, str, str, str, str]:
     measures = seam.measures
     return (
         f"{seam.before} → {seam.after}",
-        "with a cut" if seam.cut else _beginning(seam),
+        _beginning(seam),
         f"{measures.brightness_step:+.1f}",
         f"ΔE {measures.colour_step:.1f}",
         f"x {measures.sharpness_ratio:.2f}",
@@ -141,6 +141,10 @@ def _row(seam: SeamLookedAt) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _beginning(seam: SeamLookedAt) -> str:
+    if seam.kept:
+        return "kept, from another take"
+    if seam.cut:
+        return "with a cut"
     found = seam.found
     if found is None or found.kind in ("tail", "unrelated"):
         return "goes on" if found is None or found.kind == "tail" else "with something else"
@@ -170,6 +174,7 @@ def _document(found: Inspection) -> dict[str, Any]:
                 "before": one.before,
                 "after": one.after,
                 "cut": one.cut,
+                "kept": one.kept,
                 "kind": one.found.kind if one.found else None,
                 "frames": one.found.frames if one.found else None,
                 "confidence": one.found.confidence if one.found else None,

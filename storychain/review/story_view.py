@@ -210,6 +210,8 @@ def _seams(scenes: Sequence[SceneView], steps: Sequence[Step], measured: Measure
 def _beginning(looked_at: Mapping[str, object]) -> str:
     """How the later scene begins, in a few words."""
     kind, frames = looked_at.get("kind"), looked_at.get("frames")
+    if looked_at.get("kept"):
+        return "kept; it goes on from another take"
     if looked_at.get("cut"):
         return "begins with a cut"
     if kind in (None, "tail"):

@@ -280,9 +280,8 @@ def _takes(commands: _Commands) -> None:
         command.add_argument("scene", metavar="SCENE", help="the scene's id")
     pick.add_argument("take", type=int, metavar="TAKE", help="its number in `storychain takes`")
     for command in (approve, reject):
-        command.add_argument(
-            "--take", type=int, metavar="N", help="another than the one shown; if approved, it is picked"
-        )
+        says = "another than the one shown; if approved, it is picked"
+        command.add_argument("take", nargs="?", type=int, metavar="TAKE", help=says)
         command.add_argument("--note", default="", metavar="TEXT", help="why")
     retake.add_argument("--prompt", metavar="TEXT", help="in these words rather than the story's")
     says = "keep what follows as it is, for nothing, and repair the seam"

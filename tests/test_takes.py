@@ -177,6 +177,17 @@ def test_a_retake_says_first_what_it_makes_stale_and_what_that_costs(desk):
     assert accepted(desk) == 5
 
 
+def test_a_take_that_is_not_shown_is_approved_by_its_number_and_shown_then(desk):
+    path = story_file(desk.folder, SCENES[:2])
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    assert desk.run("retake", path, "two", "--max-credits", PRICE).returncode == 0
+    assert desk.run("reject", path, "two").returncode == 0
+    said = desk.run("approve", path, "two", 1)
+    assert said.returncode == 0, said.stderr
+    assert shown(desk, path) == {"one": 1, "two": 1}
+    assert accepted(desk) == 3
+
+
 def test_a_retake_says_what_waits_for_an_approval_and_is_not_in_its_price(desk):
     path = story_file(desk.folder, on_hold())
     assert desk.run("run", path, "--max-credits", 200).returncode == 0

@@ -124,7 +124,7 @@ def _take_document(take: Take, at: Desk) -> dict[str, Any]:
 
 
 def approve(arguments: argparse.Namespace) -> int:
-    """Approve a take; with --take another than the shown one, which is picked along with it."""
+    """Approve a take; another than the shown one is picked along with it."""
     return _judge(arguments, "approved")
 
 

@@ -71,9 +71,9 @@ class Desk:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-def until(true, seconds=90):
-    """Wait for something another process does."""
+def until(true, seconds=90, said=str):
+    """Wait for something another process does; what it `said` meanwhile explains why it did not."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, said()
         time.sleep(0.05)

@@ -167,7 +167,8 @@ def test_a_worker_that_goes_away_leaves_its_story_to_another(crew, how):
     assert out == f"{crew.folder / 'machine-2' / 'films' / 'tale.mp4'}\n"
     if how == signal.SIGSTOP:
         first.send_signal(signal.SIGCONT)
-        until(lambda: "taken over" in crew.said("machine-1") or "held" in crew.said("machine-1"))
+        lost = ("taken over", "held")
+        until(lambda: any(word in crew.said("machine-1") for word in lost), said=lambda: crew.said("machine-1"))
         again = crew.desk.run("run", story_file(crew.desk.folder, 1, name="another"), "--yes")
         assert again.returncode == 0, again.stderr
     assert crew.studio.counts()["accepted"] == 4

@@ -38,7 +38,8 @@ class Cutting:
         loop = asyncio.get_running_loop()
         self._segments: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
         self._foreseen: list[asyncio.Future[Prepared]] = [loop.create_future() for _ in steps]
-        self._misled = False
+        self.misled = False
+        """Whether a sound that was foreseen is not the one that came."""
         start = story.start
         has_video = start is not None and start.kind == "video"
         self._source = asyncio.create_task(opening_of(run, story, facts)) if has_video else None
@@ -58,12 +59,7 @@ class Cutting:
         if not first.done():
             first.set_result(segment)
         elif first.result().sound_sha256 != segment.sound_sha256:
-            self._misled = True
-
-    @property
-    def misled(self) -> bool:
-        """Whether a sound that was foreseen is not the one that came."""
-        return self._misled
+            self.misled = True
 
     @property
     def here(self) -> list[Prepared]:

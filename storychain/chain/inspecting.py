@@ -172,6 +172,7 @@ async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> 
             seam = await seam_between(run, seen[-1].prepared, prepared)
         begin = round(left_out(seam, doubled=story.film.drop_doubled) * prepared.probe.fps)
         kept = step.continued is not None
-        seen.append(_Seen(step.scene.id, prepared, begin, cut or not continues, kept, seam, follows, step.key))
+        cut = cut or not continues
+        seen.append(_Seen(step.scene.id, prepared, begin, cut, kept, seam, follows, step.key))
         follows = True
     return seen

@@ -15,7 +15,7 @@ from storychain.chain.restored import check_memory
 from storychain.chain.run import first_on_record, on_record
 
 if TYPE_CHECKING:
-    from storychain.chain.run import Run, first_on_record, on_record
+    from storychain.chain.run import Run
     from storychain.provider import Job
     from storychain.records import Record
 

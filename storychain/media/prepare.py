@@ -15,7 +15,7 @@ import wave
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import ffmpeg as build
 
@@ -65,28 +65,32 @@ class Prepared:
     sound_sha256: str = ""
 
 
-async def prepare(
-    ffmpeg: Ffmpeg,
-    segment: Path,
-    folder: Path,
-    *,
-    strict: bool = True,
-    matroska: bool = False,
-    on_sound: Callable[[Prepared], None] | None = None,
-) -> Prepared:
+class Preparing(TypedDict, total=False):
+    """How to go about it.
+
+    `strict=False` accepts what decodes with complaints: for bytes that a second download has shown to be the provider's
+    own. `matroska` lets WebM and MKV in. `on_sound` is told, long before the pictures are decoded, what is going to be
+    returned if nothing is wrong with them: all of it but `sound` is still to come. It is not told where they have to be
+    mended.
+    """
+
+    strict: bool
+    matroska: bool
+    on_sound: Callable[[Prepared], None] | None
+
+
+async def prepare(ffmpeg: Ffmpeg, segment: Path, folder: Path, **how: Unpack[Preparing]) -> Prepared:
     """Check `segment` by decoding all of it, and write its picture and sound into `folder`; 0.6 s for 8 s of 720p.
 
-    A folder that already holds just this file's, byte for byte as it was written, is used as it is. `strict=False`
-    accepts what decodes with complaints: for bytes that a second download has shown to be the provider's own.
-    `matroska` lets WebM and MKV in. `on_sound` is told, long before the pictures are decoded, what is going to be
-    returned if nothing is wrong with them: all of it but `sound` is still to come. It is not told where they have to be
-    mended. Raises MediaError if the file is not whole.
+    A folder that already holds just this file's, byte for byte as it was written, is used as it is. Raises MediaError
+    if the file is not whole.
     """
+    strict, on_sound = how.get("strict", True), how.get("on_sound")
     source = _identity(segment)
     done = await asyncio.to_thread(_recall, folder, source)
     if done is not None:
         return done
-    facts = await asyncio.to_thread(probe, segment, matroska=matroska)
+    facts = await asyncio.to_thread(probe, segment, matroska=how.get("matroska", False))
     with folder_aside(folder) as aside:
         small = _frames(facts) * math.prod(small_size(facts.width, facts.height))
         need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4 + small)

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from storychain.media import film, prepare, soundtrack
 from storychain.media.alongside import Alongside
@@ -24,7 +24,7 @@ from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.looks.ending import ending_of
 from storychain.media.outputs.overlays import card_png, check_picture, readable
-from storychain.media.prepare import Prepared
+from storychain.media.prepare import Prepared, Preparing
 from storychain.media.seam import Seam, find_seam
 from storychain.media.sound import duration
 from storychain.media.sound.loudness import gain_for
@@ -48,16 +48,8 @@ class SoundInTheMaking(Protocol):
 class CuttingRoom(Protocol):
     """What the chain asks of media. Every method may raise MediaError."""
 
-    async def prepare(
-        self,
-        segment: Path,
-        folder: Path,
-        *,
-        strict: bool = True,
-        matroska: bool = False,
-        on_sound: Callable[[Prepared], None] | None = None,
-    ) -> Prepared:
-        """Check a segment and make it ready for joining; `on_sound` is told when its sound is."""
+    async def prepare(self, segment: Path, folder: Path, **how: Unpack[Preparing]) -> Prepared:
+        """Check a segment and make it ready for joining."""
 
     async def last_frame(self, video: Path, png: Path) -> None:
         """Write the last picture of a video."""
@@ -131,17 +123,9 @@ class FfmpegRoom:
     ffmpeg: Ffmpeg
     environ: Mapping[str, str] = field(default_factory=dict)
 
-    async def prepare(
-        self,
-        segment: Path,
-        folder: Path,
-        *,
-        strict: bool = True,
-        matroska: bool = False,
-        on_sound: Callable[[Prepared], None] | None = None,
-    ) -> Prepared:
+    async def prepare(self, segment: Path, folder: Path, **how: Unpack[Preparing]) -> Prepared:
         """See `prepare.prepare`."""
-        return await prepare.prepare(self.ffmpeg, segment, folder, strict=strict, matroska=matroska, on_sound=on_sound)
+        return await prepare.prepare(self.ffmpeg, segment, folder, **how)
 
     async def last_frame(self, video: Path, png: Path) -> None:
         """See `prepare.last_frame`."""

@@ -1,6 +1,7 @@
 """What holds for every test: nothing of the person's own settings reaches them, and renders are shared."""
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -26,6 +27,35 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(RENDERS, ignore_errors=True)
+
+
+class Unheard(logging.Handler):
+    """Keeps what asyncio says of tasks whose failure nobody asked for: it says so when one is thrown away."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "never retrieved" in record.getMessage():
+            self.said.append(self.format(record))
+
+
+@pytest.fixture(scope="session")
+def unheard() -> Iterator[Unheard]:
+    handler = Unheard()
+    logging.getLogger("asyncio").addHandler(handler)
+    yield handler
+    logging.getLogger("asyncio").removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def no_failure_goes_unheard(unheard: Unheard) -> Iterator[None]:
+    """A task that fails and is not asked may be a payment that went wrong unseen. It is found whenever it is thrown
+    away, so perhaps a test or two after the one that began it: the message names it."""
+    yield
+    said, unheard.said = unheard.said, []
+    assert not said, "\n".join(said)
 
 
 @contextlib.contextmanager

@@ -453,6 +453,7 @@ def test_a_request_in_doubt_is_not_counted_twice_against_the_budget(tmp_path):
         async with stage(tmp_path, faults={"submit.slow": "@1"}, credits_limit=80) as at:
             dying = asyncio.create_task(at.render(path, provider=Dying(at.provider)))
             await asyncio.wait([dying])
+            assert isinstance(dying.exception(), Died)
             assert at.ledger.open_questions("pictory")
             outcome = await at.render(path)
             assert outcome.status == "done"

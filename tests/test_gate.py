@@ -98,6 +98,7 @@ def test_an_account_that_will_not_pay_is_not_asked_again_and_what_is_paid_is_fin
             await at.provider.quota()
             outcomes = await at.render_all(*paths, tell=tell)
             assert spending
+            await asyncio.gather(*spending, return_exceptions=True)
             assert {outcome.error.exit_code for outcome in outcomes if outcome.error} == {7}
             stored = [step.record.state for outcome in outcomes for step in outcome.steps]
             assert stored.count("stored") >= 3

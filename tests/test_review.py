@@ -59,7 +59,9 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_have_no_use_of(
         assert "SameSite=Strict" in cookie
 
 
-@pytest.mark.parametrize("path", ["/", "/stories/tale", "/spent", "/events", "/media/x.mp4", "/stories/tale/film.mp4"])
+@pytest.mark.parametrize(
+    "path", ["/", "/stories/tale", "/spent", "/events", "/media/x.mp4", "/stories/tale/films/tale.mp4"]
+)
 def test_without_a_token_nothing_is_shown(page, path):
     assert httpx.get(page.origin + path).status_code == 401
     assert httpx.get(page.origin + path, params={"token": "guessed"}).status_code == 401
@@ -146,7 +148,7 @@ def test_a_video_is_served_in_ranges(page):
     assert part.status_code == 206
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     assert part.content == whole.content[10:20]
-    film = client.get("/stories/tale/film.mp4", headers={"Range": "bytes=0-3"})
+    film = client.get("/stories/tale/films/tale.mp4", headers={"Range": "bytes=0-3"})
     assert (film.status_code, len(film.content)) == (206, 4)
 
 
@@ -473,3 +475,30 @@ def test_what_others_write_is_seen_by_the_ledgers_version_and_pulse(tmp_path, ur
     assert ours.records(["k" * 32, "none"]).keys() == {"k" * 32}
     for ledger in (ours, theirs):
         ledger.close()
+
+
+# Films of other editions
+
+
+def test_all_films_of_a_story_are_on_its_page(desk):
+    """What was bought, a draft by another model and the free preview: each in the player, none in another's place."""
+    path = tale(desk, 2)
+    assert desk.run("run", path, "--yes", "--model", "pixverse5.5").returncode == 0
+    assert desk.run("run", path, "--local").returncode == 0
+    folder = desk.folder / "films"
+    names = ["tale", "tale.pixverse5.5", "tale.preview"]
+    with reviewing(desk, "--out", folder) as review:
+        client = review.client()
+        page = client.get("/stories/tale").text
+        assert [page.count(f"/stories/tale/films/{name}.mp4") for name in names] == [1, 0, 0]
+        for name in names:
+            shown = client.get("/stories/tale", params={} if name == "tale" else {"film": name}).text
+            assert f"/stories/tale/films/{name}.mp4" in shown
+            assert "The scenes have changed since" not in shown
+            assert shown.count('aria-current="true"') == 1
+            assert client.get(f"/stories/tale/films/{name}.mp4").content == (folder / f"{name}.mp4").read_bytes()
+        assert "free preview, " in page
+        assert client.get("/stories/tale", params={"film": "../tale"}).status_code == 404
+        (folder / "tale.preview.mp4").unlink()
+        assert client.get("/stories/tale/films/tale.preview.mp4").status_code == 404
+        assert "free preview, " not in client.get("/stories/tale").text

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from storychain.chain.choice import WaitsForApproval
+from storychain.chain.events import Stored
 from storychain.errors import UsageError
 from storychain.plan import Action, Facts, keys, plan, quote, with_beside
 from storychain.records import Chosen, Record
+from storychain.report.lines import line
 from storychain.story import load_story
 from storychain.takes import made_by, prompt_of, retaken, stale, takes_of
 from tests.stage import PRICE, frames_of, stage, story_file
@@ -67,6 +69,9 @@ def test_takes_are_bought_side_by_side_once_and_the_first_is_shown(tmp_path):
             beside = [body for body in bodies if body["prompt"] == story.scenes[1].prompt]
             assert len(beside) == 3
             assert len({body["extendVideoUrl"] for body in beside}) == 1
+            stored = [event.take for event in at.told if isinstance(event, Stored) and event.scene == "two"]
+            assert sorted(stored) == [1, 2, 3]
+            assert any(line(event).startswith("tale/two, take 3: submitted") for event in at.told)
             assert (await at.render(path)).status == "done"
             assert at.counts["accepted"] == 5
 

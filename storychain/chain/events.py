@@ -1,6 +1,7 @@
 """What the chain tells as it works: frozen facts, no words for people and nothing to decide.
 
-Whoever listens gets them in order, one story's scenes interleaved. Times are the listener's business.
+Whoever listens gets them in order, one story's scenes interleaved. Times are the listener's business. `take` tells
+takes of a scene apart that are bought side by side.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class SceneQueued:
     story: str
     scene: str
     why: str
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Submitted:
     scene: str
     job_id: str
     credits: Decimal | None
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Followed:
     story: str
     scene: str
     job_id: str
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Postponed:
     scene: str
     why: str
     wait: float
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Looked:
     job_id: str
     waited: float
     progress: float | None
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Completed:
     scene: str
     job_id: str
     credits: Decimal | None
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class Downloading:
     scene: str
     size: int
     total: int | None
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class Stored:
     scene: str
     path: Path
     seconds: float
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ class Reused:
 
     story: str
     scene: str
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,7 @@ class SceneFailed:
     scene: str
     message: str
     again: bool
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,7 @@ class Noticed:
     story: str
     scene: str
     message: str
+    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from storychain.ledger.backend import Backend, Values
+    from storychain.ledger.backend import Backend, Row, Values
 
 
 class Made:
@@ -56,16 +56,16 @@ class Made:
         """The record of the film at `path`."""
         with self._database.reading() as rows:
             row = rows.execute("SELECT * FROM films WHERE path = ?", [str(path)]).fetchone()
-        if row is None:
-            return None
-        return FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"])
+        return None if row is None else _film(row)
 
-    def films(self) -> dict[str, FilmRecord]:
-        """The records of all films, by path."""
+    def films(self) -> dict[str, list[FilmRecord]]:
+        """The records of all films of a story, by its name."""
         with self._database.reading() as rows:
-            found = rows.execute("SELECT * FROM films").fetchall()
-        told = (FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"]) for row in found)
-        return {film.path: film for film in told}
+            found = rows.execute("SELECT * FROM films ORDER BY path").fetchall()
+        by_story: dict[str, list[FilmRecord]] = {}
+        for row in found:
+            by_story.setdefault(row["story"], []).append(_film(row))
+        return by_story
 
     def remember_film(self, film: FilmRecord, story: str, sha256: str) -> None:
         """Keep what a film was made of."""
@@ -77,6 +77,10 @@ class Made:
     def _put(self, query: str, values: Values) -> int:
         """One statement as a transaction; how many rows it changed."""
         return self._database.write(lambda rows: rows.execute(query, values).rowcount)
+
+
+def _film(row: Row) -> FilmRecord:
+    return FilmRecord(row["path"], row["recipe"], bool(row["free"]), row["size"], row["seconds"])
 
 
 def _replacing(columns: Sequence[str]) -> str:

@@ -111,7 +111,9 @@ class LiveView:
             return
         if isinstance(event, ev.Noticed | ev.SceneFailed | ev.StoodIn):
             self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
-        _show(row, event, time.monotonic())
+        if getattr(event, "take", row.step.scene.take) == row.step.scene.take:
+            # Takes that are bought beside the film's have no line of their own.
+            _show(row, event, time.monotonic())
         if isinstance(event, ev.Submitted) and event.credits:
             board.spent += event.credits
 

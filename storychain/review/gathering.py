@@ -23,7 +23,7 @@ from storychain.review.view import Line, SpentView, StoryView, Unreadable, Works
 
 if TYPE_CHECKING:
     from storychain.catalogue import Catalogue
-    from storychain.ledger import Entry, Ledger
+    from storychain.ledger import Entry, FilmRecord, Ledger
     from storychain.story.model import Story
     from storychain.workspace import Workspace
 
@@ -82,8 +82,7 @@ class Views:
         self._version: object = None
         self._pulse: Mapping[tuple[str, str], object] = {}
         self._said: Mapping[tuple[str, str], object] = {}
-        self._films: Mapping[str, object] = {}
-        self._out = places.out.resolve()
+        self._films: Mapping[str, Sequence[FilmRecord]] = {}
 
     def look(self) -> dict[str, int]:
         """Look what changed: a number a story, which grows with each change of it. Raises StorychainError."""
@@ -175,7 +174,7 @@ class Views:
     def _view(self, story: Story, ledger: Ledger | None) -> tuple[StoryView, frozenset[str]]:
         places, table = self.places, self._table(story, ledger)
         film = film_path(ledger, places.out, story.edition, free=table.facts.free)
-        view = story_view(table, Sources(ledger, places.workspace, film, places.paid))
+        view = story_view(table, Sources(ledger, places.workspace, film, self._films.get(story.name, ()), places.paid))
         return view, frozenset(step.key for step in table.steps)
 
     def _table(self, story: Story, ledger: Ledger | None) -> Table:
@@ -197,10 +196,9 @@ class Views:
     def _fingerprint(self, story: Story) -> object:
         places, name = self.places, story.name
         provider = places.free if self._is_free(name) else places.paid
-        films = [self._out / f"{story.edition}{ending}" for ending in (".mp4", ".preview.mp4")]
         # A film is in place before it is on record, and is not told of before that.
-        recorded = [self._films.get(str(film)) for film in films]
-        watched = list(films)
+        recorded = tuple(self._films.get(name, ()))
+        watched = [Path(film.path) for film in recorded]
         watched.append(places.workspace.inspection(provider, story.edition))
         watched += [source.path for source in story.start.sources if source.path] if story.start else []
         pulse = self._pulse.get((provider, name))

@@ -18,7 +18,7 @@ from storychain.review.rendering import STATIC, Served, part, rendered
 from storychain.review.retaking import retake_of
 from storychain.review.serving import Stills, facts, segment_path, video
 from storychain.review.spending import Offers, check_price, offer_of
-from storychain.review.view import SceneView, SeamView, StoryView, TakeView, Unreadable
+from storychain.review.view import FilmView, SceneView, SeamView, StoryView, TakeView, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ class Pages:
             Route(story, self._page(self._story)),
             Route(f"{story}/row", self._page(self._story_row)),
             Route(f"{story}/scenes", self._page(self._story_scenes)),
-            Route(f"{story}/film.mp4", self._film),
+            Route(f"{story}/films/{{film}}.mp4", self._film),
             Route(f"{story}/buy", self._page(self._offer)),
             Route(f"{story}/buy", self._buy, methods=["POST"]),
             Route(f"{story}/scenes/{{scene}}", self._page(self._scene)),
@@ -104,7 +104,9 @@ class Pages:
     def _story(self, request: Request) -> str:
         story = self._found(request)
         drift = drift_svg(story.drift) if story.drift else None
-        return rendered("story.html", **self._about(story), drift=drift)
+        asked = request.query_params.get("film")
+        film = _film_of(story, asked) if asked else story.film
+        return rendered("story.html", **self._about(story), film=film, drift=drift)
 
     def _story_scenes(self, request: Request) -> str:
         return rendered("_story_live.html", **self._about(self._found(request)))
@@ -194,9 +196,7 @@ class Pages:
 
     async def _film(self, request: Request) -> Response:
         story = await asyncio.to_thread(self._found, request)
-        if story.film is None:
-            raise HTTPException(404, "There is no film of it yet.")
-        return video(story.film.path, request)
+        return video(_film_of(story, request.path_params["film"]).path, request)
 
     async def _video(self, request: Request) -> Response:
         return video(segment_path(self._views.places.workspace, request.path_params["name"]), request)
@@ -207,6 +207,13 @@ class Pages:
     async def _events(self, request: Request) -> Response:  # noqa: ARG002
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._news.stream(), media_type="text/event-stream", headers=headers)
+
+
+def _film_of(story: StoryView, name: str) -> FilmView:
+    found = next((film for film in story.films if film.name == name), None)
+    if found is None:
+        raise HTTPException(404, "The story has no such film.")
+    return found
 
 
 def _pair(scene: SceneView, asked: Mapping[str, str]) -> tuple[TakeView, TakeView] | None:

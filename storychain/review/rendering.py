@@ -22,7 +22,7 @@ from storychain import __version__
 from storychain.report.text import credits_text, duration_text
 
 if TYPE_CHECKING:
-    from storychain.review.view import SceneView, SeamView, StoryView, TakeView
+    from storychain.review.view import FilmView, SceneView, SeamView, StoryView, TakeView
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -40,8 +40,8 @@ class Addresses(Protocol):
     def story(self, story: StoryView) -> str:
         """A story's page."""
 
-    def film(self, story: StoryView) -> str:
-        """A story's film."""
+    def film(self, story: StoryView, film: FilmView) -> str:
+        """One of a story's films."""
 
     def video(self, take: TakeView) -> str:
         """A take's video."""
@@ -71,9 +71,13 @@ class Served:
         """A seam's page."""
         return f"{self.story(story)}/seams/{seam.number}"
 
-    def film(self, story: StoryView) -> str:
+    def film(self, story: StoryView, film: FilmView) -> str:
         """See Addresses."""
-        return f"{self.story(story)}/film.mp4?v={story.film.version if story.film else ''}"
+        return f"{self.story(story)}/films/{quoted(film.name, safe='')}.mp4?v={film.version}"
+
+    def showing(self, story: StoryView, film: FilmView) -> str:
+        """A story's page with one of its films in the player."""
+        return self.story(story) + ("" if film == story.film else f"?film={quoted(film.name, safe='')}")
 
     def video(self, take: TakeView) -> str:
         """See Addresses."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from storychain.review.view import StoryView, TakeView
+    from storychain.review.view import FilmView, StoryView, TakeView
     from storychain.workspace import Workspace
 
 _SCRIPTS = ("transport.js", "player.js", "keys.js")
@@ -96,10 +96,9 @@ class Enclosed:
         name = quoted(story.name, safe="")
         return f"{name}.html" if self.single_file else f"{name}/index.html"
 
-    def film(self, story: StoryView) -> str:
+    def film(self, story: StoryView, film: FilmView) -> str:  # noqa: ARG002 - a report is of one story
         """See Addresses."""
-        assert story.film is not None
-        return self._enclosed("film.mp4", story.film.path)
+        return self._enclosed("film.mp4", film.path)
 
     def video(self, take: TakeView) -> str:
         """See Addresses."""
@@ -128,7 +127,17 @@ def _write_story(
     drift = drift_svg(story.drift) if story.drift else None
     page = _page(story, out, single_file=single_file)
     try:
-        text = rendered("report.html", story=story, serial=0, to=to, drift=drift, till=None, said="", **_enclosing())
+        text = rendered(
+            "report.html",
+            story=story,
+            film=story.film,
+            serial=0,
+            to=to,
+            drift=drift,
+            till=None,
+            said="",
+            **_enclosing(),
+        )
         for name, file in to.files.items():
             _copy(file, page.parent / "media" / name)
         _write(text, page)

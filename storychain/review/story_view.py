@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from storychain.directing import Table
-    from storychain.ledger import Ledger
+    from storychain.ledger import FilmRecord, Ledger
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
     from storychain.takes import SceneTakes, Take
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a view is made from besides the plan; `film` is where the story's film would be, `paid` the provider's name
-    to whom money goes."""
+    """What a view is made from besides the plan; `film` is where the story's film would be, `films` are the ledger's
+    records of all its films, `paid` is the provider's name to whom money goes."""
 
     ledger: Ledger | None
     workspace: Workspace
     film: Path
+    films: Sequence[FilmRecord]
     paid: str
 
 
@@ -68,6 +69,7 @@ def story_view(table: Table, sources: Sources) -> StoryView:
         to_pay=quote(steps).total,
         budget=story.budget,
         film=film,
+        others=_others(story, steps, sources),
         warnings=(*narration_warnings(story), *warnings_of(story, facts, steps)),
         until=_until(steps, scenes, waits),
         drift=drift_of(measured, named),
@@ -220,12 +222,36 @@ def _beginning(looked_at: Mapping[str, object]) -> str:
 
 
 def _film(story: Story, facts: Facts, steps: Sequence[Step], sources: Sources) -> FilmView | None:
-    """The film on this disk, as far as the ledger knows it as it is."""
-    path, ledger = sources.film, sources.ledger
-    record = ledger.film(path) if ledger else None
-    if record is None or not path.is_file() or path.stat().st_size != record.size:
+    """The film that the plan would make, if it is on this disk, and as the ledger knows it."""
+    record = next((one for one in sources.films if one.path == str(sources.film)), None)
+    if record is None or not _is_there(record):
         return None
-    current = film_in_place(ledger, path, recipe_of(story, facts, steps)) is not None
+    current = film_in_place(sources.ledger, sources.film, recipe_of(story, facts, steps)) is not None
+    return _film_view(record, _label(story, record), steps, current=current)
+
+
+def _others(story: Story, steps: Sequence[Step], sources: Sources) -> tuple[FilmView, ...]:
+    """The story's other films that lie where this one would."""
+    found = (one for one in sources.films if Path(one.path).parent == sources.film.parent)
+    there = (one for one in found if one.path != str(sources.film) and _is_there(one))
+    return tuple(_film_view(one, _label(story, one), steps, current=True) for one in there)
+
+
+def _is_there(record: FilmRecord) -> bool:
+    try:
+        return Path(record.path).stat().st_size == record.size
+    except OSError:
+        return False
+
+
+def _label(story: Story, record: FilmRecord) -> str:
+    """`NAME.MODEL.mp4` is by another model than the story's file says, `NAME.preview.mp4` the free preview."""
+    model = Path(record.path).stem.removeprefix(story.name).removesuffix(".preview").strip(".") or story.model
+    return f"free preview, {model}" if record.free else model
+
+
+def _film_view(record: FilmRecord, label: str, steps: Sequence[Step], *, current: bool) -> FilmView:
+    path = Path(record.path)
     lock = read_lock(lock_path(path))
     chapters: Iterable[Chapter] = ()
     if lock is not None and lock.film_size == record.size:
@@ -236,4 +262,4 @@ def _film(story: Story, facts: Facts, steps: Sequence[Step], sources: Sources) -
         )
     fps = float(lock.fps) if lock else 24.0
     version = f"{path.stat().st_mtime_ns:x}"
-    return FilmView(path, record.size, record.seconds, fps, current, version, tuple(chapters))
+    return FilmView(path, label, record.size, record.seconds, fps, current, version, tuple(chapters))

@@ -144,15 +144,22 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class FilmView:
-    """A film on this disk. `current` is whether it is what the story would be joined to now."""
+    """A film on this disk. `current` is whether it is what the story would be joined to now; of other editions nobody
+    asks. `label` says which of a story's films it is."""
 
     path: Path
+    label: str
     size: int
     seconds: float
     fps: float
     current: bool
     version: str
     chapters: tuple[Chapter, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in addresses."""
+        return self.path.stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,7 @@ class DriftView:
 class StoryView:
     """A story, all of it. `to_pay` is what the plan would still cost, None where that is unknown.
 
+    `film` is the one that the plan would make, `others` are by other models, or the free preview of what was bought.
     `until` is when the jobs under way and those that wait for them are likely done, seconds of the epoch.
     """
 
@@ -195,6 +203,7 @@ class StoryView:
     to_pay: Decimal | None
     budget: Decimal | None
     film: FilmView | None
+    others: tuple[FilmView, ...] = ()
     warnings: tuple[str, ...] = ()
     until: float | None = None
     drift: DriftView | None = None
@@ -214,6 +223,11 @@ class StoryView:
     def under_way(self) -> bool:
         """Whether a job of it is."""
         return any(scene.state in UNDER_WAY for scene in self.scenes)
+
+    @property
+    def films(self) -> tuple[FilmView, ...]:
+        """All of them, its own first."""
+        return ((self.film,) if self.film else ()) + self.others
 
     def scene(self, scene_id: str) -> SceneView | None:
         """The scene of that id."""

@@ -209,7 +209,7 @@ def _asked_step(story: Story, scene: Scene, facts: Facts, parent: str | None, st
 
 def _kept_step(story: Story, scene: Scene, facts: Facts, kept: Record, shown_before: Step | None) -> Step:
     """The step of a segment that is shown whatever comes before it."""
-    asked = as_chosen(scene, facts)
+    asked = replace(as_chosen(scene, facts), seconds=kept.seconds)
     parent = kept.parent or None
     goes_on = shown_before is not None and parent == shown_before.key
     if not goes_on and shown_before is not None and asked.join != "cut" and asked.transition is None:

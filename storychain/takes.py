@@ -134,20 +134,24 @@ def picked(story: Story, facts: Facts, attempts: Sequence[Record], scene: str, t
     """
     steps = plan(story, facts)
     place = steps.index(step_of(steps, scene))
+    # What is known is what the plan asks for as it is; other branches are among the attempts.
+    facts = replace(facts, records={record.key: record for record in attempts} | dict(facts.records))
     choices = _let_go(facts, steps, place)
     shown = _chosen(written(story, scene), take)
     choices[scene] = shown
     if _planned(story, facts, choices, scene).key != take.key:
         choices[scene] = replace(shown, kept=take.key)
     key = take.key
-    for step in _rest_of_chain(steps, place):
-        follower = _planned(story, facts, choices, step.scene.id)
+    rest, paid = [step.scene.id for step in _rest_of_chain(steps, place)], _continuations(attempts)
+    for number, name in enumerate(rest):
+        follower = _planned(story, facts, choices, name)
         if follower.record.state not in LIVE:
-            made = [one for one in attempts if one.parent == key and one.scene == step.scene.id and one.state in LIVE]
+            made = paid.get((key, name))
             if not made:
                 break
-            choices[step.scene.id] = _chosen(written(story, step.scene.id), made[-1])
-            follower = _planned(story, facts, choices, step.scene.id)
+            furthest = max(reversed(made), key=lambda one: _reach(paid, one.key, rest[number + 1 :]))
+            choices[name] = _chosen(written(story, name), furthest)
+            follower = _planned(story, facts, choices, name)
         key = follower.key
     return choices
 
@@ -240,6 +244,25 @@ def _rest_of_chain(steps: Sequence[Step], place: int) -> tuple[Step, ...]:
             break
         rest.append(step)
     return tuple(rest)
+
+
+def _continuations(attempts: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    """The paid takes of a scene that continue a segment, oldest first, by that segment's key and the scene."""
+    found: dict[tuple[str, str], list[Record]] = {}
+    for one in attempts:
+        if one.state in LIVE and one.parent:
+            found.setdefault((one.parent, one.scene), []).append(one)
+    return found
+
+
+def _reach(paid: Mapping[tuple[str, str], Sequence[Record]], key: str, rest: Sequence[str]) -> int:
+    """How many of the scenes `rest`, one after the other, are paid as continuing the segment `key`."""
+    ends = {key}
+    for number, name in enumerate(rest):
+        ends = {one.key for end in ends for one in paid.get((end, name), ())}
+        if not ends:
+            return number
+    return len(rest)
 
 
 def _let_go(facts: Facts, steps: Sequence[Step], place: int) -> dict[str, Chosen]:

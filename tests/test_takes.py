@@ -182,6 +182,32 @@ def test_a_retake_says_first_what_it_makes_stale_and_what_that_costs(desk):
     assert accepted(desk) == 5
 
 
+@pytest.mark.parametrize("again", [(), ("two",)], ids=["once", "and what follows"])
+def test_of_takes_side_by_side_the_one_that_was_continued_is_found_again(desk, again):
+    """Three takes of a scene are paid, and what follows of one of them: picking what came before asks for no more."""
+    path = story_file(desk.folder, with_takes(3))
+    assert desk.run("run", path, "--max-credits", 400).returncode == 0
+    for scene in ("one", *again):
+        assert desk.run("retake", path, scene, "--prompt", "In other words.", "--max-credits", 400).returncode == 0
+    bought = accepted(desk)
+    assert desk.run("pick", path, "one", 1).returncode == 0
+    assert shown(desk, path) == {"one": 1, "two": 1, "three": 1}
+    done = desk.run("run", path)
+    assert done.returncode == 0, done.stderr
+    assert accepted(desk) == bought
+
+
+def test_a_draft_that_is_picked_is_as_long_as_it_is(desk):
+    path = story_file(desk.folder, SCENES[:2])
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    assert desk.run("run", path, "--max-credits", 200, "--model", "pixverse5.5").returncode == 0
+    assert [one["seconds"] for one in takes(desk, path)["one"]] == [4, 5]
+    assert desk.run("pick", path, "one", 2).returncode == 0
+    assert [one["seconds"] for one in takes(desk, path)["one"]] == [4, 5]
+    planned = told(desk.run("plan", path, "--json"))
+    assert [one["seconds"] for one in planned["stories"][0]["scenes"]] == [5, 4]
+
+
 def test_a_take_that_is_not_shown_is_approved_by_its_number_and_shown_then(desk):
     path = story_file(desk.folder, SCENES[:2])
     assert desk.run("run", path, "--max-credits", 200).returncode == 0

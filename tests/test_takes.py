@@ -202,8 +202,12 @@ def test_a_draft_that_is_picked_is_as_long_as_it_is(desk):
     assert desk.run("run", path, "--max-credits", 200).returncode == 0
     assert desk.run("run", path, "--max-credits", 200, "--model", "pixverse5.5").returncode == 0
     assert [one["seconds"] for one in takes(desk, path)["one"]] == [4, 5]
-    assert desk.run("pick", path, "one", 2).returncode == 0
+    picked = desk.run("pick", path, "one", 2)
+    assert "Scene one is take 2, by pixverse5.5, now." in picked.stderr
+    assert f"`storychain run {path}` makes the film" in picked.stderr
     assert [one["seconds"] for one in takes(desk, path)["one"]] == [4, 5]
+    drafted = desk.run("pick", path, "one", 2, "--model", "pixverse5.5")
+    assert f"`storychain run {path} --model pixverse5.5` makes the film, for nothing" in drafted.stderr
     planned = told(desk.run("plan", path, "--json"))
     assert [one["seconds"] for one in planned["stories"][0]["scenes"]] == [5, 4]
 

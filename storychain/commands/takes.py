@@ -6,6 +6,7 @@ What is chosen lives in the ledger, never in the story file. Nothing is chosen b
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import textwrap
 import time
@@ -141,9 +142,9 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
         take = found.numbered(arguments.scene, arguments.take)
         judge(ledger, found, arguments.scene, take.key, verdict, arguments.note)
         if verdict == "approved" and not take.shown:
-            _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), story)
+            _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), found)
     waiting = [one.step.scene.id for one in found.scenes if one.step.action is Action.HOLD]
-    goes_on = f" `storychain run {story.path}` goes on." if waiting and verdict == "approved" else ""
+    goes_on = f" `{_run_of(found)}` goes on." if waiting and verdict == "approved" else ""
     print(f"Take {take.number} of scene {arguments.scene} is {verdict}.{goes_on}", file=sys.stderr)
     return 0
 
@@ -159,19 +160,27 @@ def pick(arguments: argparse.Namespace) -> int:
         found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
         show(ledger, found, arguments.scene, take.key)
-        _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), story)
+        _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), found)
     return 0
 
 
-def _tell_pick(scene: str, take: Take, steps: Sequence[Step], story: Story) -> None:
-    print(f"Scene {scene} is take {take.number} now.", file=sys.stderr)
+def _tell_pick(scene: str, take: Take, steps: Sequence[Step], found: Table) -> None:
+    by = "" if take.model == found.story.model else f", by {take.model},"
+    print(f"Scene {scene} is take {take.number}{by} now.", file=sys.stderr)
     if step_of(steps, scene).continued is not None:
         print("  It was made to continue another take than the one before it: a dissolve covers that.", file=sys.stderr)
     wanted = [one.scene.id for one in steps if one.action is Action.SUBMIT]
     if wanted:
         print(f"  Not paid yet of what continues it: {listed(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
     goes_on = " and buys that, once you agree" if wanted else ", for nothing"
-    print(f"  `storychain run {story.path}` makes the film{goes_on}.", file=sys.stderr)
+    print(f"  `{_run_of(found)}` makes the film{goes_on}.", file=sys.stderr)
+
+
+def _run_of(found: Table) -> str:
+    """The command that goes on with what is on the table: this story, this edition of it or its free preview."""
+    story = found.story
+    model = f" --model {story.other_model}" if story.other_model else ""
+    return f"storychain run {shlex.quote(str(story.path))}{model}{' --local' if found.facts.free else ''}"
 
 
 def retake(arguments: argparse.Namespace) -> int:

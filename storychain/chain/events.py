@@ -1,12 +1,11 @@
 """What the chain tells as it works: frozen facts, no words for people and nothing to decide.
 
-Whoever listens gets them in order, one story's scenes interleaved. Times are the listener's business. `take` tells
-takes of a scene apart that are bought side by side.
+Whoever listens gets them in order, one story's scenes interleaved. Times are the listener's business.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,138 +24,109 @@ class StoryBegan:
 
 
 @dataclass(frozen=True, slots=True)
-class SceneQueued:
+class SceneEvent:
+    """What happened to a scene; `take` tells those takes of it apart that are bought side by side."""
+
+    story: str
+    scene: str
+    take: int = field(default=1, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneQueued(SceneEvent):
     """A scene waits for its turn: as many jobs as allowed are under way, or somebody else makes the same segment."""
 
-    story: str
-    scene: str
     why: str
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(SceneEvent):
     """A scene's paid job exists."""
 
-    story: str
-    scene: str
     job_id: str
     credits: Decimal | None
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(SceneEvent):
     """A job paid for earlier is taken up again."""
 
-    story: str
-    scene: str
     job_id: str
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Postponed:
+class Postponed(SceneEvent):
     """A request was turned away or its fate is being found out; it will be tried again after `wait` seconds."""
 
-    story: str
-    scene: str
     why: str
     wait: float
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(SceneEvent):
     """A lost answer was found out: `job_id` is the job it had started, None if there was none."""
 
-    story: str
-    scene: str
     job_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(SceneEvent):
     """A job was looked at and is still under way; `progress` is 0 to 100 where the provider tells."""
 
-    story: str
-    scene: str
     job_id: str
     waited: float
     progress: float | None
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(SceneEvent):
     """A job ended well; its bytes are still to be fetched."""
 
-    story: str
-    scene: str
     job_id: str
     credits: Decimal | None
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Downloading:
+class Downloading(SceneEvent):
     """Bytes of a segment have arrived."""
 
-    story: str
-    scene: str
     size: int
     total: int | None
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(SceneEvent):
     """A segment is verified and safe on this disk."""
 
-    story: str
-    scene: str
     path: Path
     seconds: float
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Reused:
+class Reused(SceneEvent):
     """A segment was already here."""
 
-    story: str
-    scene: str
-    take: int = 1
-
 
 @dataclass(frozen=True, slots=True)
-class SceneFailed:
+class SceneFailed(SceneEvent):
     """A paid try failed; `again` tells whether another will be made."""
 
-    story: str
-    scene: str
     message: str
     again: bool
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class StoodIn:
+class StoodIn(SceneEvent):
     """A free placeholder takes a scene's place in the film; a person should know."""
 
-    story: str
-    scene: str
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class Noticed(SceneEvent):
     """Something a person may want to know; nothing has to be done about it."""
 
-    story: str
-    scene: str
     message: str
-    take: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ _FETCHES = 4
 async def follow(run: Run, story: str, step: Step, record: Record) -> Job | None:
     """See a submitted job to its end, on record; None where it failed. Raises what `_ended` does."""
     assert record.job_id is not None
-    run.tell(Followed(story, step.scene.id, record.job_id, step.scene.take))
+    run.tell(Followed(story, step.scene.id, record.job_id, take=step.scene.take))
     like = step.model, step.scene.seconds
     waits = partial(on_record, run.ledger.waits, run.provider.name, *like)
     plan = await run.lookout.plan(run.pace.poll, like, waits)
@@ -53,10 +53,10 @@ async def follow(run: Run, story: str, step: Step, record: Record) -> Job | None
         await on_record(run.ledger.failed, record.attempt, job)
         return None
     await on_record(run.ledger.completed, record.attempt, job, under_way_at)
-    run.tell(Completed(story, step.scene.id, job.id, job.credits, step.scene.take))
+    run.tell(Completed(story, step.scene.id, job.id, job.credits, take=step.scene.take))
     if job.credits is not None and step.price is not None and job.credits != step.price:
         said = f"the provider took {job.credits} credits where {step.price} were quoted"
-        run.tell(Noticed(story, step.scene.id, said, step.scene.take))
+        run.tell(Noticed(story, step.scene.id, said, take=step.scene.take))
     return job
 
 
@@ -98,7 +98,9 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
             seen = waited
             await on_record(run.ledger.seen, record.attempt)
         total = run.now() - (record.submitted_at or run.now())
-        run.tell(Looked(story, step.scene.id, record.job_id, total, job.progress if job else None, step.scene.take))
+        run.tell(
+            Looked(story, step.scene.id, record.job_id, total, job.progress if job else None, take=step.scene.take)
+        )
 
 
 async def _look(run: Run, story: str, step: Step, watched: Watched, patience: float) -> Job | None:
@@ -110,7 +112,7 @@ async def _look(run: Run, story: str, step: Step, watched: Watched, patience: fl
     try:
         return await run.lookout.look(run.provider, watched, until=until)
     except (ProviderUnreachable, RequestRefused) as error:
-        run.tell(Noticed(story, step.scene.id, f"{error.what}; looking again", step.scene.take))
+        run.tell(Noticed(story, step.scene.id, f"{error.what}; looking again", take=step.scene.take))
         return None
 
 
@@ -138,14 +140,14 @@ async def bring_home(
             prepared, sha256, size = await _fetch(run, story, step, job, broken, foreseen)
         except (AddressGone, MediaError, ProviderUnreachable) as error:
             trouble = error
-            run.tell(Noticed(story, step.scene.id, f"{error.what}; fetching it again", step.scene.take))
+            run.tell(Noticed(story, step.scene.id, f"{error.what}; fetching it again", take=step.scene.take))
             await asyncio.sleep(min(run.pace.poll, 2.0 * fetch))
             continue
         await off_loop(settle, part, final)
         await on_record(run.ledger.stored, record.attempt, sha256, size)
         await share(run, story, step, sha256)
         _note_length(run, story, step, prepared)
-        run.tell(Stored(story, step.scene.id, final, float(prepared.probe.seconds), step.scene.take))
+        run.tell(Stored(story, step.scene.id, final, float(prepared.probe.seconds), take=step.scene.take))
         return prepared
     assert trouble is not None
     if isinstance(trouble, ProviderUnreachable):
@@ -175,7 +177,9 @@ async def _fetch(
         raise AddressGone(f"job {job.id} names no address")
     part = run.workspace.part(step.key)
     sha256 = await run.provider.download(
-        job.url, part, lambda size, total: run.tell(Downloading(story, step.scene.id, size, total, step.scene.take))
+        job.url,
+        part,
+        lambda size, total: run.tell(Downloading(story, step.scene.id, size, total, take=step.scene.take)),
     )
     try:
         prepared = await run.room.prepare(
@@ -191,4 +195,4 @@ def _note_length(run: Run, story: str, step: Step, prepared: Prepared) -> None:
     seconds = float(prepared.probe.seconds)
     if abs(seconds - step.scene.seconds) > 0.5:
         message = f"the provider sent {seconds:.1f} s where {step.scene.seconds} s were asked for"
-        run.tell(Noticed(story, step.scene.id, message, step.scene.take))
+        run.tell(Noticed(story, step.scene.id, message, take=step.scene.take))

@@ -46,7 +46,7 @@ async def stand_in(run: Run, story: Story, step: Step, others: Sequence[Prepared
             await run.paint(card, folder / "card.mp4")
             settle(folder / "card.mp4", video)
     prepared = await run.room.prepare(video, run.workspace.prepared(f"placeholder-{name}"), strict=False)
-    run.tell(StoodIn(story.name, step.scene.id, trouble(step.record, step.scene)))
+    run.tell(StoodIn(story.name, step.scene.id, trouble(step.record, step.scene), take=step.scene.take))
     return prepared
 
 

@@ -50,13 +50,13 @@ async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[t
             case Accepted():
                 return
             case Full(under_way):
-                run.tell(SceneQueued(wanted.story, wanted.scene, f"{under_way} jobs are under way", wanted.take))
+                run.tell(SceneQueued(wanted.story, wanted.scene, f"{under_way} jobs are under way", take=wanted.take))
                 await note_ended_orphans(run)
                 await asyncio.sleep(min(run.pace.poll, _ROOM_WAIT) * random.uniform(0.5, 1.0))
             case TurnedAway(why, asked):
                 delay = asked if asked is not None else _growing(sendings)
                 sendings += 1
-                run.tell(Postponed(wanted.story, wanted.scene, why, delay, wanted.take))
+                run.tell(Postponed(wanted.story, wanted.scene, why, delay, take=wanted.take))
                 await asyncio.sleep(delay)
     raise ProviderUnreachable(
         f"the request was turned away {MOST_SENDINGS} times; lastly: {why}",
@@ -130,7 +130,7 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
             case Accepted(job_id):
                 await _record_job(run, admitted, job_id)
                 run.marks.appeared(job_id)
-                run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price, purchase.take))
+                run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price, take=purchase.take))
             case TurnedAway(reason):
                 await first_on_record(run.ledger.refused, admitted.attempt, reason)
     return outcome

@@ -36,7 +36,7 @@ async def settle_open_questions(run: Run) -> None:
         # from here: clocks of two machines may tell different times.
         record = questions[0]
         why = "whoever was to send its request is gone; it may still be on its way"
-        run.tell(Postponed(record.story, record.scene, why, run.pace.send_within))
+        run.tell(Postponed(record.story, record.scene, why, run.pace.send_within, take=record.take))
         await asyncio.sleep(run.pace.send_within)
         questions = await on_record(run.ledger.open_questions, run.provider.name)
     for record in questions:
@@ -60,10 +60,10 @@ async def settle(run: Run, record: Record, seconds: float) -> None:
     match candidates:
         case []:
             await on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
-            run.tell(Reconciled(record.story, record.scene, None))
+            run.tell(Reconciled(record.story, record.scene, None, take=record.take))
         case [job]:
             await on_record(run.ledger.submitted, record.attempt, job.id)
-            run.tell(Reconciled(record.story, record.scene, job.id))
+            run.tell(Reconciled(record.story, record.scene, job.id, take=record.take))
         case _:
             await on_record(run.ledger.unresolved, record.attempt, _question(record, candidates))
 
@@ -80,7 +80,7 @@ async def _candidates(run: Run, record: Record, seconds: float) -> list[Job]:
         if number:
             wait = seconds / (looks - 1)
             why = f"the answer to its request was lost; asking the job list ({number + 1} of {looks})"
-            run.tell(Postponed(record.story, record.scene, why, wait))
+            run.tell(Postponed(record.story, record.scene, why, wait, take=record.take))
             await asyncio.sleep(wait)
         appeared = await appeared_since(run.provider, run.ledger, record.watermark)
         found |= {job.id: job for job in appeared}

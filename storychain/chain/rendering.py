@@ -111,7 +111,7 @@ class Rendering:
                 raise error
             await self._scene(place, step)
         except (GenerationFailed, Unresolved) as error:
-            self._run.tell(Noticed(self._story.name, step.scene.id, error.what, step.scene.take))
+            self._run.tell(Noticed(self._story.name, step.scene.id, error.what, take=step.scene.take))
 
     def _blocked(self, step: Step) -> StorychainError | None:
         """Why this story cannot be finished, whatever else is bought."""
@@ -181,7 +181,9 @@ class Rendering:
                 return await self._obtain(step, before)
         except Held:
             self._run.tell(
-                SceneQueued(self._story.name, step.scene.id, "its segment is being made elsewhere", step.scene.take)
+                SceneQueued(
+                    self._story.name, step.scene.id, "its segment is being made elsewhere", take=step.scene.take
+                )
             )
         async with self._run.locks.wait(path):
             return await self._obtain(step, before)
@@ -214,7 +216,9 @@ class Rendering:
         """Whether one try beyond the story's own is left after the next; raises where there is no next one."""
         action, why = decide(record, step.scene, again=again)
         if record.failures or record.objected:
-            self._run.tell(SceneFailed(self._story.name, step.scene.id, why, action is Action.SUBMIT, step.scene.take))
+            self._run.tell(
+                SceneFailed(self._story.name, step.scene.id, why, action is Action.SUBMIT, take=step.scene.take)
+            )
         match action:
             case Action.PLACEHOLDER:
                 self._given_up.add(step.key)
@@ -252,14 +256,14 @@ class Rendering:
         if not await off_loop(is_whole, segment, record.sha256):
             aside = run.workspace.spoilt(step.key)
             what = f"its file is no longer as it was stored; it is fetched again, the old one kept as {aside}"
-            run.tell(Noticed(self._story.name, step.scene.id, what, step.scene.take))
+            run.tell(Noticed(self._story.name, step.scene.id, what, take=step.scene.take))
             await off_loop(segment.replace, aside)
             return None
         prepared = await run.room.prepare(segment, run.workspace.prepared(step.key), strict=False)
         if self._waits(step) and await self._handover.is_rejected(step, record, prepared):
             return None
         self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
-        run.tell(Reused(self._story.name, step.scene.id, step.scene.take))
+        run.tell(Reused(self._story.name, step.scene.id, take=step.scene.take))
         return prepared
 
     async def _fetch(self, step: Step, record: Record) -> Prepared | None:
@@ -324,7 +328,7 @@ class Rendering:
             if before is None or not _about_the_input(error):
                 raise
             self._run.tell(
-                Noticed(self._story.name, step.scene.id, f"{error.what}; uploading our own copy", step.scene.take)
+                Noticed(self._story.name, step.scene.id, f"{error.what}; uploading our own copy", take=step.scene.take)
             )
             return await self._paid(step, None, await begin_from_upload(self._run, step, before, request))
         return True

@@ -85,8 +85,9 @@ def line(event: ev.Event) -> str:
 
 def place(event: ev.Event) -> str:
     """The story and scene an event is about, and which of its takes where there are several."""
-    scene, take = getattr(event, "scene", None), getattr(event, "take", 1)
-    return event.story if not scene else f"{event.story}/{scene}" + (f", take {take}" if take > 1 else "")
+    if not isinstance(event, ev.SceneEvent) or not event.scene:
+        return event.story
+    return f"{event.story}/{event.scene}" + (f", take {event.take}" if event.take > 1 else "")
 
 
 _BEATING = (ev.Looked, ev.Joining, ev.Copying)

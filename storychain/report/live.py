@@ -93,7 +93,7 @@ class LiveView:
                 self._console.print(Text(line(event), style="dim"), soft_wrap=True)
             case ev.BooksDiffer():
                 self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
-            case _:
+            case ev.SceneEvent():
                 self._update(event)
 
     def _finish(self, event: ev.FilmReady | ev.StoryLeft | ev.StoryStopped) -> None:
@@ -104,14 +104,14 @@ class LiveView:
         style = "red" if isinstance(event, ev.StoryStopped) else "green"
         self._console.print(Text(line(event), style=style), soft_wrap=True)
 
-    def _update(self, event: ev.Event) -> None:
+    def _update(self, event: ev.SceneEvent) -> None:
         board = self._boards.get(event.story)
-        row = board.rows.get(getattr(event, "scene", "")) if board else None
+        row = board.rows.get(event.scene) if board else None
         if board is None or row is None:
             return
         if isinstance(event, ev.Noticed | ev.SceneFailed | ev.StoodIn):
             self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
-        if getattr(event, "take", row.step.scene.take) == row.step.scene.take:
+        if event.take == row.step.scene.take:
             # Takes that are bought beside the film's have no line of their own.
             _show(row, event, time.monotonic())
         if isinstance(event, ev.Submitted) and event.credits:
@@ -142,7 +142,7 @@ def _row(step: Step, usual: float | None) -> _Row:
     return row
 
 
-def _show(row: _Row, event: ev.Event, now: float) -> None:
+def _show(row: _Row, event: ev.SceneEvent, now: float) -> None:
     match event:
         case ev.Submitted() | ev.Followed():
             row.state, row.style, row.note = "generating", "cyan", ""

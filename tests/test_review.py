@@ -502,3 +502,14 @@ def test_all_films_of_a_story_are_on_its_page(desk):
         (folder / "tale.preview.mp4").unlink()
         assert client.get("/stories/tale/films/tale.preview.mp4").status_code == 404
         assert "free preview, " not in client.get("/stories/tale").text
+
+
+def test_a_row_that_is_added_to_a_table_is_a_story_at_once(desk):
+    path = story_file(desk.folder, [{"prompt": "A ${animal} by the sea."}], vars={"animal": "dog"})
+    table = desk.folder / "rows.csv"
+    table.write_text("animal\ncat\n", "utf-8")
+    with reviewing(desk, path, "--matrix", table) as review:
+        client = review.client()
+        before = client.get("/").text.count("data-story=")
+        table.write_text("animal\ncat\nhorse\n", "utf-8")
+        assert (before, client.get("/").text.count("data-story=")) == (1, 2)

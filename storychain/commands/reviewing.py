@@ -121,6 +121,7 @@ def _places(at: Desk, arguments: argparse.Namespace, stack: ExitStack) -> Places
         paid=PAID,
         free=FREE,
         local=arguments.local,
+        matrix=Path(arguments.matrix) if arguments.matrix else None,
     )
 
 

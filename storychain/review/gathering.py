@@ -33,7 +33,7 @@ _DAYS = 62
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where to look: `paths` lists the story files there are now, `load` reads one (a table makes several of it).
+    """Where to look: `paths` lists the story files there are now, `load` reads one (the `matrix` makes several of it).
 
     `ledger` opens the ledger if there is one; `free` and `paid` are the providers' names. With `local` the free
     preview is shown even of stories that were bought.
@@ -48,6 +48,7 @@ class Places:
     paid: str
     free: str
     local: bool = False
+    matrix: Path | None = None
 
 
 @dataclass(slots=True)
@@ -222,9 +223,10 @@ class Views:
         return stories
 
     def _file(self, path: Path) -> _File:
-        signature = _signature(path)
+        matrix = self.places.matrix
+        signature = (_signature(path), _signature(matrix) if matrix else None)
         known = self._files.get(path)
-        if known is not None and known.signature == signature and signature is not None:
+        if known is not None and known.signature == signature and signature[0] is not None:
             return known
         try:
             return _File(signature, tuple(self.places.load(path)))

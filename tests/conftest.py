@@ -30,14 +30,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class Unheard(logging.Handler):
-    """Keeps what asyncio says of tasks whose failure nobody asked for: it says so when one is thrown away."""
+    """Keeps what asyncio says of tasks whose failure nobody asked for: it says so when one is thrown away.
+
+    Of bare futures it says it, too: such as that of a pipe which the other side closed, which is nobody's failure.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "never retrieved" in record.getMessage():
+        if record.getMessage().startswith("Task exception was never retrieved"):
             self.said.append(self.format(record))
 
 

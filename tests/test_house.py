@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import inspect
 import re
 from collections.abc import Iterable, Iterator
@@ -118,7 +119,12 @@ def room(path: Path) -> str:
 
 @functools.cache
 def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    # What is thrown away meanwhile may be told with a traceback, for which Python 3.11 parses, too: it cannot do both.
+    gc.disable()
+    try:
+        return ast.parse(path.read_text("utf-8"))
+    finally:
+        gc.enable()
 
 
 def imported(path: Path) -> Iterator[tuple[int, str]]:

@@ -104,6 +104,10 @@ class Unresolved(StorychainError):
     exit_code = 6
 
 
+class MovedOn(StorychainError):
+    """The ledger's attempt is no longer in the state somebody believed it to be in."""
+
+
 class AccountError(StorychainError):
     """The API key is missing or refused, or the account's credits are used up."""
 

@@ -16,7 +16,7 @@ from storychain.chain.events import Postponed, SceneQueued, Submitted
 from storychain.chain.orphans import note_ended_orphans
 from storychain.chain.reconcile import settle, settle_open_questions
 from storychain.chain.run import Run, first_on_record
-from storychain.errors import AccountError, ProviderUnreachable, StorychainError, Unresolved
+from storychain.errors import AccountError, MovedOn, ProviderUnreachable, Unresolved
 from storychain.ledger import Admitted, Full, Purchase, regardless
 from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
 
@@ -120,7 +120,7 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
     except (RequestRefused, AccountError) as error:
         objected = isinstance(error, RequestRefused) and error.about_words
         with regardless():
-            await first_on_record(run.ledger.refused, admitted.attempt, error.what, objected)
+            await _record_refusal(run, admitted, error.what, objected)
         if isinstance(error, AccountError):
             run.purse.closed = error
         raise
@@ -132,17 +132,27 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
                 run.marks.appeared(job_id)
                 run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price, take=purchase.take))
             case TurnedAway(reason):
-                await first_on_record(run.ledger.refused, admitted.attempt, reason)
+                await _record_refusal(run, admitted, reason)
     return outcome
 
 
 async def _record_job(run: Run, admitted: Admitted, job_id: str) -> None:
     try:
         await first_on_record(run.ledger.submitted, admitted.attempt, job_id)
-    except StorychainError:
+    except MovedOn:
         if not run.locks.shared:
             raise
         await first_on_record(run.ledger.arrived_after_all, admitted.attempt, job_id)
+
+
+async def _record_refusal(run: Run, admitted: Admitted, why: str, objected: bool = False) -> None:
+    try:
+        await first_on_record(run.ledger.refused, admitted.attempt, why, objected)
+    except MovedOn:
+        # Others have found out by themselves. Nothing was bought here, so there is nothing to tell them; what is sent
+        # next is admitted only where the story is still ours.
+        if not run.locks.shared:
+            raise
 
 
 async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from storychain.errors import StorychainError, StoryHeld, UsageError
+from storychain.errors import MovedOn, StoryHeld, UsageError
 from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.caps import credits_of, thousandths
 from storychain.records import Record, State
@@ -25,9 +25,9 @@ LIVE = "('intended', 'submitted', 'completed', 'stored', 'unresolved')"
 """States of an attempt that stands for its key."""
 
 
-def moved_on(attempt: int, state: str) -> StorychainError:
-    """The error of an attempt that is no longer in the state somebody believed it to be in."""
-    return StorychainError(
+def moved_on(attempt: int, state: str) -> MovedOn:
+    """The error in words."""
+    return MovedOn(
         f"attempt {attempt} cannot become {state}: somebody else has moved it on",
         next_step="Run again; the ledger's present state will be used.",
     )

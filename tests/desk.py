@@ -24,7 +24,13 @@ class Studio:
         self.origin = self.base_url.removesuffix("/pictoryapis")
 
     def counts(self):
-        return httpx.get(f"{self.origin}/studio/counts", headers={"User-Agent": "a-test/1.0"}).json()
+        return self._told("counts")
+
+    def jobs(self):
+        return self._told("jobs")
+
+    def _told(self, what):
+        return httpx.get(f"{self.origin}/studio/{what}", headers={"User-Agent": "a-test/1.0"}).json()
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)

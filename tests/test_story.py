@@ -202,6 +202,7 @@ CASES = {
     "scenes:\n  - prompt: Costs ${5}, she says\n": ["2:19  scenes[0].prompt: '${5}' is not a variable's name"],
     "scenes:\n  - prompt: Costs ${ , she says\n": ["'${' is never closed; write $${"],
     "vars: {a: b}\nscenes:\n  - prompt: Here is $a now\n": ["3:21  scenes[0].prompt: a variable is written ${a}"],
+    "vars: {a: b}\nscenes:\n  - prompt: Here is {{ a }} now\n": ["3:21  scenes[0].prompt: a variable is written ${a}"],
     "scenes:\n  - prompt: Waiting at pier #3 alone\n": ["2:29  scenes[0].prompt: the text ends before '#3 alone'"],
     "scenes:\n  - {prompt: Hello, join: last_frame}\n": ["to begin with a picture use start.image"],
     "scenes:\n  - {prompt: Hello, join: extends}\n": [

@@ -222,6 +222,61 @@ def test_who_follows_is_told_each_change_once(tmp_path, database):
         assert all(sum(f"tale/s{n}: stored" in line for line in told) == 1 for n in (1, 2, 3)), done.stderr
 
 
+TEMPLATED = """title: For ${who}
+model: veo3.1_fast
+vars: {who: nobody}
+scenes:
+  - {id: sea, prompt: "The sea at dusk.", duration: 4}
+  - {id: letter, prompt: "A letter for ${who} in the sand.", duration: 4}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_films_of_a_table_and_by_another_model_are_ordered_like_any_other(crew):
+    story, table = crew.desk.folder / "card.yaml", crew.desk.folder / "rows.csv"
+    story.write_text(TEMPLATED)
+    table.write_text("name,who\nann,Ann\nbo,Bo\n")
+    crew.worker("machine-1", STORYCHAIN_JOBS="2")
+    films = crew.folder / "machine-1" / "films"
+    both = crew.desk.run("run", story, "--matrix", table, "--yes", "--json")
+    assert both.returncode == 0, both.stderr
+    told = json.loads(both.stdout)["stories"]
+    assert [one["film"] for one in told] == [str(films / "card-ann.mp4"), str(films / "card-bo.mp4")]
+    assert sum(one["credits"]["spent"] for one in told) == 3 * 40, "they open alike"
+    draft = crew.desk.run("run", story, "--model", "pixverse5.5", "--yes", "--json")
+    assert draft.returncode == 0, draft.stderr
+    (one,) = json.loads(draft.stdout)["stories"]
+    assert one["film"] == str(films / "card.pixverse5.5.mp4")
+    jobs = [job["body"] for job in crew.studio.jobs()]
+    assert [job["model"] for job in jobs].count("pixverse5.5") == 2
+    assert sorted(job["prompt"] for job in jobs if "letter" in job["prompt"]) == [
+        f"A letter for {who} in the sand." for who in ("Ann", "Bo", "nobody")
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_a_row_that_says_something_else_by_now_waits_for_the_one_that_is_ordered(crew, database, tmp_path):
+    story, table = crew.desk.folder / "card.yaml", crew.desk.folder / "rows.csv"
+    story.write_text(TEMPLATED)
+    table.write_text("name,who\nann,Ann\n")
+    following = crew.desk.start("run", story, "--matrix", table, "--yes")
+    with closing(Ledger(tmp_path / "ledger.sqlite3", url=database)) as ledger:
+        until(ledger.orders.open)
+    table.write_text("name,who\nbo,Bo\nann,Anna\n")
+    other = crew.desk.run("run", story, "--matrix", table, "--select", "card-ann", "--yes")
+    assert other.returncode == 75, other.stderr
+    assert "another version" in other.stderr
+    crew.worker("machine-1")
+    _, err = following.communicate(timeout=60)
+    assert following.returncode == 0, err
+    assert {job["body"]["prompt"] for job in crew.studio.jobs()} == {
+        "The sea at dusk.",
+        "A letter for Ann in the sand.",
+    }
+
+
 def test_a_worker_without_a_shared_ledger_or_a_key_says_what_it_needs(crew):
     said = crew.desk.run("worker", STORYCHAIN_URL=None)
     assert said.returncode == 2
@@ -298,11 +353,6 @@ def test_what_a_run_may_do_holds_at_the_workers(crew):
     assert chosen.returncode == 0, chosen.stderr
     assert "not bought, as asked: s2, s3" in chosen.stdout
     assert crew.studio.counts()["accepted"] == 1
-    table = crew.desk.folder / "rows.csv"
-    table.write_text("name\none\n")
-    refused = crew.desk.run("run", path, "--yes", "--matrix", table)
-    assert refused.returncode == 2
-    assert "--here" in refused.stderr
     late = crew.desk.run("run", path, "--yes", "--deadline", "0.01s")
     assert late.returncode == 4, late.stderr
     assert crew.studio.counts()["accepted"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import time
@@ -18,6 +17,7 @@ from storychain.chain.events import Noticed, StoryLeft, StoryStopped
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.desk import PAID, Desk
+from storychain.commands.editions import edition_written
 from storychain.commands.engines import engine_of
 from storychain.errors import LedgerUnreachable, OutOfTime, QueueUnreachable, StorychainError, UsageError
 from storychain.ledger import Order
@@ -36,17 +36,11 @@ _NOBODY = 30.0
 """Seconds after which it is said that no worker has taken a story."""
 
 
-async def order(
-    at: Desk, run: Run, stories: tuple[Story, ...], arguments: argparse.Namespace, cap: Decimal | None
-) -> tuple[Outcome, ...]:
+async def order(at: Desk, run: Run, stories: tuple[Story, ...], cap: Decimal | None) -> tuple[Outcome, ...]:
     """Order stories under what was agreed to, and follow them to their end; what came of each.
 
     They count as one run, so that one cap holds over all of them.
     """
-    if arguments.matrix is not None:
-        raise UsageError("films of a table are not ordered from workers", next_step="Render them here: add --here.")
-    if at.model is not None:
-        raise UsageError("workers make stories by their own model", next_step="Render this edition here: add --here.")
     store = None if at.settings.store is None else Store(at.settings.store)
     for story in stories:
         _check_files(story, store)
@@ -67,10 +61,11 @@ def _placed(run: Run, story: Story, cap: Decimal | None) -> Order | StorychainEr
         "buys": run.choice.buys,
         "scenes": None if chosen is None else sorted(chosen.get(story.name, ())),
         "deadline": run.deadline,
+        "edition": edition_written(story),
     }
     text = story.path.read_text("utf-8-sig")
     try:
-        one = run.ledger.orders.place(PAID, story.name, text, run=run.id, cap=cap, options=options)
+        one = run.ledger.orders.place(PAID, story.edition, text, run=run.id, cap=cap, options=options)
     except errors.StoryHeld as error:
         return error
     if one.run != run.id:
@@ -83,8 +78,8 @@ def _check_files(story: Story, store: Store | None) -> None:
     """Workers have other disks: a story may name addresses, and files in the shared place. Raises UsageError."""
     folder = None if store is None else store.folder
     for what, path in _files(story):
-        text = story.path.read_text("utf-8-sig")
-        if folder is not None and path.is_relative_to(folder) and str(path) in text:
+        words = [story.path.read_text("utf-8-sig"), *(story.row.variables.values() if story.row else ())]
+        if folder is not None and path.is_relative_to(folder) and any(str(path) in one for one in words):
             continue
         place = f"put it below {folder} and name it with its whole path" if folder else "give its address instead"
         raise UsageError(

@@ -104,7 +104,7 @@ async def _outcomes(
                 choice=limits.choice,
                 deadline=limits.deadline,
             )
-            return await _until_interrupted(following, stories, order(at, following, stories, arguments, limits.cap))
+            return await _until_interrupted(following, stories, order(at, following, stories, limits.cap))
         allow_files(files_of(stories, in_hand(at.settings.jobs)))
         async with opened_run(at, ledger, arguments, limits, tell) as opened:
             run = replace(opened, id=watch.run_id)

@@ -19,6 +19,7 @@ from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import Desk, desk
+from storychain.commands.editions import ordered_story
 from storychain.commands.engines import engine_of
 from storychain.commands.files import allow_files, files_of_any
 from storychain.commands.interrupts import interrupts
@@ -37,7 +38,6 @@ from storychain.errors import (
 from storychain.ledger import MOST_BEGUN, Caps, Ledger, Order
 from storychain.media.tool import find_ffmpeg
 from storychain.store import film_name
-from storychain.story import load_story
 from storychain.workspace import sha256_of
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ class _Working:
             )
         try:
             story = await off_loop(self._story, order)
-        except InvalidStory as error:
+        except (InvalidStory, UsageError) as error:
             return error
         except OSError as error:
             return DiskTrouble.of(error)
-        run = await self._run_of(order)
+        run = await self._run_of(order, story)
         seen = asyncio.create_task(self._seen(order.id))
         try:
             return await render(run, story)
@@ -136,11 +136,11 @@ class _Working:
             seen.cancel()
             await asyncio.wait([seen])
 
-    async def _run_of(self, order: Order) -> Run:
+    async def _run_of(self, order: Order, story: Story) -> Run:
         settings, ledger = self._at.settings, self._run.ledger
         scenes = order.options["scenes"]
         # One try more was agreed to, however many workers take the order up one after the other.
-        spent = await off_loop(ledger.spent, self._run.provider.name, story=order.story, run=order.run)
+        spent = await off_loop(ledger.spent, self._run.provider.name, story=story.name, run=order.run)
         return replace(
             self._run,
             id=order.run,
@@ -148,7 +148,7 @@ class _Working:
             purse=Purse(),
             retry_failed=order.options["retry_failed"] and not spent,
             choice=Choice(
-                buys=order.options["buys"], scenes=None if scenes is None else {order.story: frozenset(scenes)}
+                buys=order.options["buys"], scenes=None if scenes is None else {story.name: frozenset(scenes)}
             ),
             deadline=order.options["deadline"],
         )
@@ -156,9 +156,7 @@ class _Working:
     def _story(self, order: Order) -> Story:
         folder = self._at.workspace.order(order.id)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{order.story}.yaml"
-        path.write_text(order.text, "utf-8")
-        return load_story(path, self._at.settings.catalogue)
+        return ordered_story(order, folder, self._at.settings.catalogue)
 
     async def _seen(self, number: int) -> None:
         while True:

@@ -26,7 +26,7 @@ MOST_BEGUN = 10
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A story to be rendered: its name and text, the run it counts for, and what was agreed to.
+    """A story to be rendered: its film's name, its text, the run it counts for, and what was agreed to.
 
     `cap` is the most credits of that run, None where any price was agreed to; `options` what else was asked for, as
     who ordered it wrote it down. `begun` counts workers that began it and
@@ -59,6 +59,8 @@ class Orders:
     ) -> Order:
         """Order a story; an open order of the very same text is joined, and a run's own whatever became of it.
 
+        With `edition` among the options that has to be the same, too.
+
         Raises StoryHeld where another is open.
         """
 
@@ -79,7 +81,7 @@ class Orders:
             return row  # type: ignore[no-any-return]
 
         order = _order(self._database.write(place))
-        if order.text != text:
+        if (order.text, order.options.get("edition")) != (text, options.get("edition")):
             raise StoryHeld(
                 "workers are rendering another version of this story",
                 where=story,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from storychain.catalogue import MODELS
+from storychain.errors import InvalidStory
+from storychain.story.matrix import Row
 from storychain.story.model import Join, OnFailure, Scene, Source, Start, Story
 from storychain.story.template import SCHEMA_FILE, schema_text, template
 
@@ -21,10 +23,12 @@ __all__ = [
     "SCHEMA_FILE",
     "Join",
     "OnFailure",
+    "Row",
     "Scene",
     "Source",
     "Start",
     "Story",
+    "load_row",
     "load_rows",
     "load_story",
     "schema",
@@ -52,6 +56,18 @@ def load_rows(path: Path, table: Path, catalogue: Catalogue = MODELS) -> tuple[S
     from storychain.story.matrix import read_rows  # noqa: PLC0415
 
     return load_each(path, table, read_rows(table), catalogue)
+
+
+def load_row(path: Path, row: Row, catalogue: Catalogue = MODELS) -> Story:
+    """Read the story file at `path` with the variables of one row. Raises `InvalidStory` or UsageError."""
+    from storychain.story.loading import load_each  # noqa: PLC0415 - as above
+
+    try:
+        (story,) = load_each(path, path, [row], catalogue)
+    except InvalidStory as error:
+        error.where = f"{path}, row {row.name}"
+        raise
+    return story
 
 
 def schema() -> dict[str, Any]:

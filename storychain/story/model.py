@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from storychain.story.finishing import Finishing, Handover, Transition
+
+if TYPE_CHECKING:
+    from storychain.story.matrix import Row
 
 Join = Literal["extend", "last_frame", "cut"]
 """How a scene begins: continues the video before it, starts from that video's last picture, or starts afresh."""
@@ -100,6 +103,8 @@ class Story:
     film: Finishing = field(default_factory=Finishing)
     other_model: str = ""
     """The model that makes it in place of the one in its file, where somebody asked for that."""
+    row: Row | None = None
+    """The row of a table whose variables it has."""
 
     @property
     def edition(self) -> str:

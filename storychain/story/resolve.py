@@ -56,6 +56,7 @@ def resolve(
         start=find_start(written.start, places, path) if written.start else None,
         budget=written.budget,
         film=finisher.finishing(written.film),
+        row=row,
     )
 
 

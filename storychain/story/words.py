@@ -21,12 +21,16 @@ VARIABLE = re.compile(r"[^\W\d][\w-]*")
 """What a variable may be called."""
 
 _UNKNOWN = "unknown variable"
-_TOKEN = re.compile(r"\$\$|\$\{(?P<name>[^}\n]*)\}|(?P<open>\$\{)|\$(?P<bare>[^\W\d][\w-]*)")
+_TOKEN = re.compile(
+    r"\$\$|\$\{(?P<name>[^}\n]*)\}|(?P<open>\$\{)|\$(?P<bare>[^\W\d][\w-]*)"
+    r"|\{\{[ \t]*(?P<braced>[^\W\d][\w-]*)[ \t]*\}\}"
+)
+"""The last is how other tools write a variable: of one that the story has it is taken for a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A dollar that means nothing: which of the text's dollar tokens, the token, and the sentence for a person."""
+    """A token that means nothing: which of the text's, the token itself, and the sentence for a person."""
 
     number: int
     token: str
@@ -84,6 +88,8 @@ def _fault(token: re.Match[str], variables: Mapping[str, str]) -> str | None:
         return "'${' is never closed; write $${ for a dollar and a brace"
     if bare in variables:
         return f"a variable is written ${{{bare}}}; for the dollar itself write $${bare}"
+    if token["braced"] in variables:
+        return f"a variable is written ${{{token['braced']}}}"
     if name is None or name in variables:
         return None
     if not VARIABLE.fullmatch(name):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from storychain.media.tool import Ffmpeg
 
 
+_RECIPE = 2
+"""Counts up when files are re-made differently: those made before are then made anew."""
+
+
 async def conform(ffmpeg: Ffmpeg, prepared: Prepared, target: Form) -> Prepared:
     """`prepared` itself where its form is `target`; else it with picture and sound re-made, kept beside the others.
 
@@ -28,7 +32,7 @@ async def conform(ffmpeg: Ffmpeg, prepared: Prepared, target: Form) -> Prepared:
     """
     if prepared.probe.form == target:
         return prepared
-    mark = hashlib.sha256(repr((target, prepared.picture.stat().st_mtime_ns)).encode()).hexdigest()[:12]
+    mark = hashlib.sha256(repr((_RECIPE, target, prepared.picture.stat().st_mtime_ns)).encode()).hexdigest()[:12]
     made = replace(
         prepared, picture=prepared.folder / f"picture-{mark}.mov", sound=prepared.folder / f"sound-{mark}.wav"
     )

@@ -17,7 +17,7 @@ import ffmpeg as build
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.probe import probe
-from storychain.media.recipes import encoded, from_zero, patience
+from storychain.media.recipes import colours, encoded, from_zero, patience, told
 from storychain.media.timeline import Copied, Drawn, Piece, Shot, Span
 from storychain.media.tool import run_ffmpeg
 
@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from storychain.media.prepare import Prepared
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 2
+_OVERLAID = {
+    "yuv420p": "yuv420",
+    "yuv420p10le": "yuv420p10",
+    "yuv422p": "yuv422",
+    "yuv422p10le": "yuv422p10",
+    "yuv444p": "yuv444",
+}
+"""What the filter `overlay` calls the formats it works in without converting the film."""
+
+_RECIPE = 3
 """Counts up when pieces are made differently: those made before are then made anew."""
 
 _BYTES_PER_PIXEL = Fraction(1, 8)
@@ -181,7 +190,7 @@ def _stretch(shot: Shot, source: Prepared, target: Form, grade: Sequence[Filter]
     # Nor is what follows read: whatever its frames refer to comes before them in the file.
     where["t"] = f"{float((shot.end - key + 2) / target.fps):.6f}"
     stream = build.input(str(source.picture.absolute()), f="mov", **where)["v:0"]
-    stream = stream.filter("trim", start_frame=shot.begin - key, end_frame=shot.end - key)
+    stream = told(stream, target.matrix).filter("trim", start_frame=shot.begin - key, end_frame=shot.end - key)
     stream = stream.filter("setpts", f"N/({target.fps}*TB)").filter("fps", fps=str(target.fps), start_time=0)
     for name, options in grade:
         stream = stream.filter(name, **dict(options))
@@ -190,9 +199,14 @@ def _stretch(shot: Shot, source: Prepared, target: Form, grade: Sequence[Filter]
 
 def _laid_over(stream: FilterableStream, layer: Layer, target: Form) -> FilterableStream:
     picture = build.input(str(layer.picture.absolute()), f="png_pipe")["v:0"]
+    # Overlaying would bring it to the film's kind of pictures by another matrix than the film's, or both to RGB.
+    picture = picture.filter("scale", **colours(target))
+    within = _OVERLAID.get(target.pixel_format, "auto")
+    if within != "auto":
+        picture = picture.filter("format", target.pixel_format.replace("yuv", "yuva"))
     begin, end = ((place - Fraction(1, 2)) / target.fps for place in (layer.span.begin, layer.span.end))
     shown = f"between(t,{float(begin):.6f},{float(end):.6f})"
-    return build.filter([stream, picture], "overlay", x=0, y=0, format="auto", enable=shown)
+    return build.filter([stream, picture], "overlay", x=0, y=0, format=within, enable=shown)
 
 
 def _mark(how: object, used: Sequence[Path], pictures: Sequence[Path] = ()) -> str:

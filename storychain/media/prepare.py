@@ -23,7 +23,17 @@ from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.glance import keeping, kept_beside, small_size
 from storychain.media.probe import MOST_PIXELS, Probe, Sound, probe
-from storychain.media.recipes import PLAIN, SOUND_RATE, cut_sound, encoded, from_zero, patience, reshaped, samples_of
+from storychain.media.recipes import (
+    PLAIN,
+    SOUND_RATE,
+    cut_sound,
+    encoded,
+    from_zero,
+    patience,
+    reshaped,
+    samples_of,
+    told,
+)
 from storychain.media.tool import FfmpegFailed, run_ffmpeg
 from storychain.media.walk import AGAIN
 
@@ -35,7 +45,7 @@ if TYPE_CHECKING:
     from storychain.media.form import Form
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 4
+_RECIPE = 5
 """Counts up when prepared files are made differently: those made before are then made anew."""
 
 _THREADS = max(1, (os.cpu_count() or 1) // 2)
@@ -120,7 +130,7 @@ async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
     facts = await asyncio.to_thread(probe, video, matroska=True)
     begin = max(0.0, float(facts.start + facts.seconds) - 1.0)
     source = build.input(str(video.absolute()), f=facts.demuxer, ss=f"{begin:.6f}", max_pixels=MOST_PIXELS)
-    last = source[str(facts.picture_index)].filter("reverse").output("last.png", **{"frames:v": 1})
+    last = told(source[str(facts.picture_index)], facts.matrix).filter("reverse").output("last.png", **{"frames:v": 1})
     with folder_aside(png.parent) as aside:
         await run_ffmpeg(ffmpeg, last.get_args(), timeout=patience(facts.seconds), cwd=aside, where=str(video))
         await asyncio.to_thread(give_name, aside / "last.png", png)

@@ -49,13 +49,27 @@ def _copied(tag: str, times: str) -> dict[str, str | int]:
     return {"c:v": "copy", "bsf:v": times, "tag:v": tag, "video_track_timescale": TICKS, **PLAIN}
 
 
+def told(pictures: FilterableStream, matrix: str) -> FilterableStream:
+    """Decoded pictures, said to be of the colour `matrix` (as in `Form`).
+
+    Where their file says nothing, ffmpeg takes BT.601 and turns them into what the encoder is told; players take
+    BT.709, and so does `probe`.
+    """
+    return pictures.filter("setparams", colorspace=_MATRIX_TAGS[matrix])
+
+
+def colours(target: Form) -> dict[str, str]:
+    """Options of the filter `scale` for pictures coded like those of `target`."""
+    return {"out_color_matrix": target.matrix, "out_range": "full" if target.full_range else "limited"}
+
+
 def reshaped(pictures: FilterableStream, form: Form, target: Form) -> FilterableStream:
     """Pictures of `form` (upright) brought to `target`: whole, undistorted, on black, its rate and its colours."""
     width, height = fit(form, target)
-    colours = {"out_color_matrix": target.matrix, "out_range": "full" if target.full_range else "limited"}
     return (
-        pictures.filter("fps", fps=str(target.fps), start_time=0)
-        .filter("scale", width, height, flags="bicubic", **colours)
+        told(pictures, form.matrix)
+        .filter("fps", fps=str(target.fps), start_time=0)
+        .filter("scale", width, height, flags="bicubic", **colours(target))
         .filter("pad", target.width, target.height, "(ow-iw)/2", "(oh-ih)/2", color="black")
         .filter("setsar", str(target.sample_aspect_ratio))
         .filter("format", target.pixel_format)

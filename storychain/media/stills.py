@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import ffmpeg as build
 
 from storychain.media.aside import folder_aside, give_name
-from storychain.media.recipes import encoded, patience
+from storychain.media.recipes import colours, encoded, patience
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def still(ffmpeg: Ffmpeg, png: Path, form: Form, frames: int, out: Path) -
     stream = (
         # Decoded and scaled once; the one picture is then repeated.
         build.input(str(png.absolute()), f="png_pipe")["v:0"]
-        .filter("scale", target.width, target.height, flags="bicubic", out_color_matrix=target.matrix)
+        .filter("scale", target.width, target.height, flags="bicubic", **colours(target))
         .filter("setsar", str(target.sample_aspect_ratio))
         .filter("format", target.pixel_format)
         .filter("loop", loop=-1, size=1)

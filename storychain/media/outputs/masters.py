@@ -18,7 +18,7 @@ from storychain.media.outputs.streaming import stream
 from storychain.media.outputs.teaser import teaser
 from storychain.media.outputs.threads import to_its_end
 from storychain.media.probe import Probe, probe
-from storychain.media.recipes import encoded, patience
+from storychain.media.recipes import encoded, patience, told
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def reshaped_film(
         return
     size = size_in(ratio, facts)
     whole = _input(film)
-    picture = (_on_blurred if fit == "blur" else _cropped)(whole["v:0"], facts, ratio, size)
+    picture = (_on_blurred if fit == "blur" else _cropped)(told(whole["v:0"], facts.matrix), facts, ratio, size)
     target = _target(facts, size)
     options = encoded(target, facts.frames) | {"c:a": "copy"}
     need_space(out.parent, _reckoned(facts, size, _SHAPED_BITS))
@@ -136,7 +136,7 @@ async def web_copy(
     options = encoded(target, facts.frames) | _WEB | _WEB_SOUND
     need_space(out.parent, _reckoned(facts, size, _WEB_BITS))
     whole = _input(film)
-    picture = _scaled(whole["v:0"], size, facts)
+    picture = _scaled(told(whole["v:0"], facts.matrix), size, facts)
     await _written(ffmpeg, out, whole, picture, target, facts, options, on_progress)
 
 

@@ -15,7 +15,8 @@ from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.outputs.poster import evenly
 from storychain.media.outputs.stills import Scene, opened_film
 from storychain.media.outputs.threads import to_its_end
-from storychain.media.recipes import PLAIN, patience
+from storychain.media.probe import probe
+from storychain.media.recipes import PLAIN, patience, told
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -63,11 +64,12 @@ async def teaser(
     if kind not in _MOST_BYTES:
         raise ValueError(f"{kind} is no kind of teaser")
     size, stretches = await to_its_end(lambda: _facts(film, scenes))
+    matrix = (await to_its_end(lambda: probe(film))).matrix
     need_space(out.parent, 3 * _MOST_BYTES[kind] + 60_000_000)
     with folder_aside(out.parent) as aside:
         for one in _TRIES:
             small = _within(size, one.longest)
-            moving = _moving(film, stretches, small, one)
+            moving = _moving(film, matrix, stretches, small, one)
             made = await (_gif if kind == ".gif" else _webp)(ffmpeg, moving, aside, one, small, out, on_progress)
             if made.stat().st_size <= _MOST_BYTES[kind]:
                 break
@@ -96,14 +98,15 @@ def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def _moving(
-    film: Path, stretches: Sequence[tuple[Fraction, Fraction]], size: tuple[int, int], one: _Try
+    film: Path, matrix: str, stretches: Sequence[tuple[Fraction, Fraction]], size: tuple[int, int], one: _Try
 ) -> FilterableStream:
     """The stretches one after the other, small and slow enough."""
     rate = Fraction(100, one.hundredths)
     parts = []
     for begin, length in stretches:
         part = build.input(str(film.absolute()), f="mov", ss=f"{float(begin):.6f}", t=f"{float(length):.6f}")["v:0"]
-        part = part.filter("fps", fps=str(rate), start_time=0).filter("trim", end_frame=max(1, int(length * rate)))
+        part = told(part, matrix).filter("fps", fps=str(rate), start_time=0)
+        part = part.filter("trim", end_frame=max(1, int(length * rate)))
         parts.append(part.filter("scale", *size, flags="lanczos").filter("setsar", "1"))
     return build.concat(*parts, n=len(parts)) if len(parts) > 1 else parts[0]
 

@@ -157,6 +157,8 @@ def _renders(run: argparse.ArgumentParser) -> None:
     run.add_argument("--yes", action="store_true", help="agree to whatever the plan costs")
     run.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
+    says = "requests for new jobs on their way at once (default: 1); each may need a person after an outage"
+    run.add_argument("--submit-lanes", metavar="N", help=says)
     run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
     _hooks(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
@@ -175,6 +177,8 @@ def _worker(commands: _Commands) -> None:
     worker.set_defaults(local=False)
     worker.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     worker.add_argument("--jobs", metavar="N", help="jobs under way at once, over all workers (default: 4)")
+    says = "requests for new jobs on their way at once (default: 1); each may need a person after an outage"
+    worker.add_argument("--submit-lanes", metavar="N", help=says)
     worker.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
     says = "what brings the stories: a queue in the ledger's database (default), or Temporal, which the next three name"
     worker.add_argument("--engine", choices=("pgqueuer", "temporal"), help=says)

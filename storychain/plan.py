@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from storychain.catalogue import MODELS, Catalogue
@@ -149,16 +150,36 @@ def _kept(scene: Scene, facts: Facts) -> Record | None:
 
 
 def _key(story: Story, scene: Scene, provider: str, parent: str | None, start: Sequence[str]) -> str:
+    join = scene.join if parent else "start"
+    begins = (story.start.kind, *start) if start and story.start else None
+    return _hash(
+        provider, story.model, story.aspect_ratio, scene.seconds, scene.prompt, join, begins, scene.take, parent
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _hash(
+    provider: str,
+    model: str,
+    aspect_ratio: str,
+    seconds: int,
+    prompt: str,
+    join: str,
+    start: tuple[str, ...] | None,
+    take: int,
+    parent: str | None,
+) -> str:
+    """What is asked for, as a key; remembered, since a story is planned a few times a run."""
     asked = {
         "version": KEY_VERSION,
         "provider": provider,
-        "model": story.model,
-        "aspect_ratio": story.aspect_ratio,
-        "seconds": scene.seconds,
-        "prompt": scene.prompt,
-        "join": scene.join if parent else "start",
-        "start": [story.start.kind, *start] if start and story.start else None,
-        "take": scene.take,
+        "model": model,
+        "aspect_ratio": aspect_ratio,
+        "seconds": seconds,
+        "prompt": prompt,
+        "join": join,
+        "start": start,
+        "take": take,
         "parent": parent,
     }
     canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -187,7 +208,8 @@ def plan(story: Story, facts: Facts) -> tuple[Step, ...]:
             else:
                 parent = next((step.key for step in reversed(chain) if step.action is not Action.PLACEHOLDER), None)
             step = _asked_step(story, scene, facts, parent, () if parent else start)
-            step = replace(step, from_start=bool(start) and parent is None)
+            if start and parent is None:
+                step = replace(step, from_start=True)
         step = _held_back(step, holding, facts)
         holding = holding or (step if _holds(step, facts) else None)
         chain.append(step)

@@ -49,6 +49,7 @@ class Settings:
     temporal: Mapping[str, str] = field(default_factory=dict, repr=False)
     poll: float = 10.0
     jobs: int = 4
+    submit_lanes: int = 1
     job_timeout: float = 3600.0
     settle: float = 30.0
     silence: float = 45.0
@@ -81,6 +82,7 @@ _ENVIRONMENT = {
     "temporal_task_queue": "TEMPORAL_TASK_QUEUE",
     "poll": "STORYCHAIN_POLL",
     "jobs": "STORYCHAIN_JOBS",
+    "submit_lanes": "STORYCHAIN_SUBMIT_LANES",
     "job_timeout": "STORYCHAIN_JOB_TIMEOUT",
     "settle": "STORYCHAIN_SETTLE",
     "silence": "STORYCHAIN_SILENCE",
@@ -190,6 +192,7 @@ _MOST = 10**9
 _LEAST = {
     "poll": 0.01,
     "jobs": 1,
+    "submit_lanes": 1,
     "job_timeout": 1,
     "settle": 0,
     "silence": 1,
@@ -199,6 +202,8 @@ _LEAST = {
     "requests_per_minute": 1,
 }
 
+
+_COUNTS = ("jobs", "submit_lanes")
 
 _PATHS = ("workspace", "out", "c2pa_cert", "c2pa_key", "log_file", "metrics_file")
 _TEXTS = (
@@ -221,7 +226,7 @@ def _parse(name: str, value: object, origin: str) -> Any:
         raise UsageError(f"{origin}: {value} is too small; the least is {_LEAST[name]}")
     if number > _MOST:
         raise UsageError(f"{origin}: {value} is too large; the most is {_MOST}")
-    if name == "jobs":
+    if name in _COUNTS:
         if number != int(number):
             raise UsageError(f"{origin}: '{value}' is not a whole number")
         return int(number)

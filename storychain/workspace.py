@@ -96,9 +96,9 @@ class Workspace:
         """The key that the addresses of webhooks are made with."""
         return self.root / "hook.key"
 
-    def account_lock(self, provider: str) -> Path:
-        """Held from reading the watermark until a submit's outcome is on record."""
-        return self.root / "locks" / f"account-{provider}"
+    def lane_lock(self, provider: str, lane: int) -> Path:
+        """Held from reading the watermark until a submit's outcome is on record; the first lane is called as ever."""
+        return self.root / "locks" / (f"account-{provider}-{lane}" if lane else f"account-{provider}")
 
 
 def _digest(text: str) -> str:

@@ -7,26 +7,29 @@ from typing import TYPE_CHECKING
 from storychain.chain.run import on_record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from storychain.ledger import Ledger
     from storychain.provider import Job, Provider
 
 _MOST_PAGES = 200
 
 
-async def appeared_since(provider: Provider, ledger: Ledger, mark: tuple[str, ...]) -> list[Job]:
-    """Jobs newer than the watermark that belong to no attempt, newest first."""
-    newer: list[Job] = []
+async def appeared_since(provider: Provider, ledger: Ledger, marks: Sequence[tuple[str, ...]]) -> tuple[list[Job], ...]:
+    """For each watermark the jobs newer than it that belong to no attempt, newest first. The list is read once."""
+    newer: list[list[Job]] = [[] for _ in marks]
+    unmet = set(range(len(marks)))
     page: str | None = None
     for _ in range(_MOST_PAGES):
         got = await provider.jobs(page)
         for job in got.jobs:
-            if job.id in mark:
-                return await _unowned(provider, ledger, newer)
-            newer.append(job)
+            unmet -= {number for number in unmet if job.id in marks[number]}
+            for number in unmet:
+                newer[number].append(job)
         page = got.next_page
-        if not page or not got.jobs:
+        if not page or not got.jobs or not unmet:
             break
-    return await _unowned(provider, ledger, newer)
+    return tuple([await _unowned(provider, ledger, jobs) for jobs in newer])
 
 
 async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:

@@ -1,7 +1,7 @@
 """Buying one segment: written down before it is paid, sent once, its outcome on record before anything else happens.
 
-From reading the watermark to recording the outcome the account's lock is held, so that at most one request of a
-ledger is in doubt at any time.
+From reading the watermark to recording the outcome a request is in a lane, of which there is one unless somebody asks
+for more, so that at most one request of a ledger is in doubt at any time.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from storychain.chain.events import Postponed, SceneQueued, Submitted
 from storychain.chain.orphans import note_ended_orphans
-from storychain.chain.reconcile import settle, settle_open_questions
+from storychain.chain.reconcile import anything_in_doubt, settle_open_questions
 from storychain.chain.run import Run, first_on_record
 from storychain.errors import AccountError, MovedOn, ProviderUnreachable, Unresolved
 from storychain.ledger import Admitted, Full, Purchase, regardless
 from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
     from typing import Any
 
     from storychain.ledger import Caps
@@ -35,17 +36,22 @@ _ROOM_WAIT = 5.0
 T = TypeVar("T")
 
 
-async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[tuple[str, ...]], Purchase]) -> None:
-    """Buy a segment; on return the ledger knows its job.
+Intend = Callable[[tuple[str, ...], int], Purchase]
+"""Makes the purchase from the watermark and the lane."""
 
-    `intend` makes the purchase from the watermark. Raises CapReached, AccountError, RequestRefused, Unresolved or
+
+class _FoundOut:
+    """Nothing was sent: what became of other requests had to be found out first."""
+
+
+async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> None:
+    """Buy a segment; on return the ledger knows its job. Raises CapReached, AccountError, RequestRefused, Unresolved or
     ProviderUnreachable; after each of them the ledger knows all there is to know.
     """
-    wanted = intend(())
+    wanted = intend((), 0)
     sendings, why = 0, ""
     while sendings < MOST_SENDINGS:
-        async with run.locks.wait(run.workspace.account_lock(run.provider.name)):
-            outcome = await _try_once(run, caps, request, intend)
+        outcome = await _try_once(run, caps, request, intend, wanted.key)
         match outcome:
             case Accepted():
                 return
@@ -69,15 +75,26 @@ def _growing(sendings: int) -> float:
 
 
 async def _try_once(
-    run: Run, caps: Caps, request: SegmentRequest, intend: Callable[[tuple[str, ...]], Purchase]
-) -> Accepted | TurnedAway | Full:
+    run: Run, caps: Caps, request: SegmentRequest, intend: Intend, key: str
+) -> Accepted | TurnedAway | Full | _FoundOut:
     """Send one request at most, and find out its fate if its answer is lost."""
-    if (closed := run.purse.closed) is not None:
-        raise AccountError(closed.what, next_step=closed.next_step)
-    await settle_open_questions(run)
+    async with run.lanes.one(run) as lane:
+        if (closed := run.purse.closed) is not None:
+            raise AccountError(closed.what, next_step=closed.next_step)
+        in_doubt = await first_on_record(anything_in_doubt, run, lane)
+        outcome = _FoundOut() if in_doubt else await _try_in(lane, run, caps, request, intend)
+    if not isinstance(outcome, AnswerLost | _FoundOut):
+        return outcome
+    async with run.lanes.alone(run):
+        await settle_open_questions(run)
+    return await _fate(run, key, outcome) if isinstance(outcome, AnswerLost) else outcome
+
+
+async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Submission | Full:
+    """Send one request at most; afterwards the ledger knows all that its answer told."""
     if (under_way := await first_on_record(run.ledger.under_way, run.provider.name)) >= run.jobs:
         return Full(under_way)
-    purchase = intend(await run.marks.newest(run.provider))
+    purchase = intend(await run.marks.newest(run.provider), lane)
     if run.locks.shared:
         await run.provider.turn()  # waited for now, since what is admitted has to be sent soon
     began = _moment(run)
@@ -89,7 +106,9 @@ async def _try_once(
         request = replace(request, in_time=lambda: _since(run, began) <= run.pace.send_within)
     # Ctrl-C does not cut the answer off: the request is on its way, so its outcome is awaited and recorded.
     outcome = await _to_the_end(_send(run, admission, purchase, request))
-    return await _fate(run, purchase, outcome) if isinstance(outcome, AnswerLost) else outcome
+    if isinstance(outcome, AnswerLost):
+        run.lanes.answers_lost.add(admission.attempt)
+    return outcome
 
 
 def _moment(run: Run) -> tuple[float, float]:
@@ -155,9 +174,9 @@ async def _record_refusal(run: Run, admitted: Admitted, why: str, objected: bool
             raise
 
 
-async def _fate(run: Run, purchase: Purchase, lost: AnswerLost) -> Accepted | TurnedAway:
-    await settle(run, await first_on_record(run.ledger.record, purchase.key), run.pace.settle)
-    record = await first_on_record(run.ledger.record, purchase.key)
+async def _fate(run: Run, key: str, lost: AnswerLost) -> Accepted | TurnedAway:
+    """What was found out of a request whose answer was lost."""
+    record = await first_on_record(run.ledger.record, key)
     match record.state:
         case "submitted" if record.job_id:
             return Accepted(record.job_id)

@@ -1,12 +1,13 @@
-"""Finding out what became of a paid request whose answer was lost, by asking the account's job list.
+"""Finding out what became of paid requests whose answer was lost, by asking the account's job list.
 
 A request can have left at most one job behind: one that appeared after the attempt's watermark and that no attempt
-owns. Everything here happens under the account's lock, so no request of ours is under way meanwhile.
+owns. Everything here happens alone with the account, so no request of ours is under way meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Postponed, Reconciled
@@ -15,6 +16,8 @@ from storychain.chain.restored import check_memory
 from storychain.chain.run import first_on_record, on_record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from storychain.chain.run import Run
     from storychain.provider import Job
     from storychain.records import Record
@@ -22,72 +25,100 @@ if TYPE_CHECKING:
 _LOOKS = 4
 
 
+def anything_in_doubt(run: Run, lane: int) -> bool:
+    """Whether anything has to be found out before a request may be sent in this lane, which the caller is in.
+
+    Before a run's first request that is whatever anybody left in doubt, or has on its way just now. Nearly always there
+    is nothing, and this is asked before each request.
+    """
+    ledger, name = run.ledger, run.provider.name
+    if ledger.lost_attempts() or ledger.open_questions(name, lane if run.lanes.looked else None):
+        return True
+    run.lanes.looked = True
+    return False
+
+
 async def settle_open_questions(run: Run) -> None:
-    """Find out about every attempt nobody knows the fate of. Newest first: its candidates are the fewest.
+    """Find out about every attempt nobody knows the fate of, alone with the account.
 
     Raises Unresolved if the ledger has forgotten attempts: their jobs would be taken for those in doubt.
     """
-    if not await first_on_record(_in_doubt, run):
-        return
     await check_memory(run)
-    questions = await on_record(run.ledger.open_questions, run.provider.name)
-    if questions and run.locks.shared:
-        # Whoever wrote them down may be stopped rather than dead, and sends nothing later than this. The time counts
-        # from here: clocks of two machines may tell different times.
-        record = questions[0]
-        why = "whoever was to send its request is gone; it may still be on its way"
-        run.tell(Postponed(record.story, record.scene, why, run.pace.send_within, take=record.take))
-        await asyncio.sleep(run.pace.send_within)
-        questions = await on_record(run.ledger.open_questions, run.provider.name)
-    for record in questions:
+    questions = await _questions(run)
+    seconds = run.pace.settle
+    if any(record.attempt not in run.lanes.answers_lost for record in questions):
         # Whoever sent it may have been killed a moment ago, without having waited for an answer.
-        await settle(run, record, run.pace.silence + run.pace.settle)
+        seconds += run.pace.silence
+        if run.locks.shared:
+            questions = await _after_those_who_wake_up(run, questions)
+    if questions:
+        await _settle(run, questions, await _candidates(run, questions, seconds))
+    run.lanes.looked = True
 
 
-def _in_doubt(run: Run) -> bool:
-    """Whether there is anything to find out; nearly always there is not, and this is asked before each request."""
-    return bool(run.ledger.lost_attempts() or run.ledger.open_questions(run.provider.name))
+async def _questions(run: Run) -> Sequence[Record]:
+    return await first_on_record(run.ledger.open_questions, run.provider.name)
 
 
-async def settle(run: Run, record: Record, seconds: float) -> None:
-    """Move an intended attempt on: to its job, to refused, or to unresolved where a person has to say.
+async def _after_those_who_wake_up(run: Run, questions: Sequence[Record]) -> Sequence[Record]:
+    """What is still in doubt after a while.
 
-    `seconds` is how long its job may take from now on to appear on the list.
+    Whoever wrote it down may be stopped rather than dead, and sends nothing later than this. The time counts from here:
+    clocks of two machines may tell different times.
     """
-    candidates = await _candidates(run, record, seconds)
-    if len(candidates) > 1:
-        candidates = await _narrowed(run, record, candidates)
-    match candidates:
-        case []:
-            await on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
-            run.tell(Reconciled(record.story, record.scene, None, take=record.take))
-        case [job]:
-            await on_record(run.ledger.submitted, record.attempt, job.id)
-            run.tell(Reconciled(record.story, record.scene, job.id, take=record.take))
-        case _:
-            await on_record(run.ledger.unresolved, record.attempt, _question(record, candidates))
+    record = questions[0]
+    why = "whoever was to send its request is gone; it may still be on its way"
+    run.tell(Postponed(record.story, record.scene, why, run.pace.send_within, take=record.take))
+    await asyncio.sleep(run.pace.send_within)
+    return await _questions(run)
 
 
-async def _candidates(run: Run, record: Record, seconds: float) -> list[Job]:
-    """Look over all of that time: lists lag behind, and of two new jobs the wrong one may show first.
+async def _settle(run: Run, questions: Sequence[Record], found: Sequence[Sequence[Job]]) -> None:
+    """Move attempts on: to their job, to refused, or to unresolved where a person has to say.
 
-    The time counts from here, not from when the request was written down: it may have been under way for long, its
-    process may have been killed a moment ago, and clocks of two machines may tell different times.
+    A job that may be of several of them is of none: the wrong one would have another's video, and the right one would
+    be paid again.
     """
-    found: dict[str, Job] = {}
+    wanted = Counter(job.id for candidates in found for job in candidates)
+    for record, candidates in zip(questions, found, strict=True):
+        match candidates:
+            case []:
+                await on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
+                run.tell(Reconciled(record.story, record.scene, None, take=record.take))
+            case [job] if wanted[job.id] == 1:
+                await on_record(run.ledger.submitted, record.attempt, job.id)
+                run.tell(Reconciled(record.story, record.scene, job.id, take=record.take))
+            case _:
+                await on_record(run.ledger.unresolved, record.attempt, _question(record, candidates))
+        run.lanes.answers_lost.discard(record.attempt)
+
+
+async def _candidates(run: Run, questions: Sequence[Record], seconds: float) -> list[Sequence[Job]]:
+    """For each attempt the jobs that may be its own. Looked for over all of that time.
+
+    Lists lag behind, and of two new jobs the wrong one may show first. The time counts from here, not from when the
+    request was written down: it may have been under way for long, its process may have been killed a moment ago, and
+    clocks of two machines may tell different times.
+    """
+    found: list[dict[str, Job]] = [{} for _ in questions]
     looks = _LOOKS if seconds > 0 else 1
     for number in range(looks):
         if number:
             wait = seconds / (looks - 1)
             why = f"the answer to its request was lost; asking the job list ({number + 1} of {looks})"
-            run.tell(Postponed(record.story, record.scene, why, wait, take=record.take))
+            for record in questions:
+                run.tell(Postponed(record.story, record.scene, why, wait, take=record.take))
             await asyncio.sleep(wait)
-        appeared = await appeared_since(run.provider, run.ledger, record.watermark)
-        found |= {job.id: job for job in appeared}
-    return list(found.values())
+        appeared = await appeared_since(run.provider, run.ledger, [record.watermark for record in questions])
+        for jobs, more in zip(found, appeared, strict=True):
+            jobs |= {job.id: job for job in more}
+    return [
+        await _narrowed(run, record, list(jobs.values())) if len(jobs) > 1 else list(jobs.values())
+        for record, jobs in zip(questions, found, strict=True)
+    ]
 
 
-async def _narrowed(run: Run, record: Record, candidates: list[Job]) -> list[Job]:
+async def _narrowed(run: Run, record: Record, candidates: Sequence[Job]) -> Sequence[Job]:
     """Drop candidates that cannot be the one: jobs that say they made another length.
 
     Never down to nothing: if none seems to fit, a person decides.
@@ -97,7 +128,7 @@ async def _narrowed(run: Run, record: Record, candidates: list[Job]) -> list[Job
     return fitting or candidates
 
 
-def _question(record: Record, candidates: list[Job]) -> str:
+def _question(record: Record, candidates: Sequence[Job]) -> str:
     jobs = ", ".join(job.id for job in candidates)
     return (
         f"its request may have started any of the jobs {jobs}. Look at them in the account, then either "

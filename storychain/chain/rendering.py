@@ -298,7 +298,7 @@ class Rendering:
         return step.scene.handover == "retake" and self._is_continued(step)
 
     async def _settle(self) -> None:
-        async with self._run.locks.wait(self._run.workspace.account_lock(self._run.provider.name)):
+        async with self._run.lanes.alone(self._run):
             await settle_open_questions(self._run)
 
     async def _follow(self, step: Step, record: Record) -> None:
@@ -349,7 +349,7 @@ class Rendering:
     async def _pay(self, step: Step, request: SegmentRequest) -> None:
         run, story = self._run, self._story
 
-        def intend(watermark: tuple[str, ...]) -> Purchase:
+        def intend(watermark: tuple[str, ...], lane: int) -> Purchase:
             self._go_on()
             return Purchase(
                 key=step.key,
@@ -365,6 +365,7 @@ class Rendering:
                 take=step.scene.take,
                 parent=step.parent,
                 asked=step.scene.prompt,
+                lane=lane,
             )
 
         await buy(run, self._caps, request, intend)

@@ -32,4 +32,5 @@ async def check_memory(run: Run) -> None:
 async def unknown_jobs(provider: Provider, ledger: Ledger) -> list[Job]:
     """The account's jobs that belong to no attempt and are newer than the newest that does, newest first."""
     known = await on_record(ledger.newest_jobs, provider.name, MARKED)
-    return await appeared_since(provider, ledger, known)
+    (unknown,) = await appeared_since(provider, ledger, [known])
+    return unknown

@@ -19,6 +19,7 @@ from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.choice import Choice
 from storychain.chain.events import Event
 from storychain.chain.holding import FileLocks, Locks
+from storychain.chain.lanes import Lanes
 from storychain.chain.lookout import Lookout
 from storychain.chain.slots import Slots
 from storychain.chain.watermarks import Watermarks
@@ -80,6 +81,7 @@ class Run:
     lookout: Lookout = field(default_factory=Lookout)
     marks: Watermarks = field(default_factory=Watermarks)
     slots: Slots = field(default_factory=lambda: Slots(4))
+    lanes: Lanes = field(default_factory=Lanes)
     hooks: Hooks | None = None
     benches: Benches = field(default_factory=Benches)
     choice: Choice = field(default_factory=Choice)

@@ -26,13 +26,15 @@ class Watermarks:
     def __init__(self) -> None:
         self._ids: tuple[str, ...] = ()
         self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
 
     async def newest(self, provider: Provider) -> tuple[str, ...]:
         """The newest job ids, newest first, read not longer ago than a request takes."""
-        began = asyncio.get_running_loop().time()
-        if began - self._read_at > _FRESH:
-            self._ids, self._read_at = await _newest(provider), began
-        return self._ids
+        async with self._reading:
+            began = asyncio.get_running_loop().time()
+            if began - self._read_at > _FRESH:
+                self._ids, self._read_at = await _newest(provider), began
+            return self._ids
 
     def appeared(self, job_id: str) -> None:
         """A job of ours is the newest now."""

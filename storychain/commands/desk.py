@@ -30,6 +30,7 @@ _FLAGS = (
     "out",
     "poll",
     "jobs",
+    "submit_lanes",
     "log_file",
     "metrics_file",
     "ping_url",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from storychain.chain.assembling import Offline, assemble_all
 from storychain.chain.batch import in_hand, render_all
 from storychain.chain.holding import locks_of
+from storychain.chain.lanes import Lanes
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
@@ -147,6 +148,7 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         locks=locks_of(ledger),
         store=None if settings.store is None else Store(settings.store),
         slots=Slots(settings.jobs),
+        lanes=Lanes(settings.submit_lanes),
         paint=painter(ffmpeg.path),
         certificate=_certificate(settings),
     )

@@ -135,9 +135,11 @@ class Ledger(Made):
         with self._database.reading() as rows:
             return frozenset(row["story"] for row in rows.execute(query, [provider]))
 
-    def open_questions(self, provider: str) -> tuple[Record, ...]:
-        """Attempts whose request may or may not have arrived, newest first."""
-        return self._in_state(provider, "intended")
+    def open_questions(self, provider: str, lane: int | None = None) -> tuple[Record, ...]:
+        """Attempts whose request may or may not have arrived, newest first; of one lane or of all."""
+        query = "SELECT * FROM attempts WHERE provider = ? AND state = 'intended' AND lane = COALESCE(?, lane) "
+        with self._database.reading() as rows:
+            return tuple(folded([row]) for row in rows.execute(query + "ORDER BY id DESC", [provider, lane]))
 
     def in_flight(self, provider: str) -> tuple[Record, ...]:
         """Attempts whose job is not known to have ended, newest first."""

@@ -65,8 +65,8 @@ def insert(rows: Rows, purchase: Purchase, now: float) -> int:
     number = int(rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM attempts").fetchone()[0])
     rows.execute(
         "INSERT INTO attempts (id, key, provider, story, scene, run, model, seconds, request, state, quoted, "
-        "watermark, intended_at, seen_at, take, parent, asked) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?, ?, ?, ?)",
+        "watermark, intended_at, seen_at, take, parent, asked, lane) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             number,
             purchase.key,
@@ -84,6 +84,7 @@ def insert(rows: Rows, purchase: Purchase, now: float) -> int:
             purchase.take,
             purchase.parent,
             purchase.asked,
+            purchase.lane,
         ],
     )
     return number

@@ -123,6 +123,10 @@ MIGRATIONS = (
     );
     CREATE INDEX remarks_of_a_story ON remarks (provider, story);
     """,
+    """
+    -- Which of the account's lanes a request was sent in: in one that nobody is in, what is intended is in doubt.
+    ALTER TABLE attempts ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

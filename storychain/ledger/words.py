@@ -28,6 +28,7 @@ class Purchase:
     take: int = 1
     parent: str | None = None
     asked: str | None = None
+    lane: int = 0
 
 
 @dataclass(frozen=True, slots=True)

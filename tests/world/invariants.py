@@ -20,7 +20,7 @@ ADMITTED = 300
 """Seconds between a request's admission and its acceptance at most: what spans midnight counts for the day before."""
 
 SENTENCES = {
-    "written": "When a paid request leaves, exactly one attempt in the ledger is in doubt: its own.",
+    "written": "When a paid request leaves, its own attempt is in doubt, and no more of them than there are lanes.",
     "once": "No key has more than one job that did not fail, unless a person or the story said to buy it again.",
     "tries": "No key has more jobs than its story's attempts, unless a person said to buy it again.",
     "owned": "Every accepted job belongs to an attempt, or a question names it, or its attempt is still in doubt.",
@@ -29,7 +29,7 @@ SENTENCES = {
     "continues": "Each segment begins from the video or the last picture of the segment before it.",
     "film": "A film that is done is exactly its scenes' own segments in order.",
     "arrives": "In calm weather every story is done, unless its own failures, questions or caps or the quota stop it.",
-    "questions": "A person is asked only where strangers or a removed file leave no other way.",
+    "questions": "A person is asked only where strangers, a removed file or several lanes leave no other way.",
     "words": "Only errors with a message for a person end a story; nothing else leaves the chain.",
     "outcome": "An outcome's status, film and error agree.",
     "silence": "No task's exception is dropped unseen.",
@@ -50,10 +50,11 @@ def rows(world, query, *values):
 
 
 def at_a_post(world, process, body):
-    """Written before it is paid, and nothing else in doubt."""
-    open_rows = rows(world, "SELECT request, run FROM attempts WHERE state = 'intended'")
+    """Written before it is paid, and nothing else in doubt but in other lanes."""
+    open_rows = rows(world, "SELECT request, run, lane FROM attempts WHERE state = 'intended'")
     mine = [row for row in open_rows if row["request"] == body["prompt"]]
-    if len(mine) != 1 or len(open_rows) != 1:
+    lanes = [row["lane"] for row in open_rows]
+    if len(mine) != 1 or len(open_rows) > world.most_lanes or len(set(lanes)) != len(lanes):
         world.violated("written", f"{len(open_rows)} open, {len(mine)} of them for {body['prompt']!r} at a request")
 
 

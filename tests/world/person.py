@@ -39,12 +39,18 @@ def _unowned(world, besides=0):
     return [job for job in ours(world) if job.id not in owned and not world.account.is_cleaned(job, world.now)]
 
 
+_NAMING = "SELECT 1 FROM attempts WHERE message LIKE ?"
+
+
 def _fair_question(world, row):
     """Whether the provider's books leave no other way than to ask."""
     named = [job for job in world.account.jobs if job.id in (row["message"] or "") or job.id == row["job_id"]]
     foreign = any(job.stranger for job in named)
     removed = any(world.account.is_cleaned(job, world.now) for job in named)
-    if not foreign and not removed and not world.restored:
+    # Of several requests whose answers were lost at once nobody can tell from here which job is whose.
+    several = world.most_lanes > 1 and any(job.prompt != row["request"] for job in named)
+    shared = world.most_lanes > 1 and len(rows(world, _NAMING, *[f"%{job.id}%" for job in named[:1]])) > 1
+    if not foreign and not removed and not world.restored and not several and not shared:
         world.violated("questions", f"{row['request']!r}: {row['message']}")
 
 

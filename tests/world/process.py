@@ -6,6 +6,7 @@ import functools
 import random
 
 from storychain.chain.batch import render_all
+from storychain.chain.lanes import Lanes
 from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
 from storychain.errors import StorychainError
@@ -34,6 +35,7 @@ class Process:
         self.stories = stories
         self.caps = caps or Caps()
         self.jobs = jobs
+        self.lanes = Lanes(world.lanes())
         self.dies_at = dies_at
         self.interrupted_at = interrupted_at
         self.offset = offset
@@ -103,6 +105,7 @@ class Process:
             pace=world.program.pace or PACE,
             jobs=self.jobs,
             slots=Slots(self.jobs),
+            lanes=self.lanes,
             deadline=self.deadline,
             now=self.now,
         )

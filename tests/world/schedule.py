@@ -66,6 +66,9 @@ class World:
         self.account = Account(self.rng, self.weather)
         # Chance of its own for what came later, so that the schedules of odd seeds stay what they were.
         self.endings = random.Random(f"endings {seed}") if seed % 2 == 0 else None
+        # Every third seed has runs with several lanes; the others' schedules stay what they were, too.
+        self.lane_counts = random.Random(f"lanes {seed}") if seed % 3 == 0 else None
+        self.most_lanes = 1
         self.rejected = Counter()
         self.cast = cast(self.rng, folder, self.endings)
         self.account.files |= self.cast.public
@@ -145,6 +148,12 @@ class World:
     def start_of(self, story):
         """What identifies a story's start files."""
         return tuple(identity(source) for source in story.start.sources) if story.start else ()
+
+    def lanes(self):
+        """How many lanes the next run uses."""
+        count = self.lane_counts.choice((1, 2, 4, 8)) if self.lane_counts else 1
+        self.most_lanes = max(self.most_lanes, count)
+        return count
 
     # Findings
 

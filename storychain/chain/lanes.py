@@ -1,0 +1,57 @@
+"""Lanes: how many requests of an account may be on their way at once, and being alone with the account.
+
+A request is in a lane from reading the watermark until its outcome is on record. So what is written down in a lane that
+nobody is in is in doubt, and at most as many requests are as there are lanes. What became of them is found out by who
+is alone: then every job on the account's list that is ours and answered for is on record, too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from storychain.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from storychain.chain.run import Run
+
+MOST_LANES = 16
+"""Who wants to be alone has to pass all of them, whatever others have been told to use."""
+
+
+class Lanes:
+    """The lanes that one run uses, `count` of them.
+
+    `answers_lost` are its attempts that were sent and whose answer will not come; `looked` says that what others left
+    in doubt before it began was seen to. Raises UsageError for more than MOST_LANES.
+    """
+
+    def __init__(self, count: int = 1) -> None:
+        if count > MOST_LANES:
+            raise UsageError(f"there are {MOST_LANES} submit lanes at most, and {count} are asked for")
+        self.answers_lost: set[int] = set()
+        self.looked = False
+        self._count = count
+        self._waiting: Counter[int] = Counter()
+
+    @asynccontextmanager
+    async def one(self, run: Run) -> AsyncIterator[int]:
+        """Be in a lane, the one that fewest of this run wait for; its number."""
+        lane = min(range(self._count), key=lambda number: self._waiting[number])
+        self._waiting[lane] += 1
+        try:
+            async with run.locks.wait(run.workspace.lane_lock(run.provider.name, lane)):
+                yield lane
+        finally:
+            self._waiting[lane] -= 1
+
+    @asynccontextmanager
+    async def alone(self, run: Run) -> AsyncIterator[None]:
+        """Be in all lanes, so that no request is on its way. Not for who is in one already."""
+        async with AsyncExitStack() as lanes:
+            for lane in range(MOST_LANES):  # in one order for all, so that nobody waits for who waits for him
+                await lanes.enter_async_context(run.locks.wait(run.workspace.lane_lock(run.provider.name, lane)))
+            yield

@@ -1,6 +1,6 @@
 """What many stories at once cost us: the real chain, ledger and client against a studio in a process of its own.
 
-Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES]`. Every scene is a
+Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES] [--lanes 1]`. Every scene is a
 request of its own and is bought, awaited and brought home as ever; only the bytes are stand-ins, and films are not
 joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by a plain script: submit, poll
 at a fixed pace, download, one thread a story, nothing on record. No test.
@@ -28,6 +28,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from storychain.chain.batch import in_hand, render_all
 from storychain.chain.events import Completed
+from storychain.chain.lanes import Lanes
 from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
 from storychain.commands.files import allow_files, files_of
@@ -144,6 +145,7 @@ async def rendered(folder, base_url, stories, arguments, watching):
                 pace=pace,
                 jobs=arguments.jobs,
                 slots=Slots(arguments.jobs),
+                lanes=Lanes(arguments.lanes),
             )
             wall, own = time.perf_counter(), time.process_time()
             outcomes = await render_all(run, stories)
@@ -258,6 +260,7 @@ def main():
     parser.add_argument("--scenes", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--jobs", type=int, default=0)
+    parser.add_argument("--lanes", type=int, default=1, help="requests of the chain on their way at once")
     parser.add_argument("--only", choices=("chain", "script"))
     parser.add_argument("--studio", type=Path)
     arguments = parser.parse_args()

@@ -116,6 +116,7 @@ def test_what_makes_no_sense_is_refused_with_its_place(tmp_path, toml, words):
     ("environ", "words"),
     [
         ({"STORYCHAIN_JOBS": "two"}, "STORYCHAIN_JOBS: 'two' is not a number"),
+        ({"STORYCHAIN_SUBMIT_LANES": "2.5"}, "STORYCHAIN_SUBMIT_LANES: '2.5' is not a whole number"),
         ({"STORYCHAIN_MAX_CREDITS_PER_DAY": "NaN"}, "STORYCHAIN_MAX_CREDITS_PER_DAY"),
         ({"STORYCHAIN_MAX_CREDITS_PER_DAY": "1e999999999"}, "too large"),
         ({"STORYCHAIN_WORKSPACE": "~nobody-of-that-name/x"}, "STORYCHAIN_WORKSPACE"),

@@ -121,14 +121,19 @@ def _since(run: Run, then: tuple[float, float]) -> float:
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of work that is done whatever happens; a cancellation meanwhile is raised afterwards."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # it is on record; nobody else would ask for it
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:  # may come again and again: whoever leaves many stories cancels twice
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # it is on record; nobody else would ask for it
+    raise cancelled
 
 
 async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: SegmentRequest) -> Submission:

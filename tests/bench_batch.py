@@ -1,9 +1,9 @@
 """What many stories at once cost us: the real chain, ledger and client against a studio in a process of its own.
 
-Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES] [--lanes 1]`. Every scene is a
-request of its own and is bought, awaited and brought home as ever; only the bytes are stand-ins, and films are not
-joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by a plain script: submit, poll
-at a fixed pace, download, one thread a story, nothing on record. No test.
+Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES] [--lanes 1]`. Every
+scene is a request of its own and is bought, awaited and brought home as ever; only the bytes are stand-ins, and films
+are not joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by a plain script:
+submit, poll at a fixed pace, download, one thread a story, nothing on record. No test.
 """
 
 from __future__ import annotations

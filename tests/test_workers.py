@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from storychain.ledger import Ledger
+from storychain.ledger import MOST_BEGUN, Ledger
 from tests.cluster import BINARIES, MISSING
 from tests.desk import KEY, Desk, Studio, until
 from tests.stage import FFMPEG, story_file
@@ -220,6 +220,29 @@ def test_who_follows_is_told_each_change_once(tmp_path, database):
         told = [line.partition(" ")[2] for line in done.stderr.splitlines()]
         assert len(told) == len(set(told)), done.stderr
         assert all(sum(f"tale/s{n}: stored" in line for line in told) == 1 for n in (1, 2, 3)), done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_an_order_that_workers_die_of_is_closed_and_one_that_gets_on_is_not(crew, database, tmp_path):
+    fatal, fine = story_file(crew.desk.folder, 1, name="fatal"), story_file(crew.desk.folder, 2, name="fine")
+    with closing(Ledger(tmp_path / "ledger.sqlite3", url=database)) as ledger:
+        placed = {
+            path.stem: ledger.orders.place("pictory", path.stem, path.read_text(), run="r", cap=None, options=OPTIONS)
+            for path in (fatal, fine)
+        }
+        for name, order in placed.items():
+            for number in range(MOST_BEGUN):
+                ledger.orders.begin(order.id, f"machine that dies {number}")
+                if name == "fine" and number == MOST_BEGUN - 2:
+                    ledger.orders.advanced(order.id)
+        assert [ledger.orders.get(order.id).begun for order in placed.values()] == [MOST_BEGUN, 2]
+        crew.worker("machine-1")
+        until(lambda: all(ledger.orders.get(order.id).state != "open" for order in placed.values()))
+        ended = {name: ledger.orders.get(order.id) for name, order in placed.items()}
+    assert (ended["fine"].state, ended["fatal"].state) == ("done", "stopped")
+    assert "none of them ended it" in ended["fatal"].outcome["error"]["what"]
+    assert crew.studio.counts()["accepted"] == 2
 
 
 TEMPLATED = """title: For ${who}

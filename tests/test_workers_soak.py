@@ -1,4 +1,4 @@
-"""Workers that are killed and stopped at random while answers are lost and the database crashes: nothing paid twice."""
+"""Workers killed, stopped, cut off at random, while answers are lost and the database crashes: nothing paid twice."""
 
 import contextlib
 import json
@@ -13,6 +13,7 @@ from tests.cluster import BINARIES, MISSING, opened_cluster
 from tests.desk import until
 from tests.stage import story_file
 from tests.test_workers import opened_crew
+from tests.wire_cut import Wire
 
 pytestmark = [
     pytest.mark.skipif(BINARIES is None, reason=MISSING),
@@ -31,24 +32,26 @@ def stories(folder, count):
 
 
 class Weather:
-    """Kills, stops and wakes workers, and crashes the database, until it is told that all is done."""
+    """Kills, stops, wakes and cuts off workers, and crashes the database, until it is told that all is done."""
 
     def __init__(self, crew, cluster, workers, seed, *, crashes):
         self._crew = crew
         self._cluster = cluster
         self._rng = random.Random(seed)
         self._up = {}
+        self._wires = {}
         self._count = 0
         self._crashes = crashes
         self.done = threading.Event()
-        self.told = {"killed": 0, "stopped": 0, "overslept": 0, "crashed": 0}
+        self.told = {"killed": 0, "stopped": 0, "overslept": 0, "dead wires": 0, "broken wires": 0, "crashed": 0}
         for _ in range(workers):
             self._start()
 
     def _start(self):
         self._count += 1
         name = f"machine-{self._count}"
-        self._up[name] = self._crew.worker(name)
+        self._wires[name] = Wire(self._crew.url)
+        self._up[name] = self._crew.worker(name, STORYCHAIN_URL=self._wires[name].url)
 
     def blow(self):
         while not self.done.wait(self._rng.uniform(0.5, 2.5)):
@@ -58,7 +61,7 @@ class Weather:
                     self._up.pop(name).send_signal(signal.SIGKILL)
                     self.told["killed"] += 1
                     self._start()
-                case chance if chance < 0.9:
+                case chance if chance < 0.65:
                     seconds = self._rng.choice([0.2, 1.0, 3.0, LEASE + 2.0, LEASE + 6.0])
                     self.told["stopped"] += 1
                     self.told["overslept"] += seconds > LEASE
@@ -66,9 +69,18 @@ class Weather:
                     waking = threading.Timer(seconds, self._up[name].send_signal, [signal.SIGCONT])
                     waking.daemon = True
                     waking.start()
+                case chance if chance < 0.8:
+                    seconds = self._rng.choice([0.2, 1.0, 3.0, LEASE + 2.0, LEASE + 6.0])
+                    self.told["dead wires"] += 1
+                    self._wires[name].go_dead(seconds)
+                case chance if chance < 0.9:
+                    self.told["broken wires"] += 1
+                    self._wires[name].break_all()
                 case _ if self.told["crashed"] < self._crashes:
                     self._cluster.restart(self._rng.choice(["immediate", "fast"]))
                     self.told["crashed"] += 1
+        for wire in self._wires.values():
+            wire.close()
         if self.told["crashed"] == 0 and self._crashes:
             pytest.fail("the database was never restarted")
 
@@ -97,6 +109,8 @@ def test_whatever_becomes_of_workers_and_database_every_segment_is_paid_once(tmp
             assert crew.studio.counts()["accepted"] == count * SCENES
             assert weather.told["killed"]
             assert weather.told["overslept"]
+            assert weather.told["dead wires"]
+            assert weather.told["broken wires"]
             with cluster.connect(url.rpartition("/")[2]) as rows:
                 found = rows.execute(
                     "SELECT COUNT(*), COUNT(DISTINCT job_id), COUNT(DISTINCT key) FROM storychain.attempts "

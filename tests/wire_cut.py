@@ -1,9 +1,10 @@
-"""A wire between a program and its database that can be cut at a chosen word, in a chosen way."""
+"""A wire between a program and its database that can be cut at a chosen word, or go dead for a while."""
 
 import contextlib
 import select
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 WAYS = ("before", "after", "silently")
@@ -21,6 +22,7 @@ class Wire:
         self._lock = threading.Lock()
         self._cut = None
         self._open = []
+        self._dead_until = 0.0
         self.cuts = 0
         self.url = f"postgresql://{parts.username}@127.0.0.1:{self._listening.getsockname()[1]}{parts.path}"
         self.url += "?sslmode=disable&gssencmode=disable"
@@ -30,10 +32,23 @@ class Wire:
         with self._lock:
             self._cut = (word.encode(), way)
 
+    def go_dead(self, seconds):
+        """Carry nothing for so long, while both ends go on believing in their connections."""
+        self._dead_until = time.monotonic() + seconds
+
+    def break_all(self):
+        """End every connection; new ones may be made."""
+        self._end(*self._open)
+
+    def _alive(self):
+        while (left := self._dead_until - time.monotonic()) > 0:
+            time.sleep(min(0.05, left))
+
     def _accept(self):
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listening.accept()
+                self._alive()
                 try:
                     far = socket.create_connection(self._server)
                 except OSError:
@@ -45,7 +60,8 @@ class Wire:
     def _carry(self, near, far):
         with contextlib.suppress(OSError, ValueError):  # closed from elsewhere
             while True:
-                ready, _, _ = select.select([near, far], [], [])
+                self._alive()
+                ready, _, _ = select.select([near, far], [], [], 0.1)
                 for one in ready:
                     data = one.recv(65536)
                     if not data:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from storychain import errors
 from storychain.chain.account import Purse
 from storychain.chain.choice import Choice, LeftUnbought
+from storychain.chain.events import Stored
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.calls import hooks_of
@@ -43,6 +44,7 @@ from storychain.workspace import sha256_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from storychain.chain.events import Event
     from storychain.story.model import Story
     from storychain.workers import Engine
 
@@ -95,25 +97,34 @@ class _Working:
         self._at = at
         self._run = run
         self._orders = ledger.orders
+        self._to_be_left: set[int] = set()
 
     async def work(self, number: int) -> bool:
         """Render an order's story; whether the order needs nobody any more."""
         try:
+            await self._leave_those_behind()
             order = await off_loop(self._orders.begin, number, self.name)
             if order is None:
                 return True
-            done = await self._close(order, await self._rendered(order))
-            if not done:
-                await off_loop(self._orders.leave, number)
+            done = False
+            try:
+                done = await self._close(order, await self._rendered(order))
+            finally:
+                if not done:
+                    self._to_be_left.add(number)
+                    with suppress(LedgerUnreachable):
+                        await self._leave_those_behind()
             await off_loop(shutil.rmtree, self._at.workspace.order(number), ignore_errors=True)
             return done
-        except asyncio.CancelledError:
-            with suppress(StorychainError):
-                await off_loop(self._orders.leave, number)
-            raise
         except StorychainError as error:
             print(error, file=sys.stderr, flush=True)
             return False
+
+    async def _leave_those_behind(self) -> None:
+        """Give back what was begun and not ended; while the ledger is out of reach that has to wait."""
+        for number in tuple(self._to_be_left):
+            await off_loop(self._orders.leave, number)
+            self._to_be_left.discard(number)
 
     async def _rendered(self, order: Order) -> Outcome | StorychainError:
         if order.begun > MOST_BEGUN:
@@ -129,9 +140,16 @@ class _Working:
         except OSError as error:
             return DiskTrouble.of(error)
         run = await self._run_of(order, story)
-        seen = asyncio.create_task(self._seen(order.id))
+        advanced = asyncio.Event()
+
+        def tell(event: Event) -> None:
+            run.tell(event)
+            if isinstance(event, Stored):
+                advanced.set()
+
+        seen = asyncio.create_task(self._seen(order.id, advanced))
         try:
-            return await render(run, story)
+            return await render(replace(run, tell=tell), story)
         finally:
             seen.cancel()
             await asyncio.wait([seen])
@@ -158,11 +176,15 @@ class _Working:
         folder.mkdir(parents=True, exist_ok=True)
         return ordered_story(order, folder, self._at.settings.catalogue)
 
-    async def _seen(self, number: int) -> None:
+    async def _seen(self, number: int, advanced: asyncio.Event) -> None:
+        """Say now and then that the order is being worked on, and at once where it has got a step further."""
         while True:
-            await asyncio.sleep(_SEEN_EVERY)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(advanced.wait(), _SEEN_EVERY)
+            say = self._orders.advanced if advanced.is_set() else self._orders.seen
+            advanced.clear()
             with suppress(StorychainError):
-                await off_loop(self._orders.seen, number)
+                await off_loop(say, number)
 
     async def _close(self, order: Order, came: Outcome | StorychainError) -> bool:
         """Write down what came of an order; False where that is for another worker, or a later try, to say."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 OrderState = Literal["open", "done", "failed", "stopped"]
 
 MOST_BEGUN = 10
-"""Workers that may die over one order; after that it is closed, for it may be what kills them."""
+"""Workers that may die over one order without having got any further; after that it is closed, for it may be what
+kills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class Order:
     """A story to be rendered: its film's name, its text, the run it counts for, and what was agreed to.
 
     `cap` is the most credits of that run, None where any price was agreed to; `options` what else was asked for, as
-    who ordered it wrote it down. `begun` counts workers that began it and
-    did not end it. `seen_at` is when a worker last said that it is at it, seconds of the epoch. `outcome` says what
-    came of it, as its worker wrote it down.
+    who ordered it wrote it down. `begun` counts workers that began it and did not end it, since it last got any
+    further. `seen_at` is when a worker last said that it is at it, seconds of the epoch. `outcome` says what came of
+    it, as its worker wrote it down.
     """
 
     id: int
@@ -118,9 +119,14 @@ class Orders:
         """A worker is still at it."""
         self._put("UPDATE orders SET seen_at = ? WHERE id = ?", [time.time(), number])
 
+    def advanced(self, number: int) -> None:
+        """A worker is still at it and got a step further: those that died before did not die of what is left."""
+        query = "UPDATE orders SET seen_at = ?, begun = LEAST(begun, 1) WHERE id = ? AND state = 'open'"
+        self._put(query, [time.time(), number])
+
     def leave(self, number: int) -> None:
         """A worker leaves an order to others, in good order."""
-        self._put("UPDATE orders SET begun = begun - 1 WHERE id = ? AND state = 'open'", [number])
+        self._put("UPDATE orders SET begun = begun - 1 WHERE id = ? AND state = 'open' AND begun > 0", [number])
 
     def close(self, number: int, state: OrderState, outcome: dict[str, Any]) -> None:
         """Say what came of an order; the first word stands."""

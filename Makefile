@@ -21,6 +21,8 @@ DEV     := $(VENV)/.storychain-dev-ready
 PIP     := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .constraints.txt
 # What is only measured against goes apart from what storychain needs, with whatever versions it wants
 APART   := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target
+# Whole programs go into an environment of their own
+PEERS   := $(VENV)/peers
 BENCH_SLOW ?= 1
 # How many stories `make bench` renders side by side, of how many scenes, and how long each job takes
 BENCH_STORIES ?= 100
@@ -65,10 +67,14 @@ soak: $(DEV) ## play SEEDS=10000 seeded schedules of faults, kills and lost disk
 fuzz: $(DEV) ## give story files and API answers FUZZ=100000 examples
 	STORYCHAIN_FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -n auto --timeout=0 tests/test_fuzz.py tests/test_story_properties.py
 
-bench: $(DEV) ## measure what our own time goes into
+bench: $(DEV) ## measure what our own time goes into (BENCH_SLOW=0 leaves out DBOS and Prefect)
+	@test "$(BENCH_SLOW)" = 0 || test -x $(PEERS)/bin/python \
+	  || { echo "Installing DBOS and Prefect ..."; $(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q dbos prefect; } \
+	  || echo "DBOS and Prefect could not be installed; what is not there is left out."
 	$(VENV)/bin/python tests/bench_media.py
 	$(VENV)/bin/python tests/bench_run.py
-	$(VENV)/bin/python tests/bench_batch.py --stories $(BENCH_STORIES) --scenes $(BENCH_SCENES) --seconds $(BENCH_SECONDS)
+	$(VENV)/bin/python tests/bench_batch.py --stories $(BENCH_STORIES) --scenes $(BENCH_SCENES) \
+	  --seconds $(BENCH_SECONDS) $(if $(filter-out 0,$(BENCH_SLOW)),--peers $(PEERS))
 
 bench-review: $(DEV) ## time the review page with 200 stories of 20 scenes
 	$(VENV)/bin/python -m tests.bench_review

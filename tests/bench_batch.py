@@ -3,7 +3,9 @@
 Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES] [--lanes 1]`. Every
 scene is a request of its own and is bought, awaited and brought home as ever; only the bytes are stand-ins, and films
 are not joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by a plain script:
-submit, poll at a fixed pace, download, one thread a story, nothing on record. No test.
+submit, poll at a fixed pace, download, one thread a story, nothing on record; and, with --peers VENV, by what is
+installed there of DBOS (on SQLite) and Prefect (on its own server), fewer stories where they would take too long. No
+test.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import json
 import os
 import resource
 import subprocess
@@ -180,12 +183,13 @@ def measure_chain(folder, arguments):
     print(f"the studio's processor time: {processor_seconds(resource.RUSAGE_CHILDREN):.1f} s")
 
 
-def tell(name, took, counts, jobs, found, arguments):
-    """The numbers that chain and script have both."""
+def tell(name, took, counts, jobs, found, arguments, memory=None):
+    """The numbers that all ways have; `memory` in MiB, where it is not this process's."""
     scenes, ideal = arguments.stories * arguments.scenes, arguments.scenes * arguments.seconds
     wall, own = took
     delays = [found[job["id"]] - job["ended_at"] for job in jobs]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    peak = largest if memory is None else memory
     asked_for = " · ".join(f"{counts[kind] / scenes:.2f} {kind}" for kind in KINDS)
     print(f"{name}: {arguments.stories} stories of {arguments.scenes} scenes, jobs of {arguments.seconds:g} s")
     print(f"  wall              {wall:8.1f} s, {wall / ideal:.2f} of the ideal {ideal:g} s")
@@ -215,7 +219,7 @@ class Script:
         self.pause = GUIDE_POLL * arguments.seconds / REAL_SECONDS
         self.found = {}
         # One client for all threads, with as many connections as they want: a kindness, the guide opens one a request.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=arguments.stories)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=arguments.stories, keepalive_expiry=3)
         self.client = httpx.Client(headers={**AGENT, "Authorization": KEY}, timeout=120, limits=limits)
 
     def render(self, tale):
@@ -254,6 +258,30 @@ def measure_script(folder, arguments):
     print(f"the studio's processor time: {processor_seconds(resource.RUSAGE_CHILDREN):.1f} s")
 
 
+ENGINES = {"dbos": ("DBOS on SQLite", 200), "prefect": ("Prefect", 20)}
+"""By the module's name: what it is called, and the most stories that it is given."""
+
+
+def measure_peer(folder, arguments):
+    """An engine, in a process of its own with the Python of the venv that has it."""
+    engine, python = arguments.only, arguments.peers / "bin" / "python"
+    if subprocess.run([python, "-c", f"import {engine}"], check=False, capture_output=True).returncode:
+        print(f"{ENGINES[engine][0]}: not installed in {arguments.peers}; left out")
+        return
+    arguments.stories = min(arguments.stories, ENGINES[engine][1])
+    (folder / "work").mkdir()
+    pause = GUIDE_POLL * arguments.seconds / REAL_SECONDS
+    with studio(folder / "studio", arguments.seconds) as base_url:
+        work = (engine, base_url, arguments.stories, arguments.scenes, pause, folder / "work")
+        done = subprocess.run(
+            [python, Path(__file__).with_name("bench_peers.py"), *map(str, work)], check=True, capture_output=True
+        )
+        told = json.loads(done.stdout.splitlines()[-1])
+        took = told["seconds"], told["processor"]
+        counts, jobs = asked(base_url, "counts"), asked(base_url, "jobs")
+        tell(ENGINES[engine][0], took, counts, jobs, told["found"], arguments, told["memory"])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stories", type=int, default=100)
@@ -261,7 +289,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--lanes", type=int, default=1, help="requests of the chain on their way at once")
-    parser.add_argument("--only", choices=("chain", "script"))
+    parser.add_argument("--peers", type=Path, metavar="VENV", help="where DBOS and Prefect are installed, if they are")
+    parser.add_argument("--only", choices=("chain", "script", *ENGINES))
     parser.add_argument("--studio", type=Path)
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or arguments.stories
@@ -269,10 +298,15 @@ def main():
         asyncio.run(be_a_studio(arguments.studio, arguments.seconds))
     elif arguments.only:
         with tempfile.TemporaryDirectory() as folder:
-            {"chain": measure_chain, "script": measure_script}[arguments.only](Path(folder), arguments)
+            measure = {"chain": measure_chain, "script": measure_script}.get(arguments.only, measure_peer)
+            measure(Path(folder), arguments)
     else:
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; stand-in bytes, no film is joined")
-        for only in ("chain", "script"):  # each in a process of its own, so that its memory is its own too
+        for only in (
+            "chain",
+            "script",
+            *(ENGINES if arguments.peers else ()),
+        ):  # each in a process of its own, so that its memory is its own too
             subprocess.run([sys.executable, __file__, *sys.argv[1:], "--only", only], check=True)
 
 

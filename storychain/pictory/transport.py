@@ -47,9 +47,11 @@ AT_ONCE = 32
 """Requests under way at a time to the API, and as many files. Others wait for their turn before any clock of theirs
 begins: where a thousand jobs end together, none is given up because its download had to wait for the others'."""
 
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=8)
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=3.0)
 """None of their own on what is under way: what waits is counted here, and what waited within the pool would be given up
-by its clock. Few are kept for later, since each request looks at all of those: with 32 it takes a fifth longer."""
+by its clock. Few are kept for later, since each request looks at all of those: with 32 it takes a fifth longer. They
+are kept for less than the five seconds after which many servers close them: over a connection that is just being closed
+a paid request would leave nobody knows whether."""
 
 _CONNECT_SECONDS = 10.0
 

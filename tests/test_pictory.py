@@ -771,3 +771,32 @@ def test_a_request_to_pay_is_not_held_up_by_looks_that_hang():
     patience = replace(QUICK, silence=1.0)
     outcome, _ = ask(call, answer, patience=patience)
     assert isinstance(outcome, Accepted), outcome
+
+
+@pytest.mark.slow
+def test_a_paid_request_does_not_go_over_a_connection_that_its_server_is_about_to_close():
+    """Many servers close after five idle seconds; a request that meets that is lost, and nobody knows whether."""
+    connections = []
+
+    async def speak(reader, writer):
+        mine = len(connections)
+        connections.append(0)
+        while await reader.readline():
+            length = 0
+            while (header := await reader.readline()) not in (b"\r\n", b""):
+                if header.lower().startswith(b"content-length:"):
+                    length = int(header.partition(b":")[2])
+            await reader.readexactly(length)
+            connections[mine] += 1
+            writer.write(ACCEPTED.replace(b"Connection: close\r\n", b""))
+            await writer.drain()
+
+    async def play():
+        async with serving(speak) as origin, Pictory(origin, KEY, patience=QUICK) as client:
+            await client.submit(REQUEST)
+            await client.submit(REQUEST)
+            await asyncio.sleep(3.5)
+            await client.submit(REQUEST)
+
+    asyncio.run(play())
+    assert connections == [2, 1]

@@ -17,10 +17,13 @@ def narration_warnings(story: Story) -> tuple[str, ...]:
     speed = story.film.narrator.speed
     guessed = [(scene, length_of_speech(scene.narration, speed)) for scene in story.scenes if scene.narration]
     return tuple(
-        f"scene {scene.id}: {too_long(seconds, scene.seconds)}" for scene, seconds in guessed if seconds > scene.seconds
+        f"scene {scene.id}: {too_long(seconds, scene.seconds, last=scene is story.scenes[-1])}"
+        for scene, seconds in guessed
+        if seconds > scene.seconds
     )
 
 
-def too_long(spoken: float, seconds: int) -> str:
+def too_long(spoken: float, seconds: int, *, last: bool) -> str:
     """What is told of a narration that takes longer than its scene."""
-    return f"its narration takes about {spoken:.1f} s, and the scene lasts {seconds} s; it runs into the next one"
+    rest = "ends with the film" if last else "runs into the next one"
+    return f"its narration takes about {spoken:.1f} s, and the scene lasts {seconds} s; it {rest}"

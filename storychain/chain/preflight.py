@@ -35,7 +35,8 @@ async def preflight(run: Run, story: Story) -> None:
         if sound is not None:
             seconds = await room.seconds_of(sound)
             if seconds > scene.seconds:
-                run.tell(Noticed(story.name, scene.id, too_long(float(seconds), scene.seconds)))
+                words = too_long(float(seconds), scene.seconds, last=scene is story.scenes[-1])
+                run.tell(Noticed(story.name, scene.id, words))
 
 
 def _drawn_words(story: Story) -> Iterator[tuple[str, str]]:

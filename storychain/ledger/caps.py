@@ -85,8 +85,9 @@ def _check(name: str, cap: Decimal, spent: int, price: Decimal | None, story: st
         )
     # The cap is rounded down: rounded up it would let pass what is larger than it.
     if spent + thousandths(price) > int((cap * 1000).to_integral_value(ROUND_FLOOR)):
+        unit = "credit" if cap == 1 else "credits"
         raise CapReached(
-            f"{name} is {cap} credits: {credits_of(spent)} are spent or promised, and the next scene costs {price}",
+            f"{name} is {cap} {unit}: {credits_of(spent)} are spent or promised, and the next scene costs {price}",
             where=story,
             next_step="Raise the cap and run again; what is paid is kept.",
         )

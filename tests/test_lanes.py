@@ -203,6 +203,21 @@ def test_interrupted_while_some_are_on_their_way_all_are_on_record(tmp_path, lan
     play(work)
 
 
+def test_a_preview_goes_on_though_its_ledger_has_forgotten_something(desk):
+    """Put back from a copy: what was paid since is forgotten, which is no matter of what is free."""
+    folder = desk.folder / ".storychain"
+    paths = tales(desk.folder, 3)
+    assert desk.run("run", paths[0], "--yes").returncode == 0
+    kept = {path.name: path.read_bytes() for path in folder.glob("ledger.sqlite3*")}
+    assert desk.run("run", paths[1], "--yes").returncode == 0
+    for path in folder.glob("ledger.sqlite3*"):
+        path.unlink()
+    for name, data in kept.items():
+        (folder / name).write_bytes(data)
+    done = desk.run("run", paths[2], "--local")
+    assert done.returncode == 0, done.stderr
+
+
 def test_more_lanes_than_anybody_passes_are_refused(tmp_path):
     with pytest.raises(UsageError, match="16 submit lanes at most"):
         Lanes(MOST_LANES + 1)

@@ -32,7 +32,8 @@ def anything_in_doubt(run: Run, lane: int) -> bool:
     is nothing, and this is asked before each request.
     """
     ledger, name = run.ledger, run.provider.name
-    if ledger.lost_attempts() or ledger.open_questions(name, lane if run.lanes.looked else None):
+    forgotten = not run.provider.free and ledger.lost_attempts()  # see `check_memory`
+    if forgotten or ledger.open_questions(name, lane if run.lanes.looked else None):
         return True
     run.lanes.looked = True
     return False

@@ -122,9 +122,13 @@ class _Working:
 
     async def _leave_those_behind(self) -> None:
         """Give back what was begun and not ended; while the ledger is out of reach that has to wait."""
-        for number in tuple(self._to_be_left):
-            await off_loop(self._orders.leave, number)
-            self._to_be_left.discard(number)
+        while self._to_be_left:
+            number = self._to_be_left.pop()
+            try:
+                await off_loop(self._orders.leave, number)
+            except StorychainError:
+                self._to_be_left.add(number)
+                raise
 
     async def _rendered(self, order: Order) -> Outcome | StorychainError:
         if order.begun > MOST_BEGUN:

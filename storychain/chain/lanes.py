@@ -48,10 +48,12 @@ class Lanes:
         finally:
             self._waiting[lane] -= 1
 
-    @asynccontextmanager
-    async def alone(self, run: Run) -> AsyncIterator[None]:
-        """Be in all lanes, so that no request is on its way. Not for who is in one already."""
+    async def alone(self, run: Run) -> AsyncExitStack:
+        """Be in all lanes, so that no request is on its way, until what is returned is left.
+
+        Not for who is in one already.
+        """
         async with AsyncExitStack() as lanes:
             for lane in range(MOST_LANES):  # in one order for all, so that nobody waits for who waits for him
                 await lanes.enter_async_context(run.locks.wait(run.workspace.lane_lock(run.provider.name, lane)))
-            yield
+            return lanes.pop_all()

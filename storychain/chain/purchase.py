@@ -85,7 +85,7 @@ async def _try_once(
         outcome = _FoundOut() if in_doubt else await _try_in(lane, run, caps, request, intend)
     if not isinstance(outcome, AnswerLost | _FoundOut):
         return outcome
-    async with run.lanes.alone(run):
+    async with await run.lanes.alone(run):
         await settle_open_questions(run)
     return await _fate(run, key, outcome) if isinstance(outcome, AnswerLost) else outcome
 

@@ -298,7 +298,7 @@ class Rendering:
         return step.scene.handover == "retake" and self._is_continued(step)
 
     async def _settle(self) -> None:
-        async with self._run.lanes.alone(self._run):
+        async with await self._run.lanes.alone(self._run):
             await settle_open_questions(self._run)
 
     async def _follow(self, step: Step, record: Record) -> None:

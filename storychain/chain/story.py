@@ -187,7 +187,7 @@ async def _look_settled(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]
     facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
     if not any(step.record.state == "intended" for step in with_beside(steps)):
         return facts, steps
-    async with run.lanes.alone(run):
+    async with await run.lanes.alone(run):
         await settle_open_questions(run)
     return await off_loop(_look, run, story, retry_failed=run.retry_failed)
 

@@ -14,6 +14,7 @@ def answer_questions(world):
     forgotten = ledger.lost_attempts()
     for row in asked:
         _fair_question(world, row)
+    for row in asked:
         _settle(world, ledger, row)
     if forgotten:
         _remind(world, ledger)

@@ -157,9 +157,7 @@ def _renders(run: argparse.ArgumentParser) -> None:
     run.add_argument("--yes", action="store_true", help="agree to whatever the plan costs")
     run.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     run.add_argument("--jobs", metavar="N", help="jobs under way at once (default: 4)")
-    says = "requests for new jobs on their way at once (default: 1); each may need a person after an outage"
-    run.add_argument("--submit-lanes", metavar="N", help=says)
-    run.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    _pace(run)
     _hooks(run)
     run.add_argument("--retry-failed", action="store_true", help="pay for one more try of scenes that were given up")
     run.add_argument("--here", action="store_true", help="with STORYCHAIN_URL: render here rather than by workers")
@@ -171,15 +169,19 @@ def _renders(run: argparse.ArgumentParser) -> None:
     _rehearsal(run)
 
 
+def _pace(command: argparse.ArgumentParser) -> None:
+    says = "requests for new jobs on their way at once (default: 1); each may need a person after an outage"
+    command.add_argument("--submit-lanes", metavar="N", help=says)
+    command.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+
+
 def _worker(commands: _Commands) -> None:
     says = "render stories that `run` orders on any machine; needs STORYCHAIN_URL and storychain[cluster] or [temporal]"
     worker = _command(commands, "worker", "working", "worker", says)
     worker.set_defaults(local=False)
     worker.add_argument("--out", metavar="DIR", help="where films go (default: films)")
     worker.add_argument("--jobs", metavar="N", help="jobs under way at once, over all workers (default: 4)")
-    says = "requests for new jobs on their way at once (default: 1); each may need a person after an outage"
-    worker.add_argument("--submit-lanes", metavar="N", help=says)
-    worker.add_argument("--poll", metavar="S", help="seconds between two looks at a job (default: 10)")
+    _pace(worker)
     says = "what brings the stories: a queue in the ledger's database (default), or Temporal, which the next three name"
     worker.add_argument("--engine", choices=("pgqueuer", "temporal"), help=says)
     worker.add_argument("--address", dest="temporal_address", metavar="HOST:PORT", help="default: localhost:7233")

@@ -41,6 +41,7 @@ from storychain.pictory import Gate, Pictory
 from storychain.story import load_story
 from storychain.studio import Options, serve
 from storychain.workspace import Workspace
+from tests.bench_peers import body_of
 from tests.plain_room import PROBE, PlainRoom
 from tests.stage import FFMPEG, story_file
 
@@ -225,14 +226,7 @@ class Script:
     def render(self, tale):
         before = None
         for scene in range(self.arguments.scenes):
-            body = {
-                "prompt": f"Scene {scene} of tale {tale}, by the sea.",
-                "model": "veo3.1_fast",
-                "aspectRatio": "16:9",
-                "duration": "4s",
-            }
-            if before:
-                body["extendVideoUrl"] = before
+            body = body_of(tale, scene, before)
             answer = self.client.post(f"{self.base_url}/v1/aistudio/videos", json=body).json()
             before = self.ended(answer["data"]["jobId"])
             (self.folder / f"{tale}-{scene}.mp4").write_bytes(self.client.get(before).content)

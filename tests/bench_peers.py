@@ -35,6 +35,17 @@ def main() -> None:
     print(json.dumps(told))
 
 
+def body_of(tale: int, scene: int, before: str | None) -> dict[str, str]:
+    """A scene as it is asked for, by engines and by the plain script alike."""
+    body = {
+        "prompt": f"Scene {scene} of tale {tale}, by the sea.",
+        "model": "veo3.1_fast",
+        "aspectRatio": "16:9",
+        "duration": "4s",
+    }
+    return body | ({"extendVideoUrl": before} if before else {})
+
+
 class Api:
     """What the steps do, whoever calls them."""
 
@@ -47,14 +58,7 @@ class Api:
         self._base_url, self._pause, self._folder = base_url, pause, folder
 
     async def submit(self, tale: int, scene: int, before: str | None) -> str:
-        body = {
-            "prompt": f"Scene {scene} of tale {tale}, by the sea.",
-            "model": "veo3.1_fast",
-            "aspectRatio": "16:9",
-            "duration": "4s",
-        }
-        if before:
-            body["extendVideoUrl"] = before
+        body = body_of(tale, scene, before)
         answer = await self._client.post(f"{self._base_url}/v1/aistudio/videos", json=body)
         return str(answer.json()["data"]["jobId"])
 

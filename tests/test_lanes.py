@@ -57,6 +57,11 @@ def play(work):
     asyncio.run(work())
 
 
+async def met(at, paths, count):
+    """What came of stories of which `count` requests leave together, in as many lanes."""
+    return await at.render_all(*paths, provider=Meeting(at.provider, count), lanes=Lanes(count), jobs=count)
+
+
 async def prompts_of(at):
     """The words of every job, by its id."""
     return {job["id"]: job["body"]["prompt"] for job in await at.jobs()}
@@ -100,8 +105,7 @@ def test_runs_with_more_and_fewer_lanes_share_a_ledger(tmp_path):
 def test_an_answer_that_is_lost_while_others_are_on_their_way_is_found(tmp_path):
     async def work():
         async with stage(tmp_path, faults={"submit.lost": "@2"}) as at:
-            meeting = Meeting(at.provider, 3)
-            outcomes = await at.render_all(*tales(tmp_path, 3), provider=meeting, lanes=Lanes(3), jobs=3)
+            outcomes = await met(at, tales(tmp_path, 3), 3)
             assert [outcome.status for outcome in outcomes] == ["done"] * 3
             assert at.counts["accepted"] == at.counts["submits"] == 3
             words = await prompts_of(at)
@@ -115,8 +119,7 @@ def test_an_answer_that_is_lost_while_others_are_on_their_way_is_found(tmp_path)
 def test_requests_that_never_arrived_are_sent_again(tmp_path):
     async def work():
         async with stage(tmp_path, faults={"submit.cut": "@1,2,3"}) as at:
-            meeting = Meeting(at.provider, 3)
-            outcomes = await at.render_all(*tales(tmp_path, 3), provider=meeting, lanes=Lanes(3), jobs=3)
+            outcomes = await met(at, tales(tmp_path, 3), 3)
             assert [outcome.status for outcome in outcomes] == ["done"] * 3
             assert at.counts["accepted"] == 3
             looks = [event for event in at.told if isinstance(event, Postponed) and "asking the job list" in event.why]
@@ -132,8 +135,7 @@ def test_of_jobs_that_may_be_of_several_requests_a_person_says_whose_they_are(tm
     async def work():
         paths = tales(tmp_path, 3)
         async with stage(tmp_path, faults={"submit.lost": "@1,2"}) as at:
-            meeting = Meeting(at.provider, 3)
-            outcomes = await at.render_all(*paths, provider=meeting, lanes=Lanes(3), jobs=3)
+            outcomes = await met(at, paths, 3)
             asked = [outcome for outcome in outcomes if outcome.error is not None]
             assert len(asked) == 2
             assert all(isinstance(outcome.error, Unresolved) for outcome in asked)
@@ -156,8 +158,7 @@ def test_a_job_that_one_of_two_lost_requests_left_is_not_guessed_either(tmp_path
 
     async def work():
         async with stage(tmp_path, faults={"submit.lost": "@1", "submit.cut": "@2"}) as at:
-            meeting = Meeting(at.provider, 2)
-            outcomes = await at.render_all(*tales(tmp_path, 2), provider=meeting, lanes=Lanes(2), jobs=2)
+            outcomes = await met(at, tales(tmp_path, 2), 2)
             assert all(isinstance(outcome.error, Unresolved) for outcome in outcomes)
             assert at.counts["accepted"] == 1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.events import Postponed, Reconciled
 from storychain.chain.joblist import appeared_since
-from storychain.chain.restored import check_memory
+from storychain.chain.restored import check_memory, forgotten
 from storychain.chain.run import first_on_record, on_record
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def anything_in_doubt(run: Run, lane: int) -> bool:
     Before a run's first request that is whatever anybody left in doubt, or has on its way just now. Nearly always there
     is nothing, and this is asked before each request.
     """
-    ledger, name = run.ledger, run.provider.name
-    forgotten = not run.provider.free and ledger.lost_attempts()  # see `check_memory`
-    if forgotten or ledger.open_questions(name, lane if run.lanes.looked else None):
+    if forgotten(run) or run.ledger.open_questions(run.provider.name, lane if run.lanes.looked else None):
         return True
     run.lanes.looked = True
     return False

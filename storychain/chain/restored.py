@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from storychain.provider import Job, Provider
 
 
+def forgotten(run: Run) -> int:
+    """How many attempts the ledger has forgotten, as far as it matters: what is free may be made again."""
+    return 0 if run.provider.free else run.ledger.lost_attempts()
+
+
 async def check_memory(run: Run) -> None:
     """Raise Unresolved if the ledger has forgotten attempts, naming the account's jobs that it does not know."""
-    lost = await on_record(run.ledger.lost_attempts)
-    if not lost or run.provider.free:
+    lost = await on_record(forgotten, run)
+    if not lost:
         return
     unknown = await unknown_jobs(run.provider, run.ledger)
     jobs = ", ".join(job.id for job in unknown) or "none"

@@ -18,7 +18,7 @@ from storychain.media.outputs.streaming import stream
 from storychain.media.outputs.teaser import teaser
 from storychain.media.outputs.threads import to_its_end
 from storychain.media.probe import Probe, probe
-from storychain.media.recipes import encoded, patience, told
+from storychain.media.recipes import colours, encoded, patience, told
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -179,8 +179,7 @@ def _input(film: Path) -> FilterableStream:
 
 
 def _scaled(picture: FilterableStream, size: tuple[int, int], facts: Probe, flags: str = "bicubic") -> FilterableStream:
-    colours = {"out_color_matrix": facts.matrix, "out_range": "limited"}
-    return picture.filter("scale", *size, flags=flags, **colours)
+    return picture.filter("scale", *size, flags=flags, **colours(_target(facts, size)))
 
 
 def _cropped(picture: FilterableStream, facts: Probe, ratio: Fraction, size: tuple[int, int]) -> FilterableStream:

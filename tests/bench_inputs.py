@@ -16,6 +16,7 @@ from tests import clips
 FPS = 24
 SECONDS = 8
 FRAMES = FPS * SECONDS
+GOP_SECONDS = 2
 SIZE = (1280, 720)
 
 _BED = "anoisesrc=c=pink:a=0.1:d=8:r=48000:s={place},tremolo=f=0.5[n];sine=f={pitch}:r=48000:d=8[s];[n][s]amix"
@@ -51,8 +52,9 @@ def segment(folder: Path, place: int, *, size: tuple[int, int] = SIZE, fps: int 
         *("-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{clips.BITS}x1", "-r", str(fps), "-i", "pipe:0"),
         *("-i", str(beeps), "-f", "lavfi", "-i", _BED.format(place=place, pitch=110 * (place + 1))),
         *("-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-frames:v", str(len(shown)), "-t", str(SECONDS)),
-        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "22", "-bf", "3", "-g", str(2 * fps)),
-        *("-keyint_min", str(2 * fps), "-sc_threshold", "0", "-c:a", "aac", "-b:a", "160k", "-f", "mp4", str(aside)),
+        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "22", "-bf", "3", "-g", str(GOP_SECONDS * fps)),
+        *("-keyint_min", str(GOP_SECONDS * fps), "-sc_threshold", "0", "-c:a", "aac", "-b:a", "160k"),
+        *("-f", "mp4", str(aside)),
         stdin=np.where(bits, 235, 16).astype(np.uint8).tobytes(),
     )
     beeps.unlink()

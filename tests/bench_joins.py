@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from difflib import SequenceMatcher
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from storychain.media.film import assemble
 from storychain.media.prepare import Prepared, prepare
 from storychain.media.tool import Ffmpeg, find_ffmpeg
 from tests import clips
-from tests.bench_inputs import FPS, FRAMES, SECONDS, SIZE, segment
+from tests.bench_inputs import FPS, FRAMES, GOP_SECONDS, SECONDS, SIZE, segment
 
 ODD, ODD_SIZE, ODD_FPS = 2, (1920, 1080), 30
 SKIPPED, BLEND, OFTEN = 7, Fraction(1, 2), 12
@@ -93,6 +94,24 @@ def exact_by_hand(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
     maps = ("-map", "0:v", "-map", "1:a", "-c", "copy", "-video_track_timescale", "120000", "-movflags", "+faststart")
     # Without -copyts the pictures come a packet of sound late: the list begins where its sound's priming does.
     by_hand(ffmpeg, "-copyts", *pictures, "-i", str(sound), *maps, str(film))
+
+
+def checked_by_hand(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
+    """What has to be done once the last bytes are here: the segment decoded, to know that it is whole, and the join."""
+    _decoded(ffmpeg, segments(folder)[-1], "-xerror", "-err_detect", "explode")
+    exact_by_hand(ffmpeg, folder, film)
+
+
+def transitions_read(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
+    """The least that five transitions cost: what they touch decoded from key to key frame, nothing drawn, the join."""
+    for before, after in pairwise([*segments(folder), segment(folder, 5)]):
+        _decoded(ffmpeg, before, "-ss", str(SECONDS - GOP_SECONDS))
+        _decoded(ffmpeg, after, "-t", str(GOP_SECONDS))
+    exact_by_hand(ffmpeg, folder, film)
+
+
+def _decoded(ffmpeg: Ffmpeg, path: Path, *how: str) -> None:
+    by_hand(ffmpeg, *how, "-i", str(path), "-map", "0:v", "-f", "null", "-")
 
 
 def reencoded(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
@@ -189,6 +208,8 @@ WAYS: dict[str, Way] = {
     "cat": bytes_copied,
     "concat": concat_copy,
     "hand": exact_by_hand,
+    "checked": checked_by_hand,
+    "touched": transitions_read,
     "mkvmerge": mkvmerge,
     "moviepy": moviepy,
     "reencoded": reencoded,

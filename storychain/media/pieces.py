@@ -40,15 +40,19 @@ _OVERLAID = {
 }
 """What the filter `overlay` calls the formats it works in without converting the film."""
 
-_RECIPE = 3
+_RECIPE = 4
 """Counts up when pieces are made differently: those made before are then made anew."""
 
 _BYTES_PER_PIXEL = Fraction(1, 8)
 """Most bytes of a drawn frame for each of its pixels, to reckon with."""
 
 _SHORT = 5
-"""Seconds up to which a piece is drawn by x264's quicker preset. It takes a third less time and comes nearer to the
-original at the same CRF, for nearly twice the bytes, which do not count where pieces are short."""
+"""Seconds up to which a piece is drawn `_QUICKLY`."""
+
+_QUICKLY: dict[str, str | int] = {"preset": "superfast", "bf": 0, "sc_threshold": 0}
+"""x264's quicker preset, without B-frames: 30 % less time than `veryfast`, and nearer to the original at the same CRF
+(47.3 against 45.6 dB on real footage), for more bytes, which do not count where pieces are short. Key frames come on
+their beat alone: so coded, x264 also calls a frame that comes just after one a key, where decoding cannot begin."""
 
 Filter = tuple[str, tuple[tuple[str, str], ...]]
 """An ffmpeg filter: its name, and its options by name."""
@@ -137,7 +141,7 @@ async def _drawn(
     size = int(target.width * target.height * piece.frames * _BYTES_PER_PIXEL)
     options = encoded(target, piece.frames)
     if piece.frames <= _SHORT * target.fps:
-        options["preset"] = "superfast"
+        options |= _QUICKLY
     argv = stream.output("piece.mov", **options).get_args()
     return await _written(ffmpeg, argv, made, piece.frames, size, target, on_progress)
 

@@ -63,7 +63,7 @@ JobState = Literal["in_progress", "completed", "failed", "cleaned", "not_found"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A paid job as its provider describes it. `seconds` is what it claims; the file decides."""
+    """A paid job as its provider describes it, alone or in a list. `seconds` is what it claims; the file decides."""
 
     id: str
     state: JobState
@@ -76,6 +76,12 @@ class Job:
     progress: float | None = None
     code: str | None = None
     message: str | None = None
+
+    @property
+    def told_whole(self) -> bool:
+        """Whether it is completed, with all that is ever asked of such a job: a list may leave some of it out."""
+        told = (self.url, self.last_frame_url, self.seconds, self.credits)
+        return self.state == "completed" and None not in told
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from storychain.chain.expecting import schedule
 from storychain.chain.run import Pace
 from storychain.chain.slots import Slots
-from tests.stage import stage, story_file
+from tests.stage import PRICE, stage, story_file
 
 
 def played(draw, *, floor, jobs=200, known=40):
@@ -112,6 +112,22 @@ def test_one_look_at_the_list_is_enough_for_many_jobs(tmp_path):
             assert sorted(high - low for low, high in waits)[6] < 0.9
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(("faults", "asked"), [({}, range(4)), ({"list.bare": 1}, range(12, 24))], ids=["all", "bare"])
+def test_jobs_of_which_the_list_tells_all_are_not_asked_for_one_by_one(tmp_path, faults, asked):
+    """Where it tells no more than that they have ended, they are; either way what they cost is on record."""
+
+    async def play():
+        async with stage(tmp_path, latency=2.0, faults=faults) as at:
+            scenes = [{"id": f"s{n}", "prompt": f"Cut number {n} of the tale.", "join": "cut"} for n in range(1, 13)]
+            run = {"jobs": 12, "slots": Slots(12), "pace": Pace(poll=1.0, job_timeout=60, settle=0.4)}
+            assert (await at.render(story_file(tmp_path, scenes), **run)).status == "done"
+            assert at.ledger.spent(at.provider.name) == 12 * PRICE
+            return at.counts["polls"]
+
+    # The last few, too few for the list to be worth a look, are asked for by themselves.
+    assert asyncio.run(play()) in asked
 
 
 def test_a_job_that_no_list_shows_is_found_all_the_same(tmp_path):

@@ -60,8 +60,9 @@ class Watched:
 class Lookout:
     """Asks after jobs for everybody who waits for one.
 
-    A few jobs are each looked at by their own plan. Of many, the list tells most at once; only those that it says have
-    ended, or does not show, are then looked at one by one. It takes no more requests than each job alone would.
+    A few jobs are each looked at by their own plan. Of many, the list tells most at once; only those that have ended
+    and of which it does not tell all, and those that it does not show, are then looked at one by one. It takes no more
+    requests than each job alone would.
     """
 
     def __init__(self) -> None:
@@ -70,8 +71,10 @@ class Lookout:
         self._task: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
         self._hinted: set[str] = set()
+        self._urgent = False
         self._next_list = float("-inf")
         self._plans: dict[tuple[str, int], tuple[float, Schedule]] = {}
+        self._planning = asyncio.Lock()
 
     async def look(self, provider: Provider, watched: Watched, *, until: float | None = None) -> Job | None:
         """Wait until it is time to look at a job, and look; None where the loop's time `until` comes first.
@@ -80,6 +83,7 @@ class Lookout:
         """
         watched.turn = asyncio.get_running_loop().create_future()
         watched.hinted = watched.id in self._hinted
+        self._urgent |= watched.hinted
         self._hinted.discard(watched.id)
         self._jobs[watched.id] = watched
         self._changed.set()
@@ -102,11 +106,12 @@ class Lookout:
 
         Within `floor` seconds nothing is learned that would matter.
         """
-        now = asyncio.get_running_loop().time()
-        known = self._plans.get(like)
-        if known is None or now - known[0] > floor:
-            known = self._plans[like] = (now, schedule(await spans(), floor))
-        return known[1]
+        async with self._planning:
+            now = asyncio.get_running_loop().time()
+            known = self._plans.get(like)
+            if known is None or now - known[0] > floor:
+                known = self._plans[like] = (now, schedule(await spans(), floor))
+            return known[1]
 
     def hint(self, job_id: str) -> None:
         """Somebody says that a job has ended: look soon. Nothing is believed, and saying it twice changes nothing."""
@@ -114,15 +119,21 @@ class Lookout:
         if watched is None:
             self._hinted.add(job_id)  # its follower is about to look again
             return
-        watched.hinted = True
+        watched.hinted = self._urgent = True
         self._changed.set()
 
     async def _watch(self, provider: Provider) -> None:
         loop = asyncio.get_running_loop()
         while self._jobs:
             self._changed.clear()
+            now = loop.time()
+            if len(self._jobs) >= _MANY and now < self._next_list and not self._urgent:
+                # Each of many comes and goes in this time; looking through all of them each time would be the work.
+                await self._until(self._next_list)
+                continue
+            self._urgent = False
             jobs = [one for one in self._jobs.values() if not (one.asking or one.turn.done())]
-            now, many = loop.time(), len(jobs) >= _MANY
+            many = len(jobs) >= _MANY
             alone = [one for one in jobs if one.hinted or not many]
             due = [one for one in alone if one.due(now) <= now]
             listing = max(self._next_list, min(one.may_end() for one in jobs)) if many else float("inf")
@@ -166,7 +177,9 @@ class Lookout:
                 one = missing.pop(job.id, None)
                 if one is not None and job.state == "in_progress":
                     self._under_way(one, job)
-                elif one is not None:  # the list may leave out what the job itself tells
+                elif one is not None and job.told_whole:
+                    self._tell(one, job)
+                elif one is not None:
                     ended.append(one)
             if not page:
                 break

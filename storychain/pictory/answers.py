@@ -141,7 +141,10 @@ def job_of(answer: Any, job_id: str | None = None) -> Job:
     name = job_id or data.id
     if name is None:
         raise ValueError("a job without an id")
-    state = _state(data, failed=flat.get("success") is False)
+    return _told(data, name, _state(data, failed=flat.get("success") is False))
+
+
+def _told(data: _JobData, name: str, state: JobState) -> Job:
     return Job(
         id=name,
         state=state,
@@ -205,7 +208,7 @@ def _listed(item: Any) -> Job | None:
     if data.id is None:
         return None
     status = (data.status or "").strip().lower()
-    return Job(data.id, _STATES.get(status, "in_progress"), seconds=data.seconds, width=data.width, height=data.height)
+    return _told(data, data.id, _STATES.get(status, "in_progress"))
 
 
 class _Upload(_Answer):

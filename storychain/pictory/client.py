@@ -120,7 +120,9 @@ class Pictory:
         async def ask() -> Job:
             return _job(await self._api.read("GET", f"/v1/jobs/{quote(job_id, safe='')}"), job_id)
 
-        job = await patiently(self._patience, ask)
+        return self._priced(await patiently(self._patience, ask))
+
+    def _priced(self, job: Job) -> Job:
         return replace(job, credits=Decimal(0)) if self.free else job
 
     async def jobs(self, page: str | None = None) -> JobPage:
@@ -128,7 +130,7 @@ class Pictory:
         for _ in range(_EMPTY_PAGES):
             got = await self._read("/v1/jobs", page_of, {"nextPageKey": page} if page else {})
             if got.jobs or not got.next_page:
-                return got
+                return replace(got, jobs=tuple(map(self._priced, got.jobs)))
             page = got.next_page
         raise Passing("the job list goes on and on without a job")
 

@@ -25,6 +25,11 @@ def list_item(job: Job, progress: int, address: Address) -> dict[str, Any]:
     return {"success": job.status != "failed", "data": {"jobId": job.id} | _data(job, progress, address)}
 
 
+def bare_item(job: Job) -> dict[str, Any]:
+    """The same where a list tells no more than it is documented to."""
+    return {"success": job.status != "failed", "data": {"jobId": job.id, "status": job.status}}
+
+
 def transaction(job: Job) -> dict[str, Any]:
     """What the usage says of a completed job."""
     return {

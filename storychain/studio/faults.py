@@ -26,6 +26,7 @@ FAULTS: Mapping[str, str] = {
     "poll.garbled": "a poll answers broken JSON",
     "poll.cut": "the connection is cut during a poll",
     "list.500": "a list answers 500",
+    "list.bare": "a list tells of its jobs no more than how they stand",
     "list.lag": "a job just accepted is missing from the next two lists",
     "download.cut": "half of the bytes, then the connection is closed",
     "download.slow": "the bytes come slowly",

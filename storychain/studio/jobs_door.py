@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from storychain.studio.answers import JOB_NOT_FOUND, job_answer, list_item, number, transaction
+from storychain.studio.answers import JOB_NOT_FOUND, bare_item, job_answer, list_item, number, transaction
 from storychain.studio.records import ENDED, Job
 from storychain.studio.submitting import GARBLED, bad_body, server_error
 from storychain.studio.wire import Cut
@@ -45,7 +45,8 @@ async def poll(studio: Studio, request: Request) -> Response:
 async def list_jobs(studio: Studio, request: Request) -> Response:
     """A page of jobs, newest first."""
     studio.counts.plain["lists"] += 1
-    if studio.faults.fire(studio.faults.occasion("list"), "list.500"):
+    due = studio.faults.occasion("list")
+    if studio.faults.fire(due, "list.500"):
         return server_error()
     try:
         before = _read_key(request.query_params.get("nextPageKey"))
@@ -54,7 +55,10 @@ async def list_jobs(studio: Studio, request: Request) -> Response:
     jobs = [job for job in studio.shelf.jobs() if _place(job) < before and not _lags(studio, job)]
     page = jobs[: studio.options.page_size]
     address = studio.address(origin(request))
-    items = [list_item(job, studio.floor.progress(job), address) for job in page]
+    if studio.faults.fire(due, "list.bare"):
+        items = [bare_item(job) for job in page]
+    else:
+        items = [list_item(job, studio.floor.progress(job), address) for job in page]
     return JSONResponse({"items": items, "nextPageKey": _key(page[-1]) if len(jobs) > len(page) else None})
 
 

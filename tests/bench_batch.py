@@ -34,7 +34,7 @@ from storychain.chain.events import Completed
 from storychain.chain.lanes import Lanes
 from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
-from storychain.commands.files import allow_files, files_of
+from storychain.commands.allowances import allow_files, collect_seldom, files_of
 from storychain.ledger import Ledger
 from storychain.media.prepare import Prepared
 from storychain.pictory import Gate, Pictory
@@ -170,6 +170,7 @@ def measure_chain(folder, arguments):
     stories = [load_story(path) for path in paths]
     print(f"reading {len(stories)} story files: {time.perf_counter() - began:.1f} s")
     allow_files(files_of(stories, in_hand(arguments.jobs)))
+    collect_seldom()
     with studio(folder / "studio", arguments.seconds) as base_url:
         watching = Watching()
         took = asyncio.run(rendered(folder, base_url, stories, arguments, watching))

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from storychain.commands.allowances import allow_files, files_of
 from storychain.commands.deadline import deadline_of
-from storychain.commands.files import allow_files, files_of
 from storychain.errors import UsageError
 from storychain.story import load_story
 from tests.stage import story_file

@@ -18,9 +18,9 @@ from storychain.chain.lanes import Lanes
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, outcome_of
+from storychain.commands.allowances import allow_files, collect_seldom, files_of
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
-from storychain.commands.files import allow_files, files_of
 from storychain.commands.interrupts import interrupts
 from storychain.commands.limits import Limits, by_workers, limits_of
 from storychain.commands.painting import painter
@@ -107,6 +107,7 @@ async def _outcomes(
             )
             return await _until_interrupted(following, stories, order(at, following, stories, limits.cap))
         allow_files(files_of(stories, in_hand(at.settings.jobs)))
+        collect_seldom()
         async with opened_run(at, ledger, arguments, limits, tell) as opened:
             run = replace(opened, id=watch.run_id)
             return await _until_interrupted(run, stories, render_all(run, stories))

@@ -18,11 +18,11 @@ from storychain.chain.choice import Choice, LeftUnbought
 from storychain.chain.events import Stored
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
+from storychain.commands.allowances import allow_files, collect_seldom, files_of_any
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import Desk, desk
 from storychain.commands.editions import ordered_story
 from storychain.commands.engines import engine_of
-from storychain.commands.files import allow_files, files_of_any
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
 from storychain.commands.rendering import a_run, keep_to_ourselves, listener
@@ -64,6 +64,7 @@ def worker(arguments: argparse.Namespace) -> int:
     engine = engine_of(at.settings)
     keep_to_ourselves()
     allow_files(files_of_any(at.settings.jobs))
+    collect_seldom()
     with at.ledger() as ledger:
         asyncio.run(_serve(at, ledger, arguments, engine))
     return 0

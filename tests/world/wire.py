@@ -165,8 +165,7 @@ class _Exchange:
         account, now, path = self.world.account, self.world.now, self.request.url.path
         if path == "/v1/jobs":
             page, after = account.page(self.request.url.params.get("nextPageKey"), now)
-            items = [{"success": True, "data": {"jobId": job.id, "status": account.status(job, now)}} for job in page]
-            return 200, {"items": items, "nextPageKey": after}
+            return 200, {"items": [self._listed(job) for job in page], "nextPageKey": after}
         if path == "/v1/quota":
             return 200, {"aiCredits": {"used": float(account.used), "limit": float(account.limit)}}
         if path == "/v1/aicredits/usage":
@@ -177,6 +176,11 @@ class _Exchange:
         if path == "/v1/media/generateurl":
             return 200, {"success": True, "data": self.world.upload_address()}
         return 200, self._job(account.find(path.removeprefix("/v1/jobs/"), now))
+
+    def _listed(self, job):
+        if self.world.telling_lists:
+            return self._job(job)
+        return {"success": True, "data": {"jobId": job.id, "status": self.world.account.status(job, self.world.now)}}
 
     def _job(self, job):
         account, now = self.world.account, self.world.now

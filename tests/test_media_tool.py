@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
 from storychain.errors import DiskTrouble, MediaError, UsageError
-from storychain.media.tool import Ffmpeg, find_ffmpeg, run_ffmpeg
+from storychain.media.tool import Ffmpeg, fed_ffmpeg, find_ffmpeg, run_ffmpeg
 
 NEW = "ffmpeg version 6.1.1-3 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      58. 29.100 / 58"
 OLD = "ffmpeg version 4.4.2 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      56. 70.100 / 56"
@@ -164,3 +166,22 @@ def test_cancelling_while_it_starts_leaves_nothing(tmp_path, turns):
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancelled())
     assert not note.exists() or ends(int(note.read_text()))
+
+
+@pytest.mark.parametrize("reads", ["sleep 9", "exit 0", "head -c 100000 > /dev/null"])
+def test_what_is_not_taken_any_more_is_nobodys_failure(tmp_path, reads):
+    """Interrupted while an ffmpeg is fed, or left by it: nothing is said behind anybody's back."""
+    ffmpeg = as_ffmpeg(script(tmp_path / "ffmpeg", reads))
+    said = []
+
+    async def play():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+        with contextlib.suppress(MediaError, TimeoutError):
+            async with fed_ffmpeg(ffmpeg, ["-i", "pipe:0"], cwd=tmp_path) as feed, asyncio.timeout(0.5):
+                for _ in range(40):
+                    await feed.write(bytes(1 << 16))
+        gc.collect()
+
+    asyncio.run(play())
+    gc.collect()
+    assert said == []

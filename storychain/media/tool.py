@@ -189,6 +189,11 @@ class Feed:
         self._attending.cancel()
         await asyncio.wait([self._attending])
         await _end(self._process)
+        if self._process.stdin is not None:
+            # What it did not take any more is nobody's failure; older Pythons complain where that is not asked.
+            self._process.stdin.close()
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await self._process.stdin.wait_closed()
 
 
 @asynccontextmanager

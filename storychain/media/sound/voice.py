@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import tempfile
 import wave
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,16 +149,24 @@ def _frames(wav: Path) -> int:
 
 async def _run(argv: list[str], text: bytes, *, timeout: float, cwd: Path) -> str:
     """Run a program that reads `text` to its end; the last of what it said. Cancelled or too slow, it is killed."""
-    pipe = asyncio.subprocess.PIPE
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=pipe, stdout=asyncio.subprocess.DEVNULL, stderr=pipe, cwd=cwd, start_new_session=True
-        )
-    except OSError as error:
-        raise MediaError(f"{argv[0]} cannot be started: {error.strerror}") from error
+    # From a file, not a pipe: who ends without having read it all breaks nothing.
+    with tempfile.TemporaryFile() as written:
+        written.write(text)
+        written.seek(0)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=written,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MediaError(f"{argv[0]} cannot be started: {error.strerror}") from error
     try:
         async with asyncio.timeout(timeout):
-            _, said = await process.communicate(text)
+            _, said = await process.communicate()
     except TimeoutError as error:
         raise MediaError(f"{argv[0]} did not finish within {timeout:.0f} s") from error
     finally:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -251,6 +253,19 @@ def test_what_follows_a_retake_may_be_kept_for_nothing(desk):
     # Taking the scene before it again lets go of what was kept.
     asked = desk.run("retake", path, "one")
     assert f"To pay for 3 scenes: {3 * PRICE}" in asked.stderr
+
+
+def test_what_was_kept_after_a_take_is_had_again_for_nothing_by_the_command_that_is_told(desk):
+    path = story_file(desk.folder, SCENES)
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    assert desk.run("retake", path, "two", "--keep-after", "--max-credits", PRICE).returncode == 0
+    assert "for nothing" in desk.run("pick", path, "two", 1).stderr
+    back = desk.run("pick", path, "two", 2)
+    (command,) = re.findall(r"may follow it for nothing: `storychain (.*)`", back.stderr)
+    assert desk.run(*shlex.split(command)).returncode == 0
+    assert desk.run("run", path).returncode == 0
+    assert shown(desk, path) == {"one": 1, "two": 2, "three": 1}
+    assert accepted(desk) == 4
 
 
 def test_a_retake_that_is_begun_is_gone_on_with_rather_than_begun_anew(desk):

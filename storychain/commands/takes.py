@@ -21,6 +21,7 @@ from storychain.directing import pick as show
 from storychain.errors import UsageError
 from storychain.plan import Action, plan, quote, step_of
 from storychain.printable import listed, visible, visible_lines
+from storychain.records import LIVE
 from storychain.report import documents
 from storychain.report.text import cost_text, table
 
@@ -172,15 +173,28 @@ def _tell_pick(scene: str, take: Take, steps: Sequence[Step], found: Table) -> N
     wanted = [one.scene.id for one in steps if one.action is Action.SUBMIT]
     if wanted:
         print(f"  Not paid yet of what continues it: {listed(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
+        if (kept := _last_had(found, wanted[0])) is not None:
+            command = shlex.join(["storychain", "pick", str(found.story.path), wanted[0], str(kept.number)])
+            words = f"  A take of {wanted[0]} that is there may follow it for nothing: `{command}{_edition_of(found)}`"
+            print(words, file=sys.stderr)
     goes_on = " and buys that, once you agree" if wanted else ", for nothing"
     print(f"  `{_run_of(found)}` makes the film{goes_on}.", file=sys.stderr)
 
 
+def _last_had(found: Table, scene: str) -> Take | None:
+    """The last take of a scene that is bought, if there is one."""
+    return next((take for take in reversed(found.scene(scene).takes) if take.record.state in LIVE), None)
+
+
 def _run_of(found: Table) -> str:
-    """The command that goes on with what is on the table: this story, this edition of it or its free preview."""
-    story = found.story
-    model = f" --model {story.other_model}" if story.other_model else ""
-    return f"storychain run {shlex.quote(str(story.path))}{model}{' --local' if found.facts.free else ''}"
+    """The command that goes on with what is on the table."""
+    return f"storychain run {shlex.quote(str(found.story.path))}{_edition_of(found)}"
+
+
+def _edition_of(found: Table) -> str:
+    """The options that mean what is on the table: the story's own film, another edition of it or its free preview."""
+    model = f" --model {found.story.other_model}" if found.story.other_model else ""
+    return f"{model}{' --local' if found.facts.free else ''}"
 
 
 def retake(arguments: argparse.Namespace) -> int:

@@ -7,9 +7,12 @@ import random
 import pytest
 
 from storychain.chain.expecting import schedule
+from storychain.chain.lookout import Lookout, Watched
 from storychain.chain.run import Pace
 from storychain.chain.slots import Slots
+from storychain.provider import Job, JobPage
 from tests.stage import PRICE, stage, story_file
+from tests.world.loop import virtual_loop
 
 
 def played(draw, *, floor, jobs=200, known=40):
@@ -128,6 +131,48 @@ def test_jobs_of_which_the_list_tells_all_are_not_asked_for_one_by_one(tmp_path,
 
     # The last few, too few for the list to be worth a look, are asked for by themselves.
     assert asyncio.run(play()) in asked
+
+
+class Quiet:
+    """A provider whose jobs go on for ever; remembers when each was looked at by itself."""
+
+    def __init__(self):
+        self.looks = []
+
+    async def jobs(self, page=None):
+        return JobPage(tuple(Job(f"j{n}", "in_progress") for n in range(6)), None)
+
+    async def job(self, job_id):
+        self.looks.append((asyncio.get_running_loop().time(), job_id))
+        return Job(job_id, "in_progress")
+
+
+def test_of_many_the_one_that_is_said_to_have_ended_is_not_left_until_the_list_is_due():
+    """Said again just after a look, the next look is a tenth of the floor later, whatever else happens meanwhile."""
+
+    async def play():
+        lookout, quiet, plan = Lookout(), Quiet(), schedule([], 10.0)
+
+        async def follow(n):
+            watched = Watched(f"j{n}", 0.0, 0.0, plan)
+            while True:
+                await lookout.look(quiet, watched, until=60.0)
+
+        followers = [asyncio.create_task(follow(n)) for n in range(4)]
+        await asyncio.sleep(0.1)
+        lookout.hint("j2")
+        await asyncio.sleep(0.2)
+        lookout.hint("j2")
+        await asyncio.sleep(0.2)
+        followers.append(asyncio.create_task(follow(4)))
+        await asyncio.sleep(1.0)
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+        return quiet.looks
+
+    with virtual_loop() as loop:
+        assert loop.run_until_complete(play()) == [(0.1, "j2"), (1.1, "j2")]
 
 
 def test_a_job_that_no_list_shows_is_found_all_the_same(tmp_path):

@@ -141,6 +141,7 @@ class Lookout:
                 due = await self._listed(provider, jobs)
             for one in due:
                 self._begin(provider, one)
+            self._urgent |= any(one.hinted and not one.asking for one in alone)
             if not due and listing > now:
                 await self._until(min([listing, *(one.due(now) for one in alone)]))
 

@@ -50,7 +50,11 @@ def main(argv: Sequence[str]) -> int:
     # Read when numpy is imported. Our arrays are small: its threads would mostly wait for each other, and do so busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     own, passed_on = _passed_on(argv)
-    arguments = parser().parse_args(own)
+    top = parser()
+    arguments, unknown = top.parse_known_args(own)
+    if unknown:
+        whose = "; what is meant for `run` stands behind `--`" if own[0] == "install-timer" else ""
+        top.error(f"unrecognized arguments: {' '.join(unknown)}{whose}")
     arguments.argv, arguments.passed_on = list(argv), passed_on
     room, function = arguments.command
     try:

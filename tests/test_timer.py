@@ -342,6 +342,13 @@ def test_what_could_not_run_at_night_is_refused_by_day(here, capfd, arguments, w
     assert words in err
 
 
+def test_options_of_run_that_stand_before_the_dashes_are_shown_their_place(here, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(["install-timer", "tale.yaml", "--max-credits", "80"])
+    assert ended.value.code == 2
+    assert "--max-credits 80; what is meant for `run` stands behind `--`" in capfd.readouterr().err
+
+
 def test_options_that_run_does_not_know_are_refused(here, capfd):
     with pytest.raises(SystemExit) as ended:
         main(["install-timer", "tale.yaml", "--", "--max-credit", "lots"])

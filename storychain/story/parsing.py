@@ -199,7 +199,7 @@ def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
         return "has no value; write one or remove the key"
     match error["type"]:
         case "refused":
-            return error["msg"]
+            return error["msg"] + ("" if isinstance(node, ScalarNode) else _such_as(path))
         case "missing":
             return "is missing"
         case "too_short":
@@ -208,6 +208,16 @@ def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
             return f"has more than {_MOST[str(path[-1])]:,} entries"
     expected = _EXPECTED.get(str(path[-1]), "a mapping with a prompt")
     return f"expected {expected}, found {found(node)}"
+
+
+def _such_as(path: Path) -> str:
+    """Return the end of a sentence about a list or mapping that stands for one value: what that looks like."""
+    at = max(place for place, step in enumerate(path) if isinstance(step, str))
+    above = tuple("*" if isinstance(step, int) else str(step) for step in path[:at])
+    field = _MODELS.get(above, WrittenStory).model_fields.get(str(path[at]))
+    examples = (field.examples if field else None) or [""]
+    example = examples[0][0] if isinstance(examples[0], list) else examples[0]
+    return f"; write it like `{example}`" if isinstance(example, str) and example else ""
 
 
 def _known_keys(path: Path) -> Iterable[str]:

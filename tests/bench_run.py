@@ -46,7 +46,10 @@ def measure(folder: Path, base_url: str) -> None:
 
     class Listening(Lines):
         def __call__(self, event: ev.Event) -> None:
-            at[type(event).__name__], worked[type(event).__name__] = time.perf_counter(), processor_seconds()
+            name = type(event).__name__
+            at[name] = time.perf_counter()
+            if isinstance(event, ev.FilmReady) or (isinstance(event, ev.Downloading) and event.size == event.total):
+                worked[name] = processor_seconds()
 
     sys.modules["storychain.report.lines"].Lines = Listening  # type: ignore[misc]
     code = storychain(["run", str(STORY), "--yes"])

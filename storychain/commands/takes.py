@@ -145,7 +145,7 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
         if verdict == "approved" and not take.shown:
             _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), found)
     waiting = [one.step.scene.id for one in found.scenes if one.step.action is Action.HOLD]
-    goes_on = f" `{_run_of(found)}` goes on." if waiting and verdict == "approved" else ""
+    goes_on = f" `{_command_of(found, 'run')}` goes on." if waiting and verdict == "approved" else ""
     print(f"Take {take.number} of scene {arguments.scene} is {verdict}.{goes_on}", file=sys.stderr)
     return 0
 
@@ -174,11 +174,10 @@ def _tell_pick(scene: str, take: Take, steps: Sequence[Step], found: Table) -> N
     if wanted:
         print(f"  Not paid yet of what continues it: {listed(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
         if (kept := _last_had(found, wanted[0])) is not None:
-            command = shlex.join(["storychain", "pick", str(found.story.path), wanted[0], str(kept.number)])
-            words = f"  A take of {wanted[0]} that is there may follow it for nothing: `{command}{_edition_of(found)}`"
-            print(words, file=sys.stderr)
+            command = _command_of(found, "pick", wanted[0], str(kept.number))
+            print(f"  A take of {wanted[0]} that is there may follow it for nothing: `{command}`", file=sys.stderr)
     goes_on = " and buys that, once you agree" if wanted else ", for nothing"
-    print(f"  `{_run_of(found)}` makes the film{goes_on}.", file=sys.stderr)
+    print(f"  `{_command_of(found, 'run')}` makes the film{goes_on}.", file=sys.stderr)
 
 
 def _last_had(found: Table, scene: str) -> Take | None:
@@ -186,15 +185,11 @@ def _last_had(found: Table, scene: str) -> Take | None:
     return next((take for take in reversed(found.scene(scene).takes) if take.record.state in LIVE), None)
 
 
-def _run_of(found: Table) -> str:
-    """The command that goes on with what is on the table."""
-    return f"storychain run {shlex.quote(str(found.story.path))}{_edition_of(found)}"
-
-
-def _edition_of(found: Table) -> str:
-    """The options that mean what is on the table: the story's own film, another edition of it or its free preview."""
-    model = f" --model {found.story.other_model}" if found.story.other_model else ""
-    return f"{model}{' --local' if found.facts.free else ''}"
+def _command_of(found: Table, name: str, *more: str) -> str:
+    """A command about what is on the table: the story's own film, another edition of it or its free preview."""
+    model = ["--model", found.story.other_model] if found.story.other_model else []
+    local = ["--local"] if found.facts.free else []
+    return shlex.join(["storychain", name, str(found.story.path), *more, *model, *local])
 
 
 def retake(arguments: argparse.Namespace) -> int:

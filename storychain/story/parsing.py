@@ -29,9 +29,8 @@ from storychain.story.problems import SHOWN, Path, Problem, Span, did_you_mean, 
 from storychain.story.values import found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 _STAND_IN = ScalarNode(Span(0, 0), "a stand-in for what could not be read", "text", plain=False)
@@ -165,7 +164,7 @@ def _is_echo(kind: str, path: Path, node: Node | None, misspelt: set[Path]) -> b
 def _meant(path: Path) -> Path:
     """Return the path that a misspelt key probably means; the path itself where there is no telling."""
     word = str(path[-1])
-    known = _known_keys(path)
+    known = _fields(path)
     other = _ALSO_SAID.get(word.casefold(), "")
     return (*path[:-1], nearest(word, known) or (other if other in known else word))
 
@@ -212,22 +211,23 @@ def _sentence(error: ErrorDetails, path: Path, node: Node | None) -> str:
 
 def _such_as(path: Path) -> str:
     """Return the end of a sentence about a list or mapping that stands for one value: what that looks like."""
-    at = max(place for place, step in enumerate(path) if isinstance(step, str))
-    above = tuple("*" if isinstance(step, int) else str(step) for step in path[:at])
-    field = _MODELS.get(above, WrittenStory).model_fields.get(str(path[at]))
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    field = _fields(path).get(str(path[-1])) if path else None
     examples = (field.examples if field else None) or [""]
     example = examples[0][0] if isinstance(examples[0], list) else examples[0]
     return f"; write it like `{example}`" if isinstance(example, str) and example else ""
 
 
-def _known_keys(path: Path) -> Iterable[str]:
+def _fields(path: Path) -> dict[str, FieldInfo]:
+    """Return what may stand in the mapping that the key at the end of `path` stands in."""
     above = tuple("*" if isinstance(step, int) else str(step) for step in path[:-1])
     return _MODELS.get(above, WrittenStory).model_fields
 
 
 def _known_key(path: Path) -> str:
     """Return the end of a sentence about an unknown key: the nearest known one, or all of them."""
-    known = _known_keys(path)
+    known = _fields(path)
     word = str(path[-1])
     other = _ALSO_SAID.get(word.casefold(), "")
     if nearest(word, known) is None and other in known:

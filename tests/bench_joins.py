@@ -43,8 +43,7 @@ SKIPPED, BLEND, OFTEN = 7, Fraction(1, 2), 12
 """Frames cut from a head, seconds of a transition, and how often five segments make sixty."""
 
 _OUR_SOUND = ("-c:a", "aac", "-aac_coder", "fast", "-q:a", "2")
-_OUR_PICTURE = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-g", str(2 * FPS), "-pix_fmt", "yuv420p")
-"""As storychain encodes, so that ways by hand have neither more nor less to do."""
+"""As storychain encodes, so that ways by hand have neither more nor less to do; so are the pictures."""
 
 _BLENDED = -1
 """In place of the number of a frame that is of two segments."""
@@ -58,6 +57,10 @@ def segments(folder: Path) -> list[Path]:
 
 def odd(folder: Path) -> Path:
     return segment(folder, ODD, size=ODD_SIZE, fps=ODD_FPS)
+
+
+def _our_picture(preset: str = "veryfast") -> tuple[str, ...]:
+    return ("-c:v", "libx264", "-preset", preset, "-crf", "17", "-g", str(2 * FPS), "-pix_fmt", "yuv420p")
 
 
 def by_hand(ffmpeg: Ffmpeg, *argv: str) -> None:
@@ -114,18 +117,23 @@ def _decoded(ffmpeg: Ffmpeg, path: Path, *how: str) -> None:
     by_hand(ffmpeg, *how, "-i", str(path), "-map", "0:v", "-f", "null", "-")
 
 
-def reencoded(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
+def reencoded(ffmpeg: Ffmpeg, folder: Path, film: Path, preset: str = "veryfast") -> None:
     """The same graph of sounds, and all pictures decoded and encoded."""
     graph = ";".join(_cut(place) for place in range(5))
     joined = "".join(f"[{place}:v][a{place}]" for place in range(5)) + "concat=n=5:v=1:a=1[v][a]"
-    maps = ("-map", "[v]", "-map", "[a]", *_OUR_PICTURE, *_OUR_SOUND, "-movflags", "+faststart")
+    maps = ("-map", "[v]", "-map", "[a]", *_our_picture(preset), *_OUR_SOUND, "-movflags", "+faststart")
     by_hand(ffmpeg, *_read(folder), "-filter_complex", f"{graph};{joined}", *maps, str(film))
+
+
+def reencoded_plainly(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
+    """As x264 and ffmpeg do where nobody names a preset."""
+    reencoded(ffmpeg, folder, film, "medium")
 
 
 def odd_alone(ffmpeg: Ffmpeg, folder: Path, film: Path) -> None:
     """One segment brought into the others' form."""
     filters = f"fps={FPS}:start_time=0,scale={SIZE[0]}:{SIZE[1]}:flags=bicubic,setsar=1"
-    made = (*_OUR_PICTURE, "-frames:v", str(FRAMES), *_OUR_SOUND)
+    made = (*_our_picture(), "-frames:v", str(FRAMES), *_OUR_SOUND)
     by_hand(ffmpeg, "-i", str(odd(folder)), "-vf", filters, *made, str(film))
 
 
@@ -213,6 +221,7 @@ WAYS: dict[str, Way] = {
     "mkvmerge": mkvmerge,
     "moviepy": moviepy,
     "reencoded": reencoded,
+    "reencoded plainly": reencoded_plainly,
     "odd alone": odd_alone,
     "ours": ours(plain_clips),
     "ours loud": ours(plain_clips, Dress(loudness=-14)),

@@ -23,6 +23,7 @@ from storychain.media.pieces import Look, Made, make
 from storychain.media.probe import probe
 from storychain.media.recipes import SOUND_RATE, on_grid, patience
 from storychain.media.timeline import Drawn, Piece, Source, pieces_of
+from storychain.media.together import beside
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -85,11 +86,13 @@ async def assemble(
     alike = [await conform(ffmpeg, clip.prepared, edit.form) for clip in clips]
     with folder_aside(out.parent) as aside, tempfile.TemporaryDirectory(prefix="storychain-") as lists:
         look = await look_of(dress, edit, Path(lists))
-        made, drawn = await _pieces(ffmpeg, edit, alike, clips, look, on_progress)
-        need_space(out.parent, _size_of(made, edit.seconds))
-        chapters = [clip.title for clip in clips] if dress.chapters else []
-        await asyncio.to_thread(_lay_out, Path(lists), edit, made, chapters, title, note)
-        sound = await sound_of(ffmpeg, dress, heard_in(edit, clips, [one.sound for one in alike]), aside, sound)
+        sounds = heard_in(edit, clips, [one.sound for one in alike])
+        async with beside(sound_of(ffmpeg, dress, sounds, aside, sound)) as sounding:
+            made, drawn = await _pieces(ffmpeg, edit, alike, clips, look, on_progress)
+            need_space(out.parent, _size_of(made, edit.seconds))
+            chapters = [clip.title for clip in clips] if dress.chapters else []
+            await asyncio.to_thread(_lay_out, Path(lists), edit, made, chapters, title, note)
+            sound = await sounding
         track = await _track(dress, edit, Path(lists))
         argv = [*_argv(alike[0], edit, made, sound, track), str(aside / _FILM)]
         share = _joining(edit.seconds, on_progress, drawn=bool(drawn))
@@ -143,21 +146,32 @@ async def _pieces(
     look: Look | None,
     on_progress: Callable[[float], None] | None,
 ) -> tuple[list[Made], dict[int, int]]:
-    """The film's pieces as files; and of the clips that had to be drawn at places, how many frames were."""
+    """The film's pieces as files; and of the clips that had to be drawn at places, how many frames were.
+
+    What is copied is copied while x264 draws, which does not fill all cores with so few frames.
+    """
     seen = _graded(look, edit, clips)
     pieces = _split(edit, alike, seen)
     whole = sum(piece.frames for piece in pieces if isinstance(piece, Drawn))
-    made: list[Made] = []
+    made: dict[int, Made] = {}
     drawn: dict[int, int] = {}
     done = 0
-    for piece in pieces:
-        told = _drawing(done, whole, edit.form.fps, on_progress) if isinstance(piece, Drawn) else None
-        made.append(await make(ffmpeg, piece, alike, edit.form, seen, told))
-        if isinstance(piece, Drawn):
-            done += piece.frames
-            for shot in piece.shots:
-                drawn[shot.source] = drawn.get(shot.source, 0) + shot.frames - shot.blend
-    return made, drawn
+
+    async def copied() -> None:
+        for place, piece in enumerate(pieces):
+            if not isinstance(piece, Drawn):
+                made[place] = await make(ffmpeg, piece, alike, edit.form, seen)
+
+    async with beside(copied()) as copying:
+        for place, piece in enumerate(pieces):
+            if isinstance(piece, Drawn):
+                told = _drawing(done, whole, edit.form.fps, on_progress)
+                made[place] = await make(ffmpeg, piece, alike, edit.form, seen, told)
+                done += piece.frames
+                for shot in piece.shots:
+                    drawn[shot.source] = drawn.get(shot.source, 0) + shot.frames - shot.blend
+        await copying
+    return [made[place] for place in range(len(pieces))], drawn
 
 
 def _graded(look: Look | None, edit: Edit, clips: Sequence[Clip]) -> Look:

@@ -34,6 +34,7 @@ from storychain.media.recipes import (
     samples_of,
     told,
 )
+from storychain.media.together import beside
 from storychain.media.tool import FfmpegFailed, run_ffmpeg
 from storychain.media.walk import AGAIN
 
@@ -105,16 +106,12 @@ async def prepare(ffmpeg: Ffmpeg, segment: Path, folder: Path, **how: Unpack[Pre
         small = _frames(facts) * math.prod(small_size(facts.width, facts.height))
         need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4 + small)
         argv = _argv(segment, facts, _pictures, strict=strict)
-        decoding = asyncio.create_task(_decode(ffmpeg, segment, facts, argv, aside))
-        try:
+        async with beside(_decode(ffmpeg, segment, facts, argv, aside)) as decoding:
             await _decode(ffmpeg, segment, facts, _argv(segment, facts, _sound, strict=strict), aside)
             sound = await asyncio.to_thread(_keep_sound, aside, folder, facts)
             if on_sound is not None and facts.flaw is None:
                 on_sound(_prepared(folder, facts, None, "", sound))
             await decoding
-        finally:
-            decoding.cancel()
-            await asyncio.gather(decoding, return_exceptions=True)
         return await asyncio.to_thread(_keep, aside, folder, facts, source, sound)
 
 

@@ -20,6 +20,7 @@ from storychain.media.recipes import PLAIN, SOUND_RATE, patience, samples_of
 from storychain.media.sound.join import Joiner, joined
 from storychain.media.sound.loudness import Meter, Outcome, loudness_heard, metered
 from storychain.media.sound.stretch import Heard
+from storychain.media.together import beside
 from storychain.media.tool import Feed, fed_ffmpeg
 
 if TYPE_CHECKING:
@@ -108,12 +109,8 @@ class SoundtrackInTheMaking:
             await self._closed()
         else:
             # What is measured of the stretches as they came need not wait for their encoding.
-            measuring = asyncio.create_task(loudness_heard(self._ffmpeg, heard))
-            try:
+            async with beside(loudness_heard(self._ffmpeg, heard)) as measuring:
                 fed, loudness = await self._closed(), await measuring
-            finally:
-                measuring.cancel()
-                await asyncio.gather(measuring, return_exceptions=True)
             await _corrected(
                 self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed, self._encoder.outcome
             )

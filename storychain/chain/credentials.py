@@ -28,9 +28,13 @@ async def seal(run: Run, story: Story, steps: Sequence[Step], film: Path) -> Non
         cert, key = run.certificate
         ingredients = [Ingredient(path, f"{story.name}/{scene}") for scene, path in segments]
         await off_loop(sign_film, film, ingredients, cert, key, story.title)
-    elif any([await off_loop(carries_c2pa, path) for _, path in segments]):
+    elif await off_loop(_any_carries, [path for _, path in segments]):
         words = (
             "the segments carry content credentials (C2PA), which no film that is joined of them can keep; the stored "
             "segments still have them, and STORYCHAIN_C2PA_CERT and _KEY sign the film"
         )
         run.tell(Noticed(story.name, "", words))
+
+
+def _any_carries(segments: Sequence[Path]) -> bool:
+    return any(map(carries_c2pa, segments))

@@ -13,7 +13,7 @@ from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
 from storychain.chain.events import FilmReady, Joining
 from storychain.chain.finishing import chapters_of, draws, dress_of, sounds_alone, voices_of, with_cards
-from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretch_of
+from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretches_on_record
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop, on_record
@@ -123,9 +123,8 @@ class FilmInTheMaking:
             told.append(card_stretch(clips[0], film.title_card.text))
         if self._cutting.opening is not None:
             told.append(opening_stretch(self._facts))
-        for place, step in enumerate(self._steps):
-            seam = await self._cutting.seam(place)
-            told.append(await off_loop(stretch_of, self._run, step, seam))
+        seams = [await self._cutting.seam(place) for place, _ in enumerate(self._steps)]
+        told += await on_record(stretches_on_record, self._run, self._steps, seams)
         if film.end_card is not None:
             told.append(card_stretch(clips[-1], film.end_card.text))
         return told

@@ -10,6 +10,7 @@ from storychain import __version__
 from storychain.export.lock import Stretch, lock_document, stretches_of, write_lock
 from storychain.export.timeline import Seam
 from storychain.plan import Action
+from storychain.records import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from storychain.ledger import SeamRecord
     from storychain.media.edit import Clip, Edit
     from storychain.plan import Facts, Step
+    from storychain.records import Record
     from storychain.story.model import Story
 
 
@@ -47,12 +49,17 @@ def lock_film(
     write_lock(film, document)
 
 
-def stretch_of(run: Run, step: Step, seam: SeamRecord | None) -> Stretch:
-    """A scene's stretch of the film, without its frames."""
+def stretches_on_record(run: Run, steps: Sequence[Step], seams: Sequence[SeamRecord | None]) -> list[Stretch]:
+    """The scenes' stretches of the film, without their frames; `seams` are where each begins."""
+    records = run.ledger.records(step.key for step in steps if step.action is not Action.PLACEHOLDER)
+    pairs = zip(steps, seams, strict=True)
+    return [_stretch(run, step, records.get(step.key, NOTHING), seam) for step, seam in pairs]
+
+
+def _stretch(run: Run, step: Step, record: Record, seam: SeamRecord | None) -> Stretch:
     scene = step.scene
     if step.action is Action.PLACEHOLDER:
         return Stretch("placeholder", scene.id, prompt=scene.text)
-    record = run.ledger.record(step.key)
     return Stretch(
         "scene",
         scene.id,

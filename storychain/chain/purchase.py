@@ -81,8 +81,13 @@ async def _try_once(
     async with run.lanes.one(run) as lane:
         if (closed := run.purse.closed) is not None:
             raise AccountError(closed.what, next_step=closed.next_step)
-        in_doubt = await first_on_record(anything_in_doubt, run, lane)
-        outcome = _FoundOut() if in_doubt else await _try_in(lane, run, caps, request, intend)
+        in_doubt, under_way = await first_on_record(_in_the_way, run, lane)
+        if in_doubt:
+            outcome: Submission | Full | _FoundOut = _FoundOut()
+        elif under_way >= run.jobs:
+            outcome = Full(under_way)
+        else:
+            outcome = await _try_in(lane, run, caps, request, intend)
     if not isinstance(outcome, AnswerLost | _FoundOut):
         return outcome
     async with await run.lanes.alone(run):
@@ -90,10 +95,13 @@ async def _try_once(
     return await _fate(run, key, outcome) if isinstance(outcome, AnswerLost) else outcome
 
 
+def _in_the_way(run: Run, lane: int) -> tuple[bool, int]:
+    """Whether anything is in doubt, and how many jobs are under way: both are asked before each request."""
+    return anything_in_doubt(run, lane), run.ledger.under_way(run.provider.name)
+
+
 async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Submission | Full:
     """Send one request at most; afterwards the ledger knows all that its answer told."""
-    if (under_way := await first_on_record(run.ledger.under_way, run.provider.name)) >= run.jobs:
-        return Full(under_way)
     purchase = intend(await run.marks.newest(run.provider), lane)
     if run.locks.shared:
         await run.provider.turn()  # waited for now, since what is admitted has to be sent soon

@@ -19,6 +19,7 @@ from tenacity.wait import wait_random_exponential
 from storychain import __version__
 from storychain.errors import UsageError
 from storychain.pictory.answers import json_of
+from storychain.pictory.clients import LIMITS, Clients
 from storychain.pictory.gate import Gate
 from storychain.pictory.refusals import Passing, read_error, retry_after
 from storychain.printable import printable
@@ -46,12 +47,6 @@ LARGEST_ANSWER = 16 << 20
 AT_ONCE = 32
 """Requests under way at a time to the API, and as many files. Others wait for their turn before any clock of theirs
 begins: where a thousand jobs end together, none is given up because its download had to wait for the others'."""
-
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=3.0)
-"""None of their own on what is under way: what waits is counted here, and what waited within the pool would be given up
-by its clock. Few are kept for later, since each request looks at all of those: with 32 it takes a fifth longer. They
-are kept for less than the five seconds after which many servers close them: over a connection that is just being closed
-a paid request would leave nobody knows whether."""
 
 _CONNECT_SECONDS = 10.0
 
@@ -121,21 +116,12 @@ class Wire:
         self._turns = 0
         self._places = asyncio.Semaphore(AT_ONCE)
         self._key = key.encode("utf-8", "replace")
-        try:
-            self._client = httpx.AsyncClient(
-                base_url=base_url,
-                headers={"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"},
-                timeout=patience.timeout,
-                limits=_LIMITS,
-                verify=_certificates(),
-                transport=transport,
-            )
-        except (httpx.InvalidURL, ValueError, ImportError) as error:
-            raise _unusable(error) from error
+        headers = {"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"}
+        self._clients = _clients(patience, transport, base_url=base_url, headers=headers)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._clients.close()
 
     async def turn(self) -> None:
         """Wait for the turn of the next request that has to be in time."""
@@ -166,7 +152,11 @@ class Wire:
         return answer
 
     async def _asked(self, method: str, path: str, **options: Any) -> Answer:
-        async with asyncio.timeout(self._patience.whole), self._client.stream(method, path, **options) as response:
+        with self._clients.one() as client:
+            return await self._answered(client, method, path, options)
+
+    async def _answered(self, client: httpx.AsyncClient, method: str, path: str, options: dict[str, Any]) -> Answer:
+        async with asyncio.timeout(self._patience.whole), client.stream(method, path, **options) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
@@ -208,21 +198,31 @@ async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
     return await retrying(attempt)
 
 
-def file_client(patience: Patience, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A client for files, which live elsewhere: it carries no key and follows few redirects."""
-    try:
+def file_clients(patience: Patience, transport: httpx.AsyncBaseTransport | None = None) -> Clients:
+    """Clients for files, which live elsewhere: they carry no key and follow few redirects."""
+    return _clients(
+        patience,
+        transport,
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        follow_redirects=True,
+        max_redirects=3,
+        event_hooks={"request": [_check_port]},
+    )
+
+
+def _clients(patience: Patience, transport: httpx.AsyncBaseTransport | None, **options: Any) -> Clients:
+    def make() -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-            timeout=patience.timeout,
-            limits=_LIMITS,
-            verify=_certificates(),
-            transport=transport,
-            follow_redirects=True,
-            max_redirects=3,
-            event_hooks={"request": [_check_port]},
+            timeout=patience.timeout, limits=LIMITS, verify=_certificates(), transport=transport, **options
         )
-    except (ValueError, ImportError) as error:
-        raise _unusable(error) from error
+
+    try:
+        return Clients(make)
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        raise UsageError(
+            f"the API cannot be spoken to: {told(error)}",
+            next_step="Check PICTORY_API_BASE_URL and the proxy variables (HTTPS_PROXY, ALL_PROXY).",
+        ) from error
 
 
 async def _check_port(request: httpx.Request) -> None:
@@ -235,13 +235,6 @@ async def _check_port(request: httpx.Request) -> None:
 def _certificates() -> ssl.SSLContext:
     """The trusted certificates, read once: that takes longer than all else about a client."""
     return httpx.create_ssl_context()
-
-
-def _unusable(error: Exception) -> UsageError:
-    return UsageError(
-        f"the API cannot be spoken to: {told(error)}",
-        next_step="Check PICTORY_API_BASE_URL and the proxy variables (HTTPS_PROXY, ALL_PROXY).",
-    )
 
 
 def told(error: Exception) -> str:

@@ -14,6 +14,7 @@ from storychain import __version__
 from storychain.errors import AccountError, ProviderUnreachable, StorychainError, UsageError
 from storychain.pictory import Patience, Pictory
 from storychain.pictory.refusals import retry_after
+from storychain.pictory.transport import AT_ONCE
 from storychain.provider import Accepted, AnswerLost, Job, Quota, RequestRefused, SegmentRequest, TurnedAway
 from tests.stranger import KEY, QUICK, ask, chunked, raw, said, serving, zipped
 
@@ -773,10 +774,8 @@ def test_a_request_to_pay_is_not_held_up_by_looks_that_hang():
     assert isinstance(outcome, Accepted), outcome
 
 
-@pytest.mark.slow
-def test_a_paid_request_does_not_go_over_a_connection_that_its_server_is_about_to_close():
-    """Many servers close after five idle seconds; a request that meets that is lost, and nobody knows whether."""
-    connections = []
+def keeping(connections):
+    """A server that answers on each connection for as long as it is asked; counts what is asked on each."""
 
     async def speak(reader, writer):
         mine = len(connections)
@@ -788,11 +787,34 @@ def test_a_paid_request_does_not_go_over_a_connection_that_its_server_is_about_t
                     length = int(header.partition(b":")[2])
             await reader.readexactly(length)
             connections[mine] += 1
+            await asyncio.sleep(0.01)
             writer.write(ACCEPTED.replace(b"Connection: close\r\n", b""))
             await writer.drain()
 
+    return speak
+
+
+def test_requests_at_once_have_connections_of_their_own_and_later_ones_use_them_again():
+    connections = []
+
     async def play():
-        async with serving(speak) as origin, Pictory(origin, KEY, patience=QUICK) as client:
+        async with serving(keeping(connections)) as origin, Pictory(origin, KEY, patience=QUICK) as client:
+            await asyncio.gather(*(client.job(f"j{number}") for number in range(100)))
+            for number in range(5):
+                await client.job(f"k{number}")
+
+    asyncio.run(play())
+    assert sum(connections) == 105
+    assert len(connections) <= AT_ONCE
+
+
+@pytest.mark.slow
+def test_a_paid_request_does_not_go_over_a_connection_that_its_server_is_about_to_close():
+    """Many servers close after five idle seconds; a request that meets that is lost, and nobody knows whether."""
+    connections = []
+
+    async def play():
+        async with serving(keeping(connections)) as origin, Pictory(origin, KEY, patience=QUICK) as client:
             await client.submit(REQUEST)
             await client.submit(REQUEST)
             await asyncio.sleep(3.5)

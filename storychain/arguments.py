@@ -6,6 +6,7 @@ The words of a command line and nothing else: what they mean is known to `comman
 from __future__ import annotations
 
 import argparse
+import math
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
@@ -47,6 +48,27 @@ def credits_(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of credits")
     return amount
+
+
+def seconds(text: str) -> float:
+    """A length of time. Raises ArgumentTypeError."""
+    if not 0 <= (number := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return number
+
+
+def share(text: str) -> float:
+    """A size as a part of another. Raises ArgumentTypeError."""
+    if not 0 < (number := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def looking(commands: Commands) -> None:

@@ -19,6 +19,8 @@ from storychain.arguments import command as _command
 from storychain.arguments import credits_ as _credits
 from storychain.arguments import edition as _edition
 from storychain.arguments import looking as _looking
+from storychain.arguments import seconds as _seconds
+from storychain.arguments import share as _share
 from storychain.arguments import stories as _stories
 from storychain.arguments import workspace as _workspace
 from storychain.errors import StorychainError
@@ -363,9 +365,9 @@ def _rehearsal(command: argparse.ArgumentParser) -> None:
     fault_help = "let a fault happen with probability P, or =@N: at its Nth occasion"
     studio.add_argument("--fault", action="append", default=[], metavar="NAME=P", help=fault_help)
     studio.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the faults (default: 0)")
-    studio.add_argument("--latency", type=float, default=0.0, metavar="S", help="fewest seconds a job takes")
+    studio.add_argument("--latency", type=_seconds, default=0.0, metavar="S", help="fewest seconds a job takes")
     studio.add_argument("--renders", metavar="DIR", help="keep renders here: the same request is rendered once")
-    studio.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of pictures; 1 is 720p (default)")
+    studio.add_argument("--scale", type=_share, default=1.0, metavar="X", help="size of pictures; 1 is 720p (default)")
 
 
 def _rest(commands: _Commands) -> None:

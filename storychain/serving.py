@@ -90,9 +90,10 @@ def listening(host: str, port: int, *, who: str, next_step: str) -> socket.socke
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise UsageError(f"{who} cannot listen on {host}:{port} ({error.strerror})", next_step=next_step) from error
+        why = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UsageError(f"{who} cannot listen on {host}:{port} ({why})", next_step=next_step) from error
     return listener
 
 

@@ -166,6 +166,16 @@ def test_local_needs_no_key_no_consent_and_no_network(plain):
     assert frames_of(story["film"]) == 2 * 4 * 24
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--port", "99999"), ("--scale", "nan"), ("--scale", "0"), ("--latency", "-1"), ("--latency", "nan")],
+)
+def test_a_studio_that_cannot_be_is_a_mistake_of_the_command_line(plain, option, value):
+    done = plain.run("studio", option, value)
+    assert done.returncode == 2, done.stderr
+    assert value in done.stderr
+
+
 def test_names_with_quotes_spaces_newlines_and_other_scripts_are_safe(plain):
     name = 'it\'s "a" tale\n- 夜の灯台 ${x}; rm -rf'
     path = story_file(plain.folder, 1, name=name, title='He said "no"; [x]=\\ 夜')

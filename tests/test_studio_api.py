@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.studio_client import BODY, ended, in_loop, made, studio, submit
 
@@ -70,6 +72,14 @@ def test_who_is_turned_away(tmp_path, headers, status, body):
     ask()
 
 
+@in_loop
+async def test_a_key_comes_without_a_scheme(tmp_path):
+    async with studio(tmp_path) as (running, client):
+        for told in ("Bearer pictai_test", "bearer  pictai_test", "Token pictai_test", "Basic cGljdGFp"):
+            answer = await client.get(f"{running.base_url}/v1/jobs", headers={"Authorization": told})
+            assert answer.status_code == 401, told
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
@@ -119,6 +129,30 @@ async def test_bodies_that_are_no_json(tmp_path):
         form = await client.post("/v1/aistudio/videos", data={"prompt": "A boat leaves."})
         assert form.status_code == 415
         assert running.counts["accepted"] == 0
+
+
+@pytest.mark.parametrize("told", ["[" * 100_000, '{"prompt": "A boat leaves.", "x": ' + "9" * 5000 + "}"])
+@pytest.mark.parametrize("path", ["/v1/aistudio/videos", "/v1/media/generateurl"])
+def test_json_that_no_reader_takes_is_a_mistake_of_the_client(tmp_path, told, path):
+    @in_loop
+    async def ask():
+        async with studio(tmp_path) as (running, client):
+            answer = await client.post(path, content=told, headers={"Content-Type": "application/json"})
+            assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST_BODY")
+            assert running.counts["accepted"] == 0
+
+    ask()
+
+
+@in_loop
+async def test_questions_beyond_all_sizes_are_answered_as_any_other(tmp_path):
+    async with studio(tmp_path) as (_, client):
+        await made(client)
+        deep = base64.b64encode(b"[" * 5000).decode()
+        assert (await client.get("/v1/jobs", params={"nextPageKey": deep})).status_code == 400
+        assert (await client.get("/v1/jobs/" + "a" * 300)).json()["data"]["error_message"] == "JOB_NOT_FOUND"
+        assert (await client.delete("/v1/jobs/" + "a" * 300 + "/clean")).status_code == 404
+        assert (await client.get("/v1/aicredits/usage", params={"year": "9" * 5000})).status_code == 400
 
 
 @in_loop
@@ -249,11 +283,28 @@ async def test_sources_that_cannot_be_used_fail_the_job_and_cost_nothing(tmp_pat
             ("extendVideoUrl", picture),
             ("firstFrameImageUrl", f"{running.origin}/studio/counts"),
             ("firstFrameImageUrl", f"{running.origin}/nowhere"),
+            ("firstFrameImageUrl", "http://127.0.0.1:70000/no-such-port.png"),
+            ("firstFrameImageUrl", await _uploaded(client, _picture(14_000, 14_000))),
         ):
             told = await ended(client, await submit(client, **{field: url}))
             assert told["data"]["error_code"] == "INVALID_MEDIA_URL"
             assert told["data"]["error_message"].startswith(field)
         assert running.counts["credits_debited"] == 40
+
+
+@in_loop
+async def test_a_source_that_leads_to_no_port_fails_the_job(tmp_path):
+    async def lead_astray(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:70000/x\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with studio(tmp_path) as (_, client), await asyncio.start_server(lead_astray, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        told = await ended(client, await submit(client, extendVideoUrl=f"http://{host}:{port}/x.mp4"))
+        assert told["data"]["error_code"] == "INVALID_MEDIA_URL"
+        assert (await client.get("/v1/quota")).json()["aiCredits"]["used"] == 0
 
 
 @in_loop
@@ -337,6 +388,35 @@ async def test_a_connection_that_is_dropped_says_nothing_at_all(tmp_path):
         writer.write(b"GET /v1/jobs/x HTTP/1.1\r\nHost: a\r\nUser-Agent: raw\r\nAuthorization: key\r\n\r\n")
         assert await reader.read() == b""
         writer.close()
+
+
+@in_loop
+async def test_a_client_that_has_said_all_and_closed_its_half_is_answered(tmp_path):
+    async with studio(tmp_path) as (running, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(running.origin.rsplit(":", 1)[1]))
+        body = json.dumps(BODY).encode()
+        head = "POST /v1/aistudio/videos HTTP/1.1\r\nHost: a\r\nUser-Agent: raw\r\nAuthorization: pictai_x\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b'"jobId"' in answer
+        assert running.counts["accepted"] == 1
+
+
+async def _uploaded(client: httpx.AsyncClient, picture: bytes) -> str:
+    asked = {"fileName": "picture.png", "contentType": "image/png"}
+    data = (await client.post("/v1/media/generateurl", json=asked)).json()["data"]
+    await client.put(data["signedUrl"], content=picture, headers={"Content-Type": "image/png"})
+    return str(data["url"])
+
+
+def _picture(width: int, height: int) -> bytes:
+    png = io.BytesIO()
+    Image.new("1", (width, height)).save(png, "PNG")
+    return png.getvalue()
 
 
 def _working_in(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 import av
@@ -113,6 +114,25 @@ async def test_references_are_seen(tmp_path):
     with_print = await _rendered(tmp_path / "b", "A quiet meadow in spring.", references=(Source("r", red),))
     corner = slice(0, 80), slice(220, 320)
     assert _psnr(_frames(plain.video)[48][corner], _frames(with_print.video)[48][corner]) < 20
+
+
+@pytest.mark.parametrize("told", ["bt709", "smpte170m"])
+def test_what_extends_a_video_begins_in_its_colours_whatever_they_are_coded_by(tmp_path, told):
+    width, height = size_of("16:9", 0.25)
+    source, matrix = tmp_path / "green.mp4", "bt601" if told == "smpte170m" else told
+    green = f"color=c=0x00ff00:s={width}x{height}:r=24:d=1,scale=out_color_matrix={matrix},format=yuv420p"
+    coded = ["-c:v", "libx264", "-preset", "ultrafast", "-colorspace", told, str(source)]
+    subprocess.run([FFMPEG, "-v", "error", "-f", "lavfi", "-i", green, *coded], check=True)
+
+    @in_loop
+    async def make():
+        media = await _rendered(tmp_path / "a", "It goes on.", extends=Source("extendVideoUrl", source))
+        with av.open(media.video) as container:
+            first = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        assert first[..., 1].mean() > 245
+        assert first[..., [0, 2]].mean() < 12
+
+    make()
 
 
 def test_lines_fit_and_are_cut_with_an_ellipsis():

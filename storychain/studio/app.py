@@ -64,7 +64,8 @@ def _turned_away(studio: Studio, request: Request) -> Response | None:
         return PlainTextResponse("error code: 1010", status_code=403)
     key = request.headers.get("authorization", "")
     wrong = studio.options.key is not None and key != studio.options.key
-    if not key.strip() or key.lower().startswith("bearer") or wrong:
+    scheme = key.lower().startswith("bearer") or " " in key.strip()  # the raw key is wanted, and has no spaces
+    if not key.strip() or scheme or wrong:
         studio.counts.refused["401"] += 1
         return JSONResponse({"message": "Unauthorized"}, status_code=401)
     return None

@@ -81,21 +81,24 @@ class Floor:
 
     async def _outcome(self, job: Job, scratch: Path) -> dict[str, object]:
         """What the job's record becomes: its result, or why it failed."""
-        try:
-            for name, (code, message) in _FAILURES.items():
-                if self._faults.fire(job.faults, name):
-                    return _failed(code, message)
-            async with self._room:
-                return await self._made(job, scratch)
-        except SourceRefused as refused:
-            return _failed(refused.code, str(refused))
-        except MediaError as error:
-            return _failed("5002", f"RENDER_FAILED: {error}")
-        except (OSError, ValueError, ArithmeticError, LookupError, TypeError) as error:
-            # A job must end, else its client waits for ever: a bug of ours ends it too, and is counted.
-            _log.exception("job %s", job.id)
-            self._counts.plain["bugs"] += 1
-            return _failed("5003", f"STUDIO_BUG: {type(error).__name__}: {error}")
+        for name, (code, message) in _FAILURES.items():
+            if self._faults.fire(job.faults, name):
+                return _failed(code, message)
+        async with self._room:
+            (made,) = await asyncio.gather(self._made(job, scratch), return_exceptions=True)
+        match made:
+            case SourceRefused():
+                return _failed(made.code, str(made))
+            case MediaError():
+                return _failed("5002", f"RENDER_FAILED: {made}")
+            case Exception():
+                # A job must end, else its client waits for ever: a bug of ours ends it too, and is counted.
+                _log.error("job %s", job.id, exc_info=made)
+                self._counts.plain["bugs"] += 1
+                return _failed("5003", f"STUDIO_BUG: {type(made).__name__}: {made}")
+            case BaseException():
+                raise made
+        return made
 
     async def _made(self, job: Job, scratch: Path) -> dict[str, object]:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from storychain.studio.studio import Studio
 
 _LAG = 2
+_DIGITS = 4
+"""Of a year or month."""
 
 
 def origin(request: Request) -> str:
@@ -86,8 +88,9 @@ async def usage(studio: Studio, request: Request) -> Response:
     """The account's debits, newest first, of one year or month if asked for."""
     studio.counts.plain["usages"] += 1
     wanted = {name: request.query_params[name] for name in ("year", "month") if name in request.query_params}
-    if not all(value.isdecimal() for value in wanted.values()):
-        return bad_body([{"name": name, "errors": "must be a number"} for name in wanted])
+    wrong = [name for name, value in wanted.items() if not (value.isdecimal() and len(value) <= _DIGITS)]
+    if wrong:
+        return bad_body([{"name": name, "errors": f"must be a number of {_DIGITS} digits at most"} for name in wrong])
     debits = [job for job in studio.shelf.jobs() if job.credits and _within(job, wanted)]
     debits.sort(key=lambda job: -(job.ended_at or 0))
     return JSONResponse([transaction(job) for job in debits])
@@ -132,5 +135,5 @@ def _read_key(key: str | None) -> tuple[float, str]:
     try:
         moment, job_id = json.loads(base64.b64decode(key, validate=True))["before"]
         return float(moment), str(job_id)
-    except (binascii.Error, KeyError, TypeError) as error:
+    except (binascii.Error, KeyError, TypeError, RecursionError) as error:
         raise ValueError(key) from error

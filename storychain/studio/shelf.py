@@ -19,6 +19,9 @@ from storychain.locks import lock
 from storychain.studio.records import MEDIA_ENDINGS, Job, Media, Upload, write_json
 from storychain.studio.tenancy import Tenant
 
+_LONGEST_ID = 64
+"""Letters; longer ones are nobody's, and no name of a file."""
+
 
 class Shelf:
     """What one open studio sees of its home; `close` lets others take up its jobs."""
@@ -125,7 +128,7 @@ def _read(record: Path) -> Job:
 
 
 def _is_id(text: str) -> bool:
-    return all(letter.isalnum() or letter == "-" for letter in text)
+    return len(text) <= _LONGEST_ID and all(letter.isalnum() or letter == "-" for letter in text)
 
 
 def _secret(path: Path) -> bytes:

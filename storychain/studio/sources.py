@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 512 * 1024 * 1024
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_LAST_PORT = 65_535
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
@@ -57,7 +58,13 @@ async def _download(field: str, url: str, into: Path) -> Path:
     headers = {"User-Agent": "storychain-studio"}
     try:
         async with (
-            httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, headers=headers) as client,
+            httpx.AsyncClient(
+                timeout=_TIMEOUT,
+                follow_redirects=True,
+                max_redirects=5,
+                headers=headers,
+                event_hooks={"request": [_check_port]},
+            ) as client,
             client.stream("GET", url) as answer,
         ):
             if answer.status_code != httpx.codes.OK:
@@ -66,6 +73,12 @@ async def _download(field: str, url: str, into: Path) -> Path:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceRefused(field, f"could not be reached ({type(error).__name__})") from error
     return into
+
+
+async def _check_port(request: httpx.Request) -> None:
+    """Refuse, wherever a redirect leads, ports that sockets know only as a programming error."""
+    if (request.url.port or 0) > _LAST_PORT:
+        raise httpx.InvalidURL("no such port")
 
 
 async def _save(field: str, answer: httpx.Response, into: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from decimal import Decimal
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -42,7 +41,7 @@ async def json_body(request: Request) -> Any:
     """The request's JSON; raises BodyRefused for anything else."""
     try:
         return await request.json()
-    except (JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # also numbers and nesting beyond what can be read
         raise BodyRefused([{"name": "body", "errors": "must be valid JSON"}]) from None
 
 

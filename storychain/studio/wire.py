@@ -22,6 +22,13 @@ class Wire(H11Protocol):
         self.app_state = {**self.app_state, _WIRE: transport}
         super().connection_made(transport)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has said all may close its half, and is answered all the same; then nothing more can come."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering:
+            self.cycle.keep_alive = False
+        return answering
+
 
 class Cut(Response):
     """No answer at all: the connection is closed."""

@@ -21,6 +21,9 @@ _MAX_PIXELS = 64_000_000
 _CONFINED = {"protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
 """Options for whatever reads a stranger's video: it leads nowhere, and its pictures have an end."""
 
+_UNTOLD = 2
+"""The colour matrix of a video that does not tell it."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _TAG = "comment"
 
@@ -39,9 +42,15 @@ def last_of_video(path: Path, width: int, height: int) -> Still:
     """The last frame of a video, covering `width` x `height`; raises MediaError for what is none."""
     frame, tag = _last_frame(path)
     world = World.read(tag)
-    if frame.width == width and frame.height == height and frame.format.name == "yuv420p":
+    if (frame.width, frame.height) == (width, height) and _like_ours(frame):
         return Still(width, height, _planes(frame), world)
     return _covering(_image_of(frame), width, height, world)
+
+
+def _like_ours(frame: VideoFrame) -> bool:
+    """Whether code values stand for the same colours as in what is made here; what is not told is BT.709 to players."""
+    told = frame.colorspace in (int(Colorspace.ITU709), _UNTOLD) and frame.color_range != int(ColorRange.JPEG)
+    return frame.format.name == "yuv420p" and told
 
 
 def image(path: Path, width: int, height: int) -> Still:
@@ -64,6 +73,8 @@ def open_image(path: Path) -> Image.Image:
                 raise MediaError("is too large an image")
             info = dict(opened.info)
             picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise MediaError("is too large an image") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise MediaError("is not an image that can be read") from error
     picture.info = info

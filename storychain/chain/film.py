@@ -106,7 +106,8 @@ class FilmInTheMaking:
         # It spoke of the film that was here; until the copies are made there is none for this one.
         await off_loop(lambda: lock_path(path).unlink(missing_ok=True))
         await seal(run, story, self._steps, path)
-        recipe, sha256 = recipe_of(story, self._facts, self._steps), await off_loop(sha256_of, path)
+        recipe = await off_loop(recipe_of, story, self._facts, self._steps)
+        sha256 = await off_loop(sha256_of, path)
         record = FilmRecord(str(path), recipe, run.provider.free, path.stat().st_size, float(made.seconds))
         await on_record(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))

@@ -33,6 +33,7 @@ from storychain.plan import Action, Facts, Step, as_planned, plan, quote, with_b
 from storychain.provider import RequestRefused
 
 if TYPE_CHECKING:
+    from storychain.ledger import FilmRecord
     from storychain.story.model import Story
 
 Status = Literal["done", "failed", "stopped"]
@@ -55,6 +56,16 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How a story stands: its plan, where its film goes, and the record of the film that is there and still right."""
+
+    facts: Facts
+    steps: tuple[Step, ...]
+    film: Path
+    there: FilmRecord | None
+
+
 async def render(run: Run, story: Story) -> Outcome:
     """Render one story; errors with a message for a person become part of the outcome."""
     return await render_with(run, story)
@@ -71,15 +82,14 @@ async def render_with(
         async with run.locks.now(
             run.workspace.story_lock(story.path, story.name), f"story-{run.provider.name}-{story.name}"
         ):
-            facts, steps = await _look_settled(run, story)
-            planned = quote(steps).total
+            stands = await _settled(run, story)
+            planned = quote(stands.steps).total
             if check is not None:
-                check(story, steps)
-            elif there := _in_place(run, story, facts, steps):
+                check(story, stands.steps)
+            elif stands.there is not None:
                 # Nothing was done, so there is nothing to plan anew.
-                warnings = warnings_of(story, facts, steps)
-                return Outcome(story, "done", there, steps, planned, Decimal(0), None, warnings)
-            film = await _render_held(run, story, facts, steps)
+                return _as_it_is(run, story, stands, stands.there)
+            film = await _render_held(run, story, stands)
     except Held:
         error = StoryHeld(
             "another run is rendering this story", where=story.name, next_step="It goes on there; nothing to do here."
@@ -107,26 +117,34 @@ async def _summed_up(
         return Outcome(story, status, None, (), planned, Decimal(0), error or words)
 
 
-def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path | None:
+def _as_it_is(run: Run, story: Story, stands: _Standing, there: FilmRecord) -> Outcome:
+    for step in stands.steps:
+        if step.action is Action.PLACEHOLDER:
+            run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))
+    run.tell(FilmReady(story.name, stands.film, there.seconds, made=False))
+    warnings = warnings_of(story, stands.facts, stands.steps)
+    return Outcome(story, "done", stands.film, stands.steps, quote(stands.steps).total, Decimal(0), None, warnings)
+
+
+def _stand(run: Run, story: Story, *, retry_failed: bool) -> _Standing:
+    facts, steps = _look(run, story, retry_failed=retry_failed)
+    film = film_path(run.ledger, run.out, story.edition, free=run.provider.free)
+    return _Standing(facts, steps, film, _in_place(run, story, facts, steps, film))
+
+
+def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...], film: Path) -> FilmRecord | None:
     """The story's film, if it is there with all that belongs beside it and nothing has changed since."""
     if any(step.action not in (Action.REUSE, Action.PLACEHOLDER) for step in steps):
         return None
     if any(step.action in (Action.SUBMIT, Action.RESUME) for step in with_beside(steps)):
         return None
-    path = film_path(run.ledger, run.out, story.edition, free=run.provider.free)
     recipe = recipe_of(story, facts, steps)
-    there = film_in_place(run.ledger, path, recipe)
-    if there is None or not all_there(story, path, recipe):
-        return None
-    for step in steps:
-        if step.action is Action.PLACEHOLDER:
-            run.tell(Noticed(story.name, step.scene.id, "a placeholder is in its place"))
-    run.tell(FilmReady(story.name, path, there.seconds, made=False))
-    return path
+    there = film_in_place(run.ledger, film, recipe)
+    return there if there is not None and all_there(story, film, recipe) else None
 
 
-async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...]) -> Path:
-    path = film_path(run.ledger, run.out, story.edition, free=run.provider.free)
+async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
+    facts, steps = stands.facts, stands.steps
     await preflight(run, story)
     await _check_means(run, story, steps)
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps)))
@@ -134,8 +152,8 @@ async def _render_held(run: Run, story: Story, facts: Facts, steps: tuple[Step, 
         try:
             async with film_in_the_making(run, as_planned(story, steps), facts, steps) as film:
                 await Rendering(run, story, steps, film).finished()
-                await film.finished(path)
-            return path
+                await film.finished(stands.film)
+            return stands.film
         except PlanAnew as other:
             given_up = facts.given_up | other.given_up
         facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed, given_up=given_up)
@@ -182,14 +200,14 @@ def _usual(run: Run, steps: tuple[Step, ...]) -> tuple[float | None, ...]:
     return tuple(waits[step.model, step.scene.seconds] for step in steps)
 
 
-async def _look_settled(run: Run, story: Story) -> tuple[Facts, tuple[Step, ...]]:
-    """The plan, once it is known what became of requests whose answer was lost: what is in doubt has no price."""
-    facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed)
-    if not any(step.record.state == "intended" for step in with_beside(steps)):
-        return facts, steps
+async def _settled(run: Run, story: Story) -> _Standing:
+    """How it stands, once it is known what became of requests whose answer was lost: what is in doubt has no price."""
+    stands = await off_loop(_stand, run, story, retry_failed=run.retry_failed)
+    if not any(step.record.state == "intended" for step in with_beside(stands.steps)):
+        return stands
     async with await run.lanes.alone(run):
         await settle_open_questions(run)
-    return await off_loop(_look, run, story, retry_failed=run.retry_failed)
+    return await off_loop(_stand, run, story, retry_failed=run.retry_failed)
 
 
 def _look(

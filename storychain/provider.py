@@ -58,7 +58,8 @@ class AnswerLost:
 
 Submission = Accepted | TurnedAway | AnswerLost
 
-JobState = Literal["in_progress", "completed", "failed", "cleaned", "not_found"]
+JobState = Literal["in_progress", "completed", "failed", "cleaned", "not_found", "untold"]
+"""`untold` is what a list says of a job that it names without saying how it stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,23 @@ def test_jobs_of_which_the_list_tells_all_are_not_asked_for_one_by_one(tmp_path,
     assert asyncio.run(play()) in asked
 
 
+@pytest.mark.parametrize("fault", ["list.mute", "list.stale"])
+def test_jobs_are_found_whatever_the_list_fails_to_tell(tmp_path, fault):
+    """Of an account whose list is of no use, jobs are found as soon as by themselves, and not asked for more often."""
+
+    async def play():
+        async with stage(tmp_path, latency=2.0, faults={fault: 1}) as at:
+            scenes = [{"id": f"s{n}", "prompt": f"Cut number {n} of the tale.", "join": "cut"} for n in range(1, 7)]
+            path = story_file(tmp_path, scenes)
+            run = {"jobs": 6, "slots": Slots(6), "pace": Pace(poll=0.5, job_timeout=30, settle=0.4)}
+            began = asyncio.get_running_loop().time()
+            assert (await at.render(path, **run)).status == "done"
+            assert asyncio.get_running_loop().time() - began < 15
+            assert at.counts["polls"] <= 6 * 8
+
+    asyncio.run(play())
+
+
 class Quiet:
     """A provider whose jobs go on for ever; remembers when each was looked at by itself."""
 

@@ -57,6 +57,10 @@ class Schedule:
         """The age from which on a job may have ended that was under way when it was `age` old."""
         return max(age, min(self.ages[0], self._at_most(age))) if self.ages else age
 
+    def beyond(self, age: float) -> float:
+        """The age from which on it is not believed any more that a job goes on which was so when it was `age` old."""
+        return self._at_most(max(age, self.ages[-1] if self.ages else 0.0))
+
     def _at_most(self, age: float) -> float:
         return age + _LONGEST * self.floor
 

@@ -23,13 +23,18 @@ _MANY = 4
 _OFTEN = 10
 """How many times more often than at a single job the list is looked at, at most."""
 
+_SELDOM = 8
+"""Times the floor until a list that told of no job is looked at again."""
+
 
 @dataclass(slots=True, eq=False)
 class Watched:
     """One job, submitted at `since` (the loop's time, as all these) and waited for from `begun` on.
 
     `seen` is when it was last seen under way, `asked` when it was itself looked at, `told` when its follower last heard
-    of it; `hinted` that somebody says it has ended, `asking` that an answer is awaited.
+    of it; `hinted` that somebody says it has ended, `untold` that the list does not tell how it stands, `asking` that
+    an answer is awaited. At `doubted` it is looked at by itself though the list says that it goes on: lists lag, and
+    some never catch up.
     """
 
     id: str
@@ -40,6 +45,8 @@ class Watched:
     asked: float | None = None
     told: float = float("-inf")
     hinted: bool = False
+    untold: bool = False
+    doubted: float = float("inf")
     asking: bool = False
     turn: asyncio.Future[Job] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -60,9 +67,9 @@ class Watched:
 class Lookout:
     """Asks after jobs for everybody who waits for one.
 
-    A few jobs are each looked at by their own plan. Of many, the list tells most at once; only those that have ended
-    and of which it does not tell all, and those that it does not show, are then looked at one by one. It takes no more
-    requests than each job alone would.
+    A few jobs are each looked at by their own plan. Of many, the list tells most at once; those that have ended and of
+    which it does not tell all, those of which it tells nothing, and now and then those of which it says the same for
+    long are looked at one by one. It takes no more requests than each job alone would.
     """
 
     def __init__(self) -> None:
@@ -73,6 +80,9 @@ class Lookout:
         self._hinted: set[str] = set()
         self._urgent = False
         self._next_list = float("-inf")
+        self._next_alone = float("inf")
+        self._blind = False
+        """Whether the list, when it was last looked at, told of none of the jobs."""
         self._plans: dict[tuple[str, int], tuple[float, Schedule]] = {}
         self._planning = asyncio.Lock()
 
@@ -85,6 +95,8 @@ class Lookout:
         watched.hinted = watched.id in self._hinted
         self._urgent |= watched.hinted
         self._hinted.discard(watched.id)
+        known = watched.begun if watched.asked is None else watched.asked
+        watched.doubted = watched.since + watched.plan.beyond(known - watched.since)
         self._jobs[watched.id] = watched
         self._changed.set()
         if self._task is None or self._task.done():
@@ -127,23 +139,30 @@ class Lookout:
         while self._jobs:
             self._changed.clear()
             now = loop.time()
-            if len(self._jobs) >= _MANY and now < self._next_list and not self._urgent:
+            pause = min(self._next_list, self._next_alone)
+            if len(self._jobs) >= _MANY and now < pause and not (self._urgent or self._blind):
                 # Each of many comes and goes in this time; looking through all of them each time would be the work.
-                await self._until(self._next_list)
+                await self._until(pause)
                 continue
             self._urgent = False
             jobs = [one for one in self._jobs.values() if not (one.asking or one.turn.done())]
             many = len(jobs) >= _MANY
-            alone = [one for one in jobs if one.hinted or not many]
-            due = [one for one in alone if one.due(now) <= now]
+            due = [one for one in jobs if self._when(one, now, many=many) <= now]
             listing = max(self._next_list, min(one.may_end() for one in jobs)) if many else float("inf")
             if not due and listing <= now:
                 due = await self._listed(provider, jobs)
             for one in due:
                 self._begin(provider, one)
-            self._urgent |= any(one.hinted and not one.asking for one in alone)
+            left = [one for one in jobs if not one.asking]
+            self._urgent |= any(one.hinted for one in left)
+            self._next_alone = min((self._when(one, now, many=many) for one in left), default=float("inf"))
             if not due and listing > now:
-                await self._until(min([listing, *(one.due(now) for one in alone)]))
+                await self._until(min(listing, self._next_alone))
+
+    def _when(self, one: Watched, now: float, *, many: bool) -> float:
+        """When to look at a job by itself."""
+        listed = many and not (one.hinted or one.untold or self._blind)
+        return one.doubted if listed else one.due(now)
 
     def _begin(self, provider: Provider, one: Watched) -> None:
         """Ask about one job; one whose answer takes long keeps no other waiting."""
@@ -175,6 +194,8 @@ class Lookout:
                 break
             pages, page = pages + 1, got.next_page
             for job in got.jobs:
+                if job.state == "untold":
+                    continue
                 one = missing.pop(job.id, None)
                 if one is not None and job.state == "in_progress":
                     self._under_way(one, job)
@@ -185,7 +206,10 @@ class Lookout:
             if not page:
                 break
         now = loop.time()
-        self._next_list = now + floor * max(1 / _OFTEN, pages / len(jobs))
+        self._blind = len(missing) == len(jobs)
+        self._next_list = now + floor * (_SELDOM if self._blind else max(1 / _OFTEN, pages / len(jobs)))
+        for one in jobs:
+            one.untold = one.id in missing
         return ended + [one for one in missing.values() if one.due(now) <= now]
 
     def _under_way(self, one: Watched, job: Job) -> None:

@@ -208,7 +208,8 @@ def _listed(item: Any) -> Job | None:
     if data.id is None:
         return None
     status = (data.status or "").strip().lower()
-    return _told(data, data.id, _STATES.get(status, "in_progress"))
+    otherwise: JobState = "in_progress" if status else "completed" if data.url else "untold"
+    return _told(data, data.id, _STATES.get(status, otherwise))
 
 
 class _Upload(_Answer):

@@ -30,6 +30,11 @@ def bare_item(job: Job) -> dict[str, Any]:
     return {"success": job.status != "failed", "data": {"jobId": job.id, "status": job.status}}
 
 
+def mute_item(job: Job) -> dict[str, Any]:
+    """The same of a list that tells of a job nothing but its name."""
+    return {"success": True, "data": {"jobId": job.id}}
+
+
 def transaction(job: Job) -> dict[str, Any]:
     """What the usage says of a completed job."""
     return {

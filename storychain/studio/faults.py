@@ -27,6 +27,8 @@ FAULTS: Mapping[str, str] = {
     "poll.cut": "the connection is cut during a poll",
     "list.500": "a list answers 500",
     "list.bare": "a list tells of its jobs no more than how they stand",
+    "list.mute": "a list names its jobs and tells nothing of them",
+    "list.stale": "a list tells of all jobs as if they were still in progress",
     "list.lag": "a job just accepted is missing from the next two lists",
     "download.cut": "half of the bytes, then the connection is closed",
     "download.slow": "the bytes come slowly",

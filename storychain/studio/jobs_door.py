@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from storychain.studio.answers import JOB_NOT_FOUND, bare_item, job_answer, list_item, number, transaction
+from storychain.studio.answers import JOB_NOT_FOUND, bare_item, job_answer, list_item, mute_item, number, transaction
 from storychain.studio.records import ENDED, Job
 from storychain.studio.submitting import GARBLED, bad_body, server_error
 from storychain.studio.wire import Cut
@@ -57,7 +58,11 @@ async def list_jobs(studio: Studio, request: Request) -> Response:
     jobs = [job for job in studio.shelf.jobs() if _place(job) < before and not _lags(studio, job)]
     page = jobs[: studio.options.page_size]
     address = studio.address(origin(request))
-    if studio.faults.fire(due, "list.bare"):
+    if studio.faults.fire(due, "list.mute"):
+        items = [mute_item(job) for job in page]
+    elif studio.faults.fire(due, "list.stale"):
+        items = [bare_item(replace(job, status="in-progress")) for job in page]
+    elif studio.faults.fire(due, "list.bare"):
         items = [bare_item(job) for job in page]
     else:
         items = [list_item(job, studio.floor.progress(job), address) for job in page]

@@ -68,8 +68,8 @@ class World:
         self.endings = random.Random(f"endings {seed}") if seed % 2 == 0 else None
         # Every third seed has runs with several lanes; the others' schedules stay what they were, too.
         self.lane_counts = random.Random(f"lanes {seed}") if seed % 3 == 0 else None
-        # In every fourth seed the list tells all of jobs that have ended.
-        self.telling_lists = seed % 4 == 2
+        # What the account's list tells of its jobs.
+        self.lists_tell = {1: "names", 2: "all", 5: "what was", 6: "all"}.get(seed % 8, "states")
         self.most_lanes = 1
         self.rejected = Counter()
         self.cast = cast(self.rng, folder, self.endings)

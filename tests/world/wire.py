@@ -178,9 +178,14 @@ class _Exchange:
         return 200, self._job(account.find(path.removeprefix("/v1/jobs/"), now))
 
     def _listed(self, job):
-        if self.world.telling_lists:
+        if self.world.lists_tell == "all":
             return self._job(job)
-        return {"success": True, "data": {"jobId": job.id, "status": self.world.account.status(job, self.world.now)}}
+        told = {"jobId": job.id}
+        if self.world.lists_tell == "states":
+            told["status"] = self.world.account.status(job, self.world.now)
+        elif self.world.lists_tell == "what was":
+            told["status"] = "in-progress"
+        return {"success": True, "data": told}
 
     def _job(self, job):
         account, now = self.world.account, self.world.now

@@ -22,7 +22,7 @@ from storychain.ledger import Caps, Purchase
 from storychain.locks import lock_now
 from storychain.pictory import Pictory
 from storychain.plan import Action, Facts, plan
-from storychain.provider import SegmentRequest
+from storychain.provider import AnswerLost, SegmentRequest
 from storychain.story import load_story
 from tests.stage import PRICE, frames_of, seconds_of, stage, story_file
 from tests.stranger import raw, stranger
@@ -53,6 +53,31 @@ class StrangerToo:
         outcome = await self._provider.submit(request)
         await self._provider.submit(replace(request, prompt="A job of somebody else's."))
         return outcome
+
+
+class StrangerInstead(StrangerToo):
+    """The provider, with a job of somebody else's that ends just when the answer to our first request is lost."""
+
+    async def submit(self, request):
+        outcome = await self._provider.submit(request)
+        if isinstance(outcome, AnswerLost):
+            other = replace(request, prompt="A job of somebody else's.", seconds=8)
+            theirs = await self._provider.submit(other)
+            while (await self._provider.job(theirs.job_id)).state == "in_progress":
+                await asyncio.sleep(0.05)
+        return outcome
+
+
+def test_a_job_that_tells_another_length_and_price_is_not_taken_for_ours(tmp_path):
+    async def play():
+        async with stage(tmp_path, faults={"submit.cut": "@1"}) as at:
+            outcome = await at.render(story_file(tmp_path, 1), provider=StrangerInstead(at.provider))
+            assert isinstance(outcome.error, Unresolved), outcome.error
+            assert at.counts["accepted"] == 1
+            (job,) = await at.jobs()
+            assert f"job {job['id']}, which tells another length and price (8 s, 80 credits)" in outcome.error.what
+
+    asyncio.run(play())
 
 
 def test_a_story_becomes_a_film_and_each_scene_is_paid_once(tmp_path):

@@ -84,7 +84,7 @@ async def _settle(run: Run, questions: Sequence[Record], found: Sequence[Sequenc
             case []:
                 await on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
                 run.tell(Reconciled(record.story, record.scene, None, take=record.take))
-            case [job] if wanted[job.id] == 1:
+            case [job] if wanted[job.id] == 1 and not _is_another(record, job):
                 await on_record(run.ledger.submitted, record.attempt, job.id)
                 run.tell(Reconciled(record.story, record.scene, job.id, take=record.take))
             case _:
@@ -111,25 +111,35 @@ async def _candidates(run: Run, questions: Sequence[Record], seconds: float) -> 
         appeared = await appeared_since(run.provider, run.ledger, [record.watermark for record in questions])
         for jobs, more in zip(found, appeared, strict=True):
             jobs |= {job.id: job for job in more}
-    return [
-        await _narrowed(run, record, list(jobs.values())) if len(jobs) > 1 else list(jobs.values())
-        for record, jobs in zip(questions, found, strict=True)
-    ]
+    return [await _narrowed(run, record, list(jobs)) for record, jobs in zip(questions, found, strict=True)]
 
 
-async def _narrowed(run: Run, record: Record, candidates: Sequence[Job]) -> Sequence[Job]:
-    """Drop candidates that cannot be the one: jobs that say they made another length.
+async def _narrowed(run: Run, record: Record, job_ids: Sequence[str]) -> Sequence[Job]:
+    """The jobs as they tell of themselves, of several without those that say they made another length.
 
     Never down to nothing: if none seems to fit, a person decides.
     """
-    told = [await run.provider.job(job.id) for job in candidates]
-    fitting = [job for job in told if job.seconds is None or abs(job.seconds - record.seconds) < 1]
-    return fitting or candidates
+    told = [await run.provider.job(job_id) for job_id in job_ids]
+    return [job for job in told if _as_long(record, job)] or told
+
+
+def _as_long(record: Record, job: Job) -> bool:
+    return job.seconds is None or abs(job.seconds - record.seconds) < 1
+
+
+def _is_another(record: Record, job: Job) -> bool:
+    """Whether the only new job is somebody else's: it tells another length, which alone is not to be trusted of a video
+    that continues another, and another price as well.
+    """
+    return not _as_long(record, job) and None not in (job.credits, record.credits) and job.credits != record.credits
 
 
 def _question(record: Record, candidates: Sequence[Job]) -> str:
-    jobs = ", ".join(job.id for job in candidates)
+    jobs = f"any of the jobs {', '.join(job.id for job in candidates)}"
+    if len(candidates) == 1 and _is_another(record, candidates[0]):
+        (job,) = candidates
+        jobs = f"job {job.id}, which tells another length and price ({job.seconds} s, {job.credits} credits)"
     return (
-        f"its request may have started any of the jobs {jobs}. Look at them in the account, then either "
+        f"its request may have started {jobs}. Look in the account, then either "
         f"`storychain adopt STORY {record.scene} JOB` or `storychain resubmit STORY {record.scene} --may-pay-twice`"
     )

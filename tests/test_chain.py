@@ -314,7 +314,7 @@ def test_a_file_that_is_always_broken_stays_on_record_and_is_fetched_by_the_next
         path = story_file(tmp_path, 1)
         async with stage(tmp_path, faults={"download.truncated": 1.0}) as at:
             outcome = await at.render(path)
-            assert isinstance(outcome.error, MediaError)
+            assert isinstance(outcome.error, OutOfTime)
             assert outcome.steps[0].record.state == "completed"
         async with stage(tmp_path) as at:
             again = await at.render(path)

@@ -395,12 +395,22 @@ def test_trouble_of_the_server_is_never_taken_for_a_failed_job(answer):
 
 def test_a_refusal_that_names_another_job_says_nothing_of_ours():
     outcome, _ = job(said({"job_id": "j2", "status": "failed"}, 404))
-    assert isinstance(outcome, RequestRefused)
+    assert isinstance(outcome, ProviderUnreachable)
 
 
 @pytest.mark.parametrize(
     ("duration", "seconds"),
-    [(8, "8"), (8.04, "8.04"), ("8s", "8"), ("8.5 sec", "8.5"), ("soon", None), (None, None), (True, None), ([], None)],
+    [
+        (8, "8"),
+        (8.04, "8.04"),
+        ("8s", "8"),
+        ("8.5 sec", "8.5"),
+        ("1,008", None),
+        ("soon", None),
+        (None, None),
+        (True, None),
+        ([], None),
+    ],
 )
 def test_a_duration_is_a_number_in_many_clothes(duration, seconds):
     outcome, _ = job(said({"data": {"status": "completed", "url": "https://x/v", "duration": duration}}))
@@ -468,7 +478,20 @@ def test_a_read_waits_as_it_was_asked_and_tries_again():
 
 def test_a_read_follows_no_redirect():
     outcome, server = job(raw(302, Location="{origin}/elsewhere"))
-    assert isinstance(outcome, RequestRefused)
+    assert isinstance(outcome, ProviderUnreachable)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [raw(404, b"<html>not here</html>"), raw(301), said({}, 405)], ids=["404", "301", "405"]
+)
+def test_where_nobody_answers_as_the_api_does_the_address_is_named(answer):
+    outcome, server = ask(lambda client, _: client.jobs("a key"), answer)
+    assert isinstance(outcome, ProviderUnreachable)
+    assert outcome.exit_code == 4
+    assert outcome.what.startswith("GET http://127.0.0.1:")
+    assert "/base/v1/jobs was answered with" in outcome.what
+    assert "PICTORY_API_BASE_URL" in outcome.next_step
     assert len(server.asked) == 1
 
 

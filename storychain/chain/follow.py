@@ -90,8 +90,10 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
             patience += _LAST_LOOK
             run.lookout.hint(record.job_id)
         elif asked_at_last:
+            ended = job is not None and job.state == "completed"
+            how = "has ended, but names no address of its video" if ended else "is still under way"
             raise OutOfTime(
-                f"job {record.job_id} is still under way after {waited / 60:.0f} min",
+                f"job {record.job_id} {how} after {waited / 60:.0f} min",
                 next_step="It is paid and on record: run again later to pick it up.",
             )
         if waited - seen >= _SEEN_EVERY:
@@ -152,7 +154,7 @@ async def bring_home(
     assert trouble is not None
     if isinstance(trouble, ProviderUnreachable):
         raise trouble
-    raise MediaError(
+    raise OutOfTime(
         f"the video of job {job.id} could not be had whole in {_FETCHES} tries; lastly: {trouble.what}",
         next_step="It is paid and on record: run again to fetch it again.",
     )

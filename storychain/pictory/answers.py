@@ -20,6 +20,9 @@ from storychain.provider import Job, JobPage, JobState, Quota, Transaction
 _LARGEST_NUMBER = 10**12
 """Credits, seconds or pixels beyond this make no sense, and would not fit into a database."""
 
+_NUMBER = re.compile(r"\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*[^\W\d_]*%?\s*")
+"""A number, perhaps with a unit. What stands otherwise behind it may be the rest of it, as in 22,000."""
+
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value and _writable(value) else None
@@ -48,7 +51,7 @@ def _words(value: object) -> str | None:
 def _number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    found = re.match(r"\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)", str(value))
+    found = _NUMBER.fullmatch(str(value))
     try:
         number = Decimal(found[1]) if found else None
     except InvalidOperation:

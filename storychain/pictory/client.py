@@ -140,7 +140,7 @@ class Pictory:
         async def ask() -> None:
             answer = await self._api.read("DELETE", f"/v1/jobs/{quote(job_id, safe='')}/clean")
             if not answer.is_success:
-                raise read_error(answer.status, answer.body, answer.wait)
+                raise read_error(answer.asked, answer.status, answer.body, answer.wait)
 
         await patiently(self._patience, ask)
 
@@ -250,7 +250,7 @@ def _job(answer: Answer, job_id: str) -> Job:
         job = None
     if job is not None:
         return job
-    raise read_error(answer.status, answer.body, answer.wait)
+    raise read_error(answer.asked, answer.status, answer.body, answer.wait)
 
 
 async def _bytes_of(file: Path) -> AsyncIterator[bytes]:

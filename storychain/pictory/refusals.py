@@ -22,6 +22,9 @@ _LONGEST_WAIT = 600.0
 _OUT_OF_CREDITS = re.compile(r"CREDIT|QUOTA|BALANCE|INSUFFICIENT", re.IGNORECASE)
 _NOT_ENOUGH = re.compile(r"(insufficient|not enough|out of)\b.{0,30}\b(credit|balance|quota)", re.IGNORECASE)
 
+_NOBODY_THERE = (404, 405, 410)
+"""What is answered where there is no such address."""
+
 
 class Passing(ProviderUnreachable):
     """A trouble that may pass: asking again is sensible. `wait` is what the provider asked for, in seconds."""
@@ -46,14 +49,22 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return min(max(0.0, moment - now), _LONGEST_WAIT) or None
 
 
-def read_error(status: int, body: bytes, wait: float | None) -> StorychainError:
-    """The error of a read that was not answered with success."""
+class NotOurApi(ProviderUnreachable):
+    """A read was answered as no reader of ours is by this API: something else may be at its address."""
+
+
+def read_error(asked: str, status: int, body: bytes, wait: float | None) -> StorychainError:
+    """The error of a read that was not answered with success; `asked` is its method and address."""
     said = complaint_of(body).told() or "no reason given"
     if status in (401, 402, 403):
         return account_error(status, said)
     if status in (408, 429) or status >= 500:
         return Passing(f"the API answered {status}: {said}", wait)
-    return RequestRefused(f"the API answered {status}: {said}")
+    what = f"{asked} was answered with {status}: {said}"
+    if status < 400 or status in _NOBODY_THERE:
+        advice = "Check PICTORY_API_BASE_URL, then run again; everything paid is on record and will be picked up."
+        return NotOurApi(what, next_step=advice)
+    return RequestRefused(what)
 
 
 def account_error(status: int, said: str) -> AccountError:
@@ -97,9 +108,14 @@ def submission(status: int, body: bytes, wait: float | None) -> Submission:
             f"the API refused the request ({status}): {said}",
             fields=fields,
             about_words=fields == ["prompt"] or (not fields and about_words(complaint.code, complaint.message)),
-            next_step="Nothing was bought. Change the scene accordingly and run again.",
+            next_step=f"Nothing was bought. {_mend(status, fields)} and run again.",
         )
     return AnswerLost(f"the API answered {status}: {said}")
+
+
+def _mend(status: int, fields: list[str]) -> str:
+    nobody = status in _NOBODY_THERE and not fields
+    return "Check PICTORY_API_BASE_URL" if nobody else "Change the scene accordingly"
 
 
 def _accepted(body: bytes) -> Submission:

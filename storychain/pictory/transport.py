@@ -83,8 +83,9 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that was read to its end."""
+    """An answer that was read to its end; `asked` is the method and the address, without its query."""
 
+    asked: str
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -162,7 +163,8 @@ class Wire:
                 body += chunk
                 if len(body) > LARGEST_ANSWER:
                     raise httpx.DecodingError("an answer beyond all sizes", request=response.request)
-            return Answer(response.status_code, response.headers, self._without_key(bytes(body)))
+            asked = f"{method} {response.url.copy_with(query=None, fragment=None)}"
+            return Answer(asked, response.status_code, response.headers, self._without_key(bytes(body)))
 
     async def read(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request that may be repeated; trouble on the way is Passing."""
@@ -247,7 +249,7 @@ def told(error: Exception) -> str:
 def answer_of(answer: Answer, read: Callable[[Any], T]) -> T:
     """Read a successful answer with `read`; raise Passing for a broken one, and our own error for a refusal."""
     if not answer.is_success:
-        raise read_error(answer.status, answer.body, answer.wait)
+        raise read_error(answer.asked, answer.status, answer.body, answer.wait)
     try:
         return read(json_of(answer.body))
     except ValueError as error:

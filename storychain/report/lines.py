@@ -32,7 +32,7 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
         case ev.Followed(job_id=job_id):
             return f"waiting for job {job_id}"
         case ev.Postponed(why=why, wait=wait):
-            return f"{why}; next in {duration_text(wait)}"
+            return f"{why}; next in {duration_text(wait)} or later"
         case ev.Reconciled(job_id=None):
             return "its request had never arrived; it will be sent again"
         case ev.Reconciled(job_id=job_id):

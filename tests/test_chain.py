@@ -324,6 +324,26 @@ def test_a_file_that_is_always_broken_stays_on_record_and_is_fetched_by_the_next
     asyncio.run(play())
 
 
+class Addressless(StrangerToo):
+    """The provider, whose jobs end without saying where their video is."""
+
+    async def job(self, job_id):
+        return replace(await self._provider.job(job_id), url=None)
+
+
+def test_a_job_that_ends_without_an_address_is_waited_for_and_said_to_be_so(tmp_path):
+    async def play():
+        path, pace = story_file(tmp_path, 1), Pace(poll=0.05, job_timeout=2.0, settle=0.4, silence=0.0)
+        async with stage(tmp_path) as at:
+            outcome = await at.render(path, provider=Addressless(at.provider), pace=pace)
+            assert isinstance(outcome.error, OutOfTime)
+            assert "has ended, but names no address of its video" in outcome.error.what
+            assert (await at.render(path)).status == "done"
+            assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
+
+
 def damaged(video, place):
     """A video with some bytes of its pictures gone: it still decodes, but is not what it was."""
     begins = video.index(b"mdat") + 4 + place

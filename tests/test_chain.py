@@ -40,8 +40,8 @@ def rendered(tmp_path, *arguments, **options):
     return asyncio.run(_rendered(tmp_path, *arguments, **options))
 
 
-class StrangerToo:
-    """The provider, with somebody else submitting on the same account right after us."""
+class Wrapped:
+    """The provider, of which some is changed."""
 
     def __init__(self, provider):
         self._provider = provider
@@ -49,13 +49,17 @@ class StrangerToo:
     def __getattr__(self, name):
         return getattr(self._provider, name)
 
+
+class StrangerToo(Wrapped):
+    """The provider, with somebody else submitting on the same account right after us."""
+
     async def submit(self, request):
         outcome = await self._provider.submit(request)
         await self._provider.submit(replace(request, prompt="A job of somebody else's."))
         return outcome
 
 
-class StrangerInstead(StrangerToo):
+class StrangerInstead(Wrapped):
     """The provider, with a job of somebody else's that ends just when the answer to our first request is lost."""
 
     async def submit(self, request):
@@ -324,7 +328,7 @@ def test_a_file_that_is_always_broken_stays_on_record_and_is_fetched_by_the_next
     asyncio.run(play())
 
 
-class Addressless(StrangerToo):
+class Addressless(Wrapped):
     """The provider, whose jobs end without saying where their video is."""
 
     async def job(self, job_id):

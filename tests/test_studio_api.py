@@ -406,6 +406,18 @@ async def test_a_client_that_has_said_all_and_closed_its_half_is_answered(tmp_pa
         assert running.counts["accepted"] == 1
 
 
+@in_loop
+async def test_a_target_may_be_a_whole_address(tmp_path):
+    async with studio(tmp_path) as (running, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(running.origin.rsplit(":", 1)[1]))
+        head = "Host: a\r\nUser-Agent: raw\r\nAuthorization: pictai_x\r\nConnection: close\r\n\r\n"
+        writer.write(f"GET {running.base_url}/v1/jobs?nextPageKey= HTTP/1.1\r\n{head}".encode())
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b'{"items":[],"nextPageKey":null}')
+
+
 async def _uploaded(client: httpx.AsyncClient, picture: bytes) -> str:
     asked = {"fileName": "picture.png", "contentType": "image/png"}
     data = (await client.post("/v1/media/generateurl", json=asked)).json()["data"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,6 +14,8 @@ from starlette.routing import Route
 from storychain.studio import console, delivery, jobs_door, submitting
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from storychain.studio.studio import Studio
 
 Door = Callable[["Studio", Request], Awaitable[Response]]
@@ -37,7 +40,7 @@ _OPEN: tuple[tuple[str, str, Door], ...] = (
 )
 
 
-def application(studio: Studio) -> Starlette:
+def application(studio: Studio) -> ASGIApp:
     """The studio as an ASGI application; the API's doors at both prefixes."""
     guarded = [
         Route(prefix + path, _endpoint(studio, door, guard=True), methods=[method])
@@ -45,7 +48,15 @@ def application(studio: Studio) -> Starlette:
         for method, path, door in _API
     ]
     free = [Route(path, _endpoint(studio, door, guard=False), methods=[method]) for method, path, door in _OPEN]
-    return Starlette(routes=guarded + free)
+    doors = Starlette(routes=guarded + free)
+
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        """A target may come as a whole address, as to a proxy (RFC 9112, 3.2.2)."""
+        if scope["type"] == "http" and "://" in scope["path"]:
+            scope = {**scope, "path": urlsplit(scope["path"]).path or "/"}
+        await doors(scope, receive, send)
+
+    return called
 
 
 def _endpoint(studio: Studio, door: Door, *, guard: bool) -> Callable[[Request], Awaitable[Response]]:

@@ -1,6 +1,7 @@
 """The chain against the studio, over real sockets: what is paid, what is kept, what the film is."""
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from decimal import Decimal
 
@@ -324,6 +325,28 @@ def test_a_file_that_is_always_broken_stays_on_record_and_is_fetched_by_the_next
             again = await at.render(path)
             assert again.status == "done"
             assert at.counts["accepted"] == 0
+
+    asyncio.run(play())
+
+
+class Damaging(Wrapped):
+    """The provider, of whose videos all are damaged in the same way."""
+
+    async def download(self, url, part, on_bytes):
+        await self._provider.download(url, part, on_bytes)
+        part.write_bytes(damaged(part.read_bytes(), 9000))
+        return hashlib.sha256(part.read_bytes()).hexdigest()
+
+
+def test_a_segment_that_is_damaged_where_it_lies_is_mended_and_that_is_told(tmp_path):
+    async def play():
+        async with stage(tmp_path) as at:
+            outcome = await at.render(story_file(tmp_path, 2), provider=Damaging(at.provider))
+            assert outcome.status == "done", outcome.error
+            assert at.counts["accepted"] == 2
+            assert frames_of(outcome.film) == 2 * 4 * 24
+            told = [event.message for event in at.told if isinstance(event, ev.Noticed)]
+            assert sum("the provider's own file is damaged" in message for message in told) == 2
 
     asyncio.run(play())
 

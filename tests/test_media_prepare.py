@@ -104,6 +104,39 @@ def test_a_late_picture_keeps_its_sound_in_time(tmp_path):
     assert clips.beeps(made.sound) == pytest.approx([0.0, 1.0], abs=0.001)
 
 
+LATE = {"varying": 0.5, "without an edit list": 2 / 24 - 1024 / 48_000, "turned": 0.5}
+"""How late a picture that has to be mended begins after its sound. Without an edit list it is late by what its decoding
+runs ahead, and the sound by what its coder put before it."""
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_late_picture_that_is_mended_keeps_its_sound_and_its_end(tmp_path, name):
+    late = LATE[name]
+    uneven = () if name == "turned" else ("-vf", "select='not(between(n,10,14))'", "-fps_mode", "vfr")
+    h264 = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", *uneven)
+    clips.make(tmp_path / "v.mp4", sound=None, seconds=2, video=h264)
+    clips.make(tmp_path / "s.mp4", seconds=3)
+    offset = ("-use_editlist", "0") if name == "without an edit list" else ()
+    before = (*(() if offset else ("-itsoffset", "0.5")), *(("-display_rotation", "180") if name == "turned" else ()))
+    both = ("-i", "v.mp4", "-i", "s.mp4", "-map", "0:v", "-map", "1:a", "-c", "copy", *offset, "late.mp4")
+    clips.ffmpeg(*before, *both, cwd=tmp_path)
+    made = ready(tmp_path / "late.mp4", tmp_path / "p")
+    assert made.mended is not None
+    assert made.probe.frames == 48
+    if name != "turned":
+        assert clips.numbers(made.picture) == [*range(10), *[9] * 5, *range(15, 48)]
+    assert clips.beeps(made.sound) == pytest.approx([beep - late for beep in (0.5, 1.5)], abs=0.001)
+
+
+def test_of_several_sounds_the_default_one_is_heard(tmp_path):
+    clips.make(tmp_path / "a.mp4", seconds=2)
+    both = ("-i", "a.mp4", "-f", "lavfi", "-i", "sine=f=1000:d=2", "-map", "0:v", "-map", "1:a", "-map", "0:a")
+    chosen = ("-c:v", "copy", "-c:a", "aac", "-disposition:a:0", "0", "-disposition:a:1", "default")
+    clips.ffmpeg(*both, *chosen, "both.mp4", cwd=tmp_path)
+    made = ready(tmp_path / "both.mp4", tmp_path / "p")
+    assert clips.beeps(made.sound) == pytest.approx([0.5, 1.5], abs=0.001)
+
+
 def test_the_sound_is_told_while_the_pictures_are_still_decoded(tmp_path):
     told: list[tuple[Prepared, int]] = []
     segment = clips.make(tmp_path / "a.mp4", seconds=4, size=(1280, 720))
@@ -181,6 +214,13 @@ def blank(data: bytearray) -> bytearray:
     return data
 
 
+def lose(data: bytearray) -> bytearray:
+    """Zero most of the pictures."""
+    begin = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 4
+    data[begin : begin + (len(data) - begin) * 2 // 3] = bytes((len(data) - begin) * 2 // 3)
+    return data
+
+
 FAST = ("-movflags", "+faststart")
 DAMAGE: dict[str, tuple[tuple[str, ...], Callable[[bytearray], bytes | bytearray], str]] = {
     "cut short": ((), lambda data: data[: len(data) // 2], "cut short"),
@@ -213,7 +253,19 @@ def test_what_is_not_whole_is_refused(tmp_path, name):
 def test_what_decodes_with_complaints_may_be_accepted_on_request(tmp_path):
     fine = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "3", "-pix_fmt", "yuv420p")
     segment = damaged(clips.make(tmp_path / "a.mp4", video=fine, options=FAST), flip)
-    assert ready(segment, tmp_path / "p", strict=False).probe.frames == 24
+    made = ready(segment, tmp_path / "p", strict=False)
+    assert (made.probe.frames, made.mended) == (24, "it is damaged")
+    assert len(clips.numbers(made.picture)) == 24
+
+
+def test_of_what_has_lost_pictures_those_before_stand_in_for_them(tmp_path):
+    fine = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "3", "-pix_fmt", "yuv420p", "-bf", "0")
+    segment = damaged(clips.make(tmp_path / "a.mp4", video=fine, options=FAST), lose)
+    with pytest.raises(MediaError, match="is damaged"):
+        ready(segment, tmp_path / "p")
+    made = ready(segment, tmp_path / "p", strict=False)
+    assert (made.probe.frames, made.mended) == (24, "it is damaged")
+    assert clips.numbers(made.picture)[:3] == [0, 1, 2]
 
 
 def test_a_missing_file_is_an_error_of_ours(tmp_path):

@@ -190,6 +190,9 @@ async def _fetch(
     except MediaError:
         broken.add(sha256)
         raise
+    if sha256 in broken:
+        what = "the provider's own file is damaged, as it came twice; it decodes, and is taken as it is"
+        run.tell(Noticed(story, step.scene.id, what, take=step.scene.take))
     return prepared, sha256, part.stat().st_size
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from storychain.media.tool import Ffmpeg
 
 
-_RECIPE = 2
+_RECIPE = 3
 """Counts up when files are re-made differently: those made before are then made anew."""
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from storychain.media.form import Form
     from storychain.media.tool import Ffmpeg
 
-_RECIPE = 5
+_RECIPE = 6
 """Counts up when prepared files are made differently: those made before are then made anew."""
 
 _THREADS = max(1, (os.cpu_count() or 1) // 2)
@@ -79,10 +79,10 @@ class Prepared:
 class Preparing(TypedDict, total=False):
     """How to go about it.
 
-    `strict=False` accepts what decodes with complaints: for bytes that a second download has shown to be the provider's
-    own. `matroska` lets WebM and MKV in. `on_sound` is told, long before the pictures are decoded, what is going to be
-    returned if nothing is wrong with them: all of it but `sound` is still to come. It is not told where they have to be
-    mended.
+    `strict=False` accepts what decodes with complaints, and mends it: for bytes that a second download has shown to be
+    the provider's own. `matroska` lets WebM and MKV in. `on_sound` is told, long before the pictures are decoded, what
+    is going to be returned if nothing is wrong with them: all of it but `sound` is still to come. It is not told where
+    they have to be mended.
     """
 
     strict: bool
@@ -105,21 +105,44 @@ async def prepare(ffmpeg: Ffmpeg, segment: Path, folder: Path, **how: Unpack[Pre
     with folder_aside(folder) as aside:
         small = _frames(facts) * math.prod(small_size(facts.width, facts.height))
         need_space(folder, segment.stat().st_size * 2 + samples_of(facts.seconds) * 4 + small)
-        argv = _argv(segment, facts, _pictures, strict=strict)
-        async with beside(_decode(ffmpeg, segment, facts, argv, aside)) as decoding:
-            await _decode(ffmpeg, segment, facts, _argv(segment, facts, _sound, strict=strict), aside)
-            sound = await asyncio.to_thread(_keep_sound, aside, folder, facts)
-            if on_sound is not None and facts.flaw is None:
-                on_sound(_prepared(folder, facts, None, "", sound))
-            await decoding
+        try:
+            sound = await _made(ffmpeg, segment, facts, folder, aside, on_sound)
+        except _Damaged:
+            if strict:
+                raise
+            # What can be decoded of it is encoded anew: nothing that reads it later stumbles over the damage.
+            facts = replace(facts, damaged=True)
+            sound = await _made(ffmpeg, segment, facts, folder, aside, None)
         return await asyncio.to_thread(_keep, aside, folder, facts, source, sound)
+
+
+class _Damaged(MediaError):
+    """ffmpeg complained of what it decoded."""
+
+
+async def _made(
+    ffmpeg: Ffmpeg,
+    segment: Path,
+    facts: Probe,
+    folder: Path,
+    aside: Path,
+    on_sound: Callable[[Prepared], None] | None,
+) -> str:
+    """Decode pictures and sound side by side into `aside`; the sound's hash. Its name it has already."""
+    async with beside(_decode(ffmpeg, segment, facts, _argv(segment, facts, _pictures), aside)) as decoding:
+        await _decode(ffmpeg, segment, facts, _argv(segment, facts, _sound), aside)
+        sound = await asyncio.to_thread(_keep_sound, aside, folder, facts)
+        if on_sound is not None and facts.flaw is None:
+            on_sound(_prepared(folder, facts, None, "", sound))
+        await decoding
+    return sound
 
 
 async def _decode(ffmpeg: Ffmpeg, segment: Path, facts: Probe, argv: Sequence[str], aside: Path) -> None:
     try:
         await run_ffmpeg(ffmpeg, argv, timeout=patience(facts.seconds), cwd=aside, where=str(segment))
     except FfmpegFailed as error:
-        raise MediaError(f"this video is damaged: {error.what}", where=str(segment), next_step=AGAIN) from error
+        raise _Damaged(f"this video is damaged: {error.what}", where=str(segment), next_step=AGAIN) from error
 
 
 async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
@@ -133,14 +156,13 @@ async def last_frame(ffmpeg: Ffmpeg, video: Path, png: Path) -> None:
         await asyncio.to_thread(give_name, aside / "last.png", png)
 
 
-def _argv(
-    segment: Path, facts: Probe, made: Callable[[FilterableStream, Probe], list[OutputStream]], *, strict: bool
-) -> list[str]:
+def _argv(segment: Path, facts: Probe, made: Callable[[FilterableStream, Probe], list[OutputStream]]) -> list[str]:
     """One pass over the file's pictures or its sound: all of it decoded and written."""
+    strict = not facts.damaged
     options = {"max_pixels": MOST_PIXELS, "threads": _THREADS} | ({"err_detect": "explode"} if strict else {})
     source = build.input(str(segment.absolute()), f=facts.demuxer, **options)
     merged = build.merge_outputs(*made(source, facts))
-    return [str(arg) for arg in (merged.global_args("-xerror") if strict else merged).get_args()]
+    return ["-y", *(str(arg) for arg in (merged.global_args("-xerror") if strict else merged).get_args())]
 
 
 def _pictures(source: FilterableStream, facts: Probe) -> list[OutputStream]:
@@ -150,7 +172,9 @@ def _pictures(source: FilterableStream, facts: Probe) -> list[OutputStream]:
         small = keeping(stream, small_size(facts.width, facts.height), _SMALL, facts.frames)
         return [small, stream.output(_PICTURE, **from_zero(facts.tag))]
     target, frames = _mended_form(facts), _frames(facts)
-    shown = reshaped(stream, _upright(facts), target).split()
+    # The sound begins with the picture, too (`_sound`): of one that begins late nothing may be put before it.
+    begun = stream.filter("setpts", f"PTS-{float(facts.start):.9f}/TB")
+    shown = reshaped(begun, _upright(facts), target).split()
     small = keeping(shown[0], small_size(target.width, target.height), _SMALL, frames)
     return [small, shown[1].output(_PICTURE, **encoded(target, frames))]
 

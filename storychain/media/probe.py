@@ -89,6 +89,8 @@ class Probe:
     picture_index: int
     sound_index: int | None
     audio: Sound | None
+    damaged: bool = False
+    """Whether decoding has found damage, which the packets do not tell."""
 
     @property
     def form(self) -> Form:
@@ -110,6 +112,7 @@ class Probe:
     def flaw(self) -> str | None:
         """Why the picture cannot be copied into any film, whatever the others are, or None."""
         flaws = {
+            "it is damaged": self.damaged,
             f"its codec is {self.codec}": self.codec not in _COPIED_CODECS,
             "its frame rate varies": not self.constant_rate,
             "it is rotated": self.rotation != 0,

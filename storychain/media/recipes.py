@@ -14,6 +14,9 @@ SOUND_RATE = 48_000
 """Samples per second of every sound we make; stereo, 16 bits."""
 
 _MATRIX_TAGS = {"bt709": "bt709", "bt601": "smpte170m", "smpte240m": "smpte240m", "bt2020": "bt2020nc"}
+_EXACT = "bicubic+accurate_rnd+full_chroma_int"
+"""How pictures are scaled: in haste, greys that only change their matrix would get a tint."""
+
 _TRANSFER_TAGS = {"pq": "smpte2084", "hlg": "arib-std-b67"}
 
 PLAIN = {"fflags": "+bitexact", "flags": "+bitexact"}
@@ -69,7 +72,7 @@ def reshaped(pictures: FilterableStream, form: Form, target: Form) -> Filterable
     return (
         told(pictures, form.matrix)
         .filter("fps", fps=str(target.fps), start_time=0)
-        .filter("scale", width, height, flags="bicubic", **colours(target))
+        .filter("scale", width, height, flags=_EXACT, **colours(target))
         .filter("pad", target.width, target.height, "(ow-iw)/2", "(oh-ih)/2", color="black")
         .filter("setsar", str(target.sample_aspect_ratio))
         .filter("format", target.pixel_format)

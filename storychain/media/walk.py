@@ -68,8 +68,12 @@ def picture_of(opened: InputContainer, path: Path) -> VideoStream:
 
 
 def sound_of(opened: InputContainer) -> AudioStream | None:
-    """The first sound track that can be decoded: telephones put others beside it."""
-    return next((stream for stream in opened.streams.audio if _decodable(stream)), None)
+    """The sound track that players choose: the default one, else the first; of those that can be decoded, for
+    telephones put others beside it.
+    """
+    tracks = [stream for stream in opened.streams.audio if _decodable(stream)]
+    chosen = (stream for stream in tracks if stream.disposition & av.stream.Disposition.default)
+    return next(chosen, next(iter(tracks), None))
 
 
 def _decodable(stream: Stream) -> bool:

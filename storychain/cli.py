@@ -6,12 +6,10 @@ Each command lives in `commands` and is imported when it is asked for, so that `
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TextIO, cast
 
 from storychain import __version__
 from storychain.arguments import Commands as _Commands
@@ -23,8 +21,8 @@ from storychain.arguments import seconds as _seconds
 from storychain.arguments import share as _share
 from storychain.arguments import stories as _stories
 from storychain.arguments import workspace as _workspace
-from storychain.errors import StorychainError
-from storychain.printable import Harmless
+from storychain.errors import Interrupted, StorychainError
+from storychain.terminal import make_harmless, stop_in_words
 
 _EXITS = """\
 exit codes: 0 done  1 bug or unexpected  2 usage or invalid story  3 a generation failed  4 time was up, run again
@@ -34,17 +32,9 @@ exit codes: 0 done  1 bug or unexpected  2 usage or invalid story  3 a generatio
 
 def entry() -> None:
     """The console script."""
-    _make_harmless()
+    make_harmless()
+    stop_in_words()
     sys.exit(main(sys.argv[1:]))
-
-
-def _make_harmless() -> None:
-    """Words of strangers, names of files among them, do not reach a terminal raw; a pipe gets results as they are."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        sys.stdout.reconfigure(errors="surrogateescape")
-    else:
-        sys.stdout = cast("TextIO", Harmless(sys.stdout))
-    sys.stderr = cast("TextIO", Harmless(sys.stderr))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
         return int(getattr(import_module(f"storychain.commands.{room}"), function)(arguments))
     except StorychainError as error:
         print(f"storychain: {error}", file=sys.stderr)
+        if getattr(arguments, "json", False) and not isinstance(error, Interrupted):
+            import_module("storychain.commands.refusing").in_json(error)
         return error.exit_code
     except KeyboardInterrupt:
         print("storychain: interrupted; run again to go on.", file=sys.stderr)
@@ -335,6 +327,9 @@ def _settling(commands: _Commands) -> None:
     resubmit.add_argument("--may-pay-twice", action="store_true", help="accept that it may have been paid already")
     for command in (adopt, resubmit):
         command.add_argument("--local", action="store_true", help="of the free preview")
+        _edition(command)
+        command.add_argument("--matrix", metavar="CSV", help="the story is one of the rows of this table")
+        command.add_argument("--row", metavar="NAME", help="that row's film, where several could be meant")
         _workspace(command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -53,10 +54,29 @@ class Harmless:
 
     def write(self, text: str) -> int:
         """Write text, made visible; tabs and ends of lines stay what they are."""
-        return self._stream.write("\t".join(map(visible_lines, text.split("\t"))))
+        return self._stream.write(_made_visible(text))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class Forgiving(Harmless):
+    """The same for what is told meanwhile: where nobody reads it any more, what is paid for goes on all the same."""
+
+    def write(self, text: str) -> int:
+        """Write text if somebody reads it."""
+        with suppress(OSError, ValueError):  # gone, or closed
+            self._stream.write(_made_visible(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand over what was written, if somebody reads it."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def _made_visible(text: str) -> str:
+    return "\t".join(map(visible_lines, text.split("\t")))
 
 
 def _escaped(character: str) -> str:

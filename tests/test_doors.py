@@ -27,7 +27,7 @@ from storychain.media.prepare import last_frame, prepare
 from storychain.media.probe import probe
 from storychain.media.tool import Ffmpeg, find_ffmpeg
 from storychain.pictory import Patience, Pictory
-from storychain.plan import Facts, plan
+from storychain.plan import Facts, plan, quote
 from storychain.printable import Harmless
 from storychain.report import documents
 from storychain.report.lines import Lines
@@ -145,7 +145,7 @@ def gave_away(folder, shown):
 
 
 @pytest.mark.parametrize(
-    ("mode", "code"), [(_refused, 7), (_invalid, 3), (_failed, 3), (_vanished, 3)], ids=lambda mode: str(mode)[10:18]
+    ("mode", "code"), [(_refused, 7), (_invalid, 3), (_failed, 3), (_vanished, 4)], ids=lambda mode: str(mode)[10:18]
 )
 def test_a_key_that_the_api_repeats_is_neither_shown_nor_kept(here, monkeypatch, capfd, mode, code):
     story_file(here, 1)
@@ -333,7 +333,7 @@ def test_lines_are_lines_whatever_is_told(tmp_path):
 def test_the_live_view_draws_nothing_of_what_it_is_told(tmp_path, capfd):
     _, steps = _planned(tmp_path)
     with LiveView() as view:
-        view(ev.StoryBegan("tale" + EVIL, f"A {EVIL} Tale", steps, (None,)))
+        view(ev.StoryBegan("tale" + EVIL, f"A {EVIL} Tale", steps, (None,), quote(steps)))
         for event in _events(steps[0]):
             view(event)
     shown = capfd.readouterr().err

@@ -26,6 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from storychain.chain import events as ev
 from storychain.errors import CapReached, ConsentNeeded, StoryHeld, UsageError
 from storychain.locks import lock_now
+from storychain.plan import Quote
 from storychain.report.documents import dumped_line
 from storychain.unattended.check import BODY_BYTES, address, last_bytes
 from storychain.unattended.ended import Standing
@@ -260,6 +261,7 @@ def _event(kind):
         "Decimal | None": Decimal(40),
         "Path": Path("films/夜.mp4"),
         "StorychainError": CapReached(f"at {signed}", where="tale", next_step="Wait."),
+        "Quote": Quote(Decimal(40), Decimal(80), 1, 0),
         "tuple[Path, ...]": (Path("a.srt"),),
         "tuple[Step, ...]": (),
         "tuple[float | None, ...]": (None, 2.5),

@@ -10,17 +10,21 @@ from decimal import Decimal
 from pathlib import Path
 
 from storychain.errors import StorychainError
-from storychain.plan import Step
+from storychain.plan import Quote, Step
 
 
 @dataclass(frozen=True, slots=True)
 class StoryBegan:
-    """A story is about to be rendered by these steps; `usual` has the usual seconds of a job per scene id."""
+    """A story is about to be rendered by these steps; `usual` has the usual seconds of a job per scene id.
+
+    `quoted` is what this run may buy of it.
+    """
 
     story: str
     title: str
     steps: tuple[Step, ...]
     usual: tuple[float | None, ...]
+    quoted: Quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,10 @@ async def _look(run: Run, story: str, step: Step, watched: Watched, patience: fl
 
 async def lost(run: Run, record: Record, what: str) -> Unresolved:
     """A paid job that cannot be had any more: put on record, and only a person may have it bought again."""
-    message = f"{what}. `storychain resubmit STORY {record.scene} --may-pay-twice` buys it again"
+    message = (
+        f"{what}. `storychain resubmit STORY {record.scene} --may-pay-twice` (with the run's --model or --matrix if it "
+        "had one) buys it again"
+    )
     await on_record(run.ledger.unresolved, record.attempt, message)
     return Unresolved(message)
 

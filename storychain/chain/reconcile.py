@@ -141,5 +141,6 @@ def _question(record: Record, candidates: Sequence[Job]) -> str:
         jobs = f"job {job.id}, which tells another length and price ({job.seconds} s, {job.credits} credits)"
     return (
         f"its request may have started {jobs}. Look in the account, then either "
-        f"`storychain adopt STORY {record.scene} JOB` or `storychain resubmit STORY {record.scene} --may-pay-twice`"
+        f"`storychain adopt STORY {record.scene} JOB` or `storychain resubmit STORY {record.scene} --may-pay-twice`, "
+        "with the run's --model or --matrix if it had one"
     )

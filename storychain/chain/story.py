@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -147,7 +147,8 @@ async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
     facts, steps = stands.facts, stands.steps
     await preflight(run, story)
     await _check_means(run, story, steps)
-    run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps)))
+    quoted = quote(run.choice.of(story.name, steps))
+    run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps), quoted))
     while True:
         try:
             async with film_in_the_making(run, as_planned(story, steps), facts, steps) as film:
@@ -224,6 +225,13 @@ def _look(
         given_up=given_up,
     )
     return facts, plan(story, facts)
+
+
+def interrupted(run: Run, story: Story, error: StorychainError) -> Outcome:
+    """What came of a story that was rendered with others when all were interrupted: it may be done."""
+    stands = _stand(run, story, retry_failed=False)
+    outcome = outcome_of(run, story, None, None, error)
+    return outcome if stands.there is None else replace(outcome, status="done", film=stands.film, error=None)
 
 
 def outcome_of(

@@ -34,9 +34,12 @@ def deadline_of(text: str, now: float) -> float:
             f"--deadline: '{text}' is no moment",
             next_step="Write a time of day such as 06:00, a moment such as 2026-11-26T06:00, or a span such as 90m.",
         )
-    when = _local(moment) if moment.tzinfo is None else moment.timestamp()
+    try:
+        when = _local(moment) if moment.tzinfo is None else moment.timestamp()
+    except (ValueError, OverflowError):  # at the ends of what a calendar can tell
+        when = now
     if when <= now:
-        raise UsageError(f"--deadline: {text} has passed")
+        raise UsageError(f"--deadline: {text} has passed, or no clock will ever show it")
     return when
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storychain.errors import UsageError
 from storychain.locks import Held, lock_now
 from storychain.settings import Settings, read_settings
 from storychain.workspace import Workspace
@@ -130,6 +131,8 @@ class Desk:
         """Read the stories that a command line names, as far as they can be read. Raises UsageError."""
         from storychain.commands.selection import find  # noqa: PLC0415
 
+        if "" in paths or matrix == "":
+            raise _empty("--matrix" if matrix == "" else "a story's name")
         found = find(paths, matrix, self.settings.catalogue)
         if self.model is None:
             return found
@@ -143,9 +146,18 @@ class Desk:
         return self.find(paths, matrix).all()
 
 
+def _empty(what: str) -> UsageError:
+    return UsageError(
+        f"{what} is empty", next_step="Perhaps it is a variable that is not set. Name one, or leave it out."
+    )
+
+
 def desk(arguments: argparse.Namespace) -> Desk:
     """Read the settings a command line asks for."""
     flags = {name: getattr(arguments, name, None) for name in _FLAGS}
+    for name, value in flags.items():
+        if value == "":
+            raise _empty(f"--{name.replace('_', '-')}")
     settings = read_settings(flags, os.environ, Path.cwd())
     if getattr(arguments, "local", False):
         # A preview's studio lives on this machine alone, and so does what it made.

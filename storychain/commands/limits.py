@@ -35,7 +35,7 @@ def limits_of(
     at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
 ) -> tuple[tuple[Story, ...], Limits]:
     """The stories that are meant, and the limits of their run. Raises UsageError, ConsentNeeded or AccountError."""
-    deadline = deadline_of(arguments.deadline, time.time()) if arguments.deadline else None
+    deadline = deadline_of(arguments.deadline, time.time()) if arguments.deadline is not None else None
     stories, choice = _chosen(at, ledger, stories, arguments)
     return stories, Limits(_agree(at, ledger, stories, arguments, choice), choice, deadline)
 
@@ -55,7 +55,7 @@ def _chosen(
         check_reach(story, plan, choice)
         if not arguments.only or is_in_state(plan, arguments.only):
             chosen.append(story)
-    if not chosen:
+    if not chosen and arguments.verbose >= arguments.quiet:
         print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
     return tuple(chosen), choice
 

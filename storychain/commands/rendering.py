@@ -17,7 +17,7 @@ from storychain.chain.holding import locks_of
 from storychain.chain.lanes import Lanes
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
-from storychain.chain.story import Outcome, outcome_of
+from storychain.chain.story import Outcome, interrupted, outcome_of
 from storychain.commands.allowances import allow_files, collect_seldom, files_of
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk
@@ -69,13 +69,13 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
         print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
         stories, limits = limits_of(at, ledger, found.stories, arguments)
-        outcomes, interrupted = asyncio.run(_outcomes(at, ledger, stories, arguments, limits, watch))
-    code = Interrupted.exit_code if interrupted else exit_code(outcomes, found.unreadable.values())
+        outcomes, stopped = asyncio.run(_outcomes(at, ledger, stories, arguments, limits, watch))
+    code = Interrupted.exit_code if stopped else exit_code(outcomes, found.unreadable.values())
     watch.ended(outcomes, code, found.unreadable)
     print_outcomes(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
     if len(outcomes) + len(found.unreadable) > 1 and arguments.verbose >= arguments.quiet:
         print(f"\n{summary_text(outcomes, found.unreadable)}", file=sys.stderr)
-    if interrupted:
+    if stopped:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
         if by_workers(at, arguments):
             advice = "The workers go on with it; the same command follows them again."
@@ -169,9 +169,9 @@ def assemble(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger() as ledger:
-        outcomes, interrupted = asyncio.run(_assemble(at, ledger, stories, arguments))
+        outcomes, stopped = asyncio.run(_assemble(at, ledger, stories, arguments))
     print_outcomes(outcomes, at, as_json=arguments.json)
-    if interrupted:
+    if stopped:
         raise Interrupted("Interrupted", next_step="Nothing is half done: the same command begins again.")
     return exit_code(outcomes)
 
@@ -183,11 +183,19 @@ async def _assemble(
     offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
     with listener(arguments) as tell:
         run = a_run(at, ledger, offline, ffmpeg, tell)
-        return await _until_interrupted(run, stories, assemble_all(run, stories))
+        return await _until_interrupted(run, stories, assemble_all(run, stories), _unfinished)
+
+
+def _unfinished(run: Run, story: Story, error: StorychainError) -> Outcome:
+    """Of films that are made anew the old ones are there, and say nothing."""
+    return outcome_of(run, story, None, None, error)
 
 
 async def _until_interrupted(
-    run: Run, stories: tuple[Story, ...], rendering: Coroutine[Any, Any, tuple[Outcome, ...]]
+    run: Run,
+    stories: tuple[Story, ...],
+    rendering: Coroutine[Any, Any, tuple[Outcome, ...]],
+    told: Callable[[Run, Story, StorychainError], Outcome] = interrupted,
 ) -> tuple[tuple[Outcome, ...], bool]:
     work = asyncio.create_task(rendering)
     with interrupts(work.cancel):
@@ -195,7 +203,7 @@ async def _until_interrupted(
             return await work, False
         except asyncio.CancelledError:
             error = Interrupted("interrupted; run again to go on")
-            return tuple([outcome_of(run, story, None, None, error) for story in stories]), True
+            return tuple([told(run, story, error) for story in stories]), True
 
 
 @contextmanager
@@ -216,12 +224,23 @@ def print_outcomes(
     outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, InvalidStory] | None = None
 ) -> None:
     """Results on stdout: each film's path a line, or one JSON document."""
-    if as_json:
-        print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable)))
-        return
-    for outcome in outcomes:
-        if outcome.film:
-            print(outcome.film)
+    with if_anybody_reads():
+        if as_json:
+            print(documents.dumped(documents.run_document(outcomes, at.workspace, unreadable)))
+            return
+        for outcome in outcomes:
+            if outcome.film:
+                print(outcome.film)
+
+
+@contextmanager
+def if_anybody_reads() -> Iterator[None]:
+    """Whoever read our stdout may be gone: what came of the work decides the exit code all the same."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
 def _left_behind(outcomes: tuple[Outcome, ...], *, free: bool) -> str:

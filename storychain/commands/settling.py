@@ -14,10 +14,12 @@ from storychain.ledger import Purchase
 from storychain.locks import Held
 from storychain.pictory import Pictory
 from storychain.plan import step_of
+from storychain.printable import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from storychain.commands.desk import Desk
     from storychain.ledger import Ledger
     from storychain.plan import Step
     from storychain.records import Record
@@ -91,9 +93,9 @@ def _nothing_to_settle(scene: str, record: Record) -> UsageError:
 
 def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step, Record], str]) -> int:
     at = desk(arguments)
-    (story,) = at.stories([arguments.story])
+    stories = at.stories([arguments.story], arguments.matrix)
     with at.ledger() as ledger:
-        step = step_of(at.plan(story, ledger, free=arguments.local), arguments.scene)
+        story, step = _meant(at, ledger, stories, arguments)
         try:
             with at.key_held(ledger, step.key):
                 print(settle(ledger, story, step, ledger.record(step.key)), file=sys.stderr)
@@ -101,6 +103,21 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
             advice = "Wait for it to end, then try again."
             raise StoryHeld("a run is working on this scene", next_step=advice) from None
     return 0
+
+
+def _meant(at: Desk, ledger: Ledger, stories: Sequence[Story], arguments: argparse.Namespace) -> tuple[Story, Step]:
+    """The story and its scene: of a table's rows the one that is named, else the only one with anything to settle."""
+    if arguments.row is not None:
+        stories = [story for story in stories if story.name == arguments.row]
+    planned = {story.name: step_of(at.plan(story, ledger, free=arguments.local), arguments.scene) for story in stories}
+    found = [(story, planned[story.name]) for story in stories]
+    if len(found) > 1:
+        found = [(story, step) for story, step in found if step.record.state in _OPEN] or found
+    # Rows that share a segment settle it together.
+    if len({step.key for _, step in found}) != 1:
+        names = listed([story.name for story, _ in found]) or "none"
+        raise UsageError(f"which row is meant? {names}", next_step="Name it with --row NAME, as `status` shows it.")
+    return found[0]
 
 
 def _purchase(story: Story, step: Step, *, free: bool) -> Purchase:

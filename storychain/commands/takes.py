@@ -275,7 +275,7 @@ def _up_to(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
 
 def _agree(arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[str]) -> None:
     """Show what would be done and its price; raises ConsentNeeded where nobody agrees to that."""
-    for line in told:
+    for line in told if arguments.verbose >= arguments.quiet else ():
         print(line, file=sys.stderr)
     if arguments.local:
         return

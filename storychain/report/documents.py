@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from storychain.chain.story import Outcome
-    from storychain.errors import InvalidStory
+    from storychain.errors import InvalidStory, StorychainError
     from storychain.plan import Step
     from storychain.story.model import Story
     from storychain.workspace import Workspace
@@ -46,6 +46,11 @@ def dumped_line(document: Any) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
+
+
+def refusal_document(error: StorychainError) -> dict[str, Any]:
+    """The document of a command with `--json` that was refused as a whole."""
+    return {"stories": [], "error": str(error), "exit_code": error.exit_code}
 
 
 def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: bool) -> dict[str, Any]:

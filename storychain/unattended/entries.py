@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from storychain.chain import events as ev
 from storychain.errors import StorychainError, StoryHeld
-from storychain.plan import Step
+from storychain.plan import Quote, Step
 from storychain.printable import without_secrets
 from storychain.report.documents import number
 from storychain.report.lines import told
@@ -101,6 +101,8 @@ def _plain(value: Any) -> Any:  # noqa: C901 - one case a type
                 "key": value.key,
                 "credits": number(value.credits),
             }
+        case Quote():
+            return {"scenes": value.submits, "credits": number(value.total)}
         case StorychainError():
             return {
                 "kind": type(value).__name__,

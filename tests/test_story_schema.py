@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from storychain.plan import Facts, plan, quote
 from storychain.story import SCHEMA_FILE, load_story, schema, schema_text, template
 
 STORIES = sorted(Path(__file__).parents[1].joinpath("stories").glob("*.yaml"))
@@ -125,11 +126,27 @@ def test_the_templates_title_comes_from_its_name(tmp_path: Path) -> None:
     assert load_story(path).title == "The last train"
 
 
-def test_the_hints_of_the_template_work(tmp_path: Path) -> None:
-    """Whoever takes away the comment marks gets a story that is valid, once the clip is there."""
-    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 20)
+def test_the_template_names_a_cap_that_its_story_stays_under(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text(re.sub(r"^# (start:|  video:|  include:)", r"\1", template("x"), flags=re.MULTILINE))
+    path.write_text(template("x"))
+    most = quote(plan(load_story(path), Facts("pictory"))).most
+    (named,) = re.findall(r"--max-credits (\d+)", template("x"))
+    assert most <= int(named)
+
+
+@pytest.mark.parametrize("lines", [["video"], ["video", "include"], ["image"], ["references"]], ids="-".join)
+def test_the_hints_of_the_template_work(tmp_path: Path, lines: list[str]) -> None:
+    """Whoever takes away "# " before these lines gets a story that is valid, once the files are there."""
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 20)
+    for picture in ("picture.jpg", "ada.jpg"):
+        (tmp_path / picture).write_bytes(b"\xff\xd8\xff" + b"\0" * 20)
+    text = template("x")
+    assert 'take away "# " before start and before one of video, image and references' in text
+    for name in ("start", *lines):
+        text, found = re.subn(rf"^# ( *{name}:)", r"\1", text, flags=re.MULTILINE)
+        assert found == 1
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
     start = load_story(path).start
     assert start is not None
-    assert (start.kind, start.include) == ("video", True)
+    assert (start.kind, start.include) == (lines[0], "include" in lines)

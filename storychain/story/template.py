@@ -16,7 +16,7 @@ _TEMPLATE = """\
 # One scene is one paid video segment that continues the one before it. Rehearse for nothing, then render:
 #   storychain check {file}
 #   storychain run {file} --local
-#   storychain run {file} --max-credits 40
+#   storychain run {file} --max-credits 60
 
 title: {title}
 model: pixverse5.5          # pixverse5.5 (5s 8s 10s) | veo3.1_fast | veo3.1 (4s 6s 8s; 16:9 and 9:16 only)
@@ -32,10 +32,12 @@ style: >-
 vars:
   hero: Ada, a watchmaker in her seventies with round glasses and a green apron
 
-# To begin from something that exists, take away the # of two lines (one of video, image, references):
+# To begin from something that exists, take away "# " before start and before one of video, image and references:
 # start:
 #   video: clip.mp4         # beside this file, or https://…
-#   include: true           # the clip itself opens the film
+#   include: true           # with video, if this line is wanted too: the clip itself opens the film
+#   image: picture.jpg      # the first scene begins with it
+#   references: [ada.jpg]   # 1 to 3 pictures of who and what is in the story
 
 scenes:
   - id: workshop

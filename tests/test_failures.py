@@ -359,6 +359,19 @@ def test_a_film_with_a_placeholder_is_done_and_a_person_notices(tmp_path):
         studio.close()
 
 
+def test_what_a_free_preview_advises_is_free_as_well(plain):
+    path = story_file(plain.folder, [DAWN, STORM], **HOLD)
+    preview = ["run", "tale.yaml", "--local", "--scale", "0.125", "--fault"]
+    told = json.loads(plain.run(*preview, "job.failed=@2", "--json").stdout)["stories"][0]["warnings"]
+    advice = f"or try again with `storychain run {path} --local --retry-failed`"
+    assert told[-1].endswith(advice)
+    assert advice in plain.run("status", "tale.yaml", "--local").stdout
+    (plain.folder / "films" / "tale.mp4").unlink()
+    for asked in (["--local"], []):  # without it as well, where the preview is all there is
+        status = plain.run("status", "tale.yaml", *asked).stdout
+        assert f"1 of 2 segments are here; `storychain run {path} --local` goes on" in status
+
+
 def test_the_hints_of_the_template_about_failures_work(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text(

@@ -56,7 +56,8 @@ def warnings_of(story: Story, facts: Facts, steps: Sequence[Step]) -> tuple[str,
     if not missing:
         return ()
     told = [f"scene {step.scene.id} is a placeholder: {trouble(step.record, step.scene)}" for step in missing]
-    advice = f"change the scene, or try again with `storychain run {story.path} --retry-failed`"
+    local = " --local" if facts.free else ""
+    advice = f"change the scene, or try again with `storychain run {story.path}{local} --retry-failed`"
     return (*told, f"{advice}{_cost(again(story, facts))}")
 
 

@@ -70,7 +70,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     segments = [documents.segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
-    where = f"film: {film}" if film else _next(steps, story)
+    where = f"film: {film}" if film else _next(steps, story, free=free)
     head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
     return document, "\n".join([head, *(f"  {line}" for line in lines)])
@@ -81,9 +81,10 @@ def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Se
     return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
 
 
-def _next(steps: Sequence[Step], story: Story) -> str:
+def _next(steps: Sequence[Step], story: Story, *, free: bool) -> str:
     done = sum(1 for step in steps if step.action is Action.REUSE)
-    return f"{done} of {len(steps)} segments are here; `storychain run {story.path}` goes on"
+    local = " --local" if free else ""
+    return f"{done} of {len(steps)} segments are here; `storychain run {story.path}{local}` goes on"
 
 
 def _standing(record: Record, action: Action) -> tuple[str, str, str]:

@@ -214,8 +214,8 @@ class WrittenStory(_Written):
     )
     vars: dict[str, Text] | None = Field(
         default=None,
-        description="Variables: ${name} in title, style and prompts becomes the text given here. Values are taken "
-        "as they are; a variable inside a variable is not filled in.",
+        description="Variables: ${name} in title, style, prompts, captions, narration and cards becomes the text given "
+        "here. Values are taken as they are; a variable inside a variable is not filled in.",
         examples=[{"keeper": "Mara, sixty, silver braid, yellow raincoat"}],
     )
     budget: Credits | None = Field(

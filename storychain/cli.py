@@ -25,7 +25,9 @@ from storychain.errors import Interrupted, StorychainError
 from storychain.terminal import make_harmless, stop_in_words
 
 _EXITS = """\
-exit codes: 0 done  1 bug or unexpected  2 usage or invalid story  3 a generation failed  4 time was up, run again
+exit codes: 0 done, or waiting for approval  1 bug or unexpected  2 usage or invalid story
+            3 a generation failed, or media or tools cannot be used
+            4 time was up, or API, ledger or queue out of reach: run again
             5 refused (consent or budget)  6 unresolved attempt  7 key or quota  75 held by another run  130 interrupted
 """
 

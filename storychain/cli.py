@@ -253,7 +253,8 @@ def _inspect(commands: _Commands) -> None:
     _stories(inspect)
     _edition(inspect)
     inspect.add_argument("--json", action="store_true", help="print one JSON document")
-    fail_on = "exit with 3 on these findings: any, or names such as brightness,black; NAME=LIMIT sets another limit"
+    fail_on = "exit with 3 on these findings: any, or names such as brightness,black; NAME=LIMIT sets another limit; "
+    fail_on += "an unknown name lists them all"
     inspect.add_argument("--fail-on", action="append", metavar="NAMES", help=fail_on)
     inspect.add_argument("--no-pictures", action="store_true", help="measure only")
     inspect.add_argument("--local", action="store_true", help="of the free preview's segments")
@@ -359,7 +360,8 @@ def _studio(commands: _Commands) -> None:
 
 def _rehearsal(command: argparse.ArgumentParser) -> None:
     studio = command.add_argument_group("rehearsal", "how the studio behaves")
-    fault_help = "let a fault happen with probability P, or =@N: at its Nth occasion"
+    fault_help = "let a fault happen with probability P (NAME alone: always), or =@2,5: at its 2nd and 5th occasion; "
+    fault_help += "an unknown name lists them all"
     studio.add_argument("--fault", action="append", default=[], metavar="NAME=P", help=fault_help)
     studio.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the faults (default: 0)")
     studio.add_argument("--latency", type=_seconds, default=0.0, metavar="S", help="fewest seconds a job takes")

@@ -1,10 +1,13 @@
 """The seam report: what it prints, what it draws, and what a gate makes of it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from storychain.media.looks.limits import LIMITS
 from tests.stage import story_file
 
 
@@ -14,6 +17,12 @@ def rendered(shared_desk):
     path = story_file(shared_desk.folder, 3)
     assert shared_desk.run("run", path, "--yes").returncode == 0
     return shared_desk, path
+
+
+def test_the_readme_has_the_names_that_a_gate_takes():
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    listed = readme.partition("names are, at seams,")[2].partition(". What it")[0]
+    assert re.findall(r"`([^`]+)`", listed) == list(LIMITS)
 
 
 def test_the_report_names_every_seam_and_draws_it(rendered):

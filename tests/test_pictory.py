@@ -797,6 +797,13 @@ def test_a_request_to_pay_is_not_held_up_by_looks_that_hang():
     assert isinstance(outcome, Accepted), outcome
 
 
+def test_no_proxy_stands_before_this_machine(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    outcome, server = job(said({"data": {"status": "in-progress"}}))
+    assert outcome.state == "in_progress"
+    assert len(server.asked) == 1
+
+
 def keeping(connections):
     """A server that answers on each connection for as long as it is asked; counts what is asked on each."""
 

@@ -48,6 +48,9 @@ AT_ONCE = 32
 """Requests under way at a time to the API, and as many files. Others wait for their turn before any clock of theirs
 begins: where a thousand jobs end together, none is given up because its download had to wait for the others'."""
 
+_NEAR = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
+"""This machine itself, where studios are: no proxy leads there, whatever the environment says of others."""
+
 _CONNECT_SECONDS = 10.0
 
 # httpx logs whole addresses, signatures included; httpcore logs where redirects lead.
@@ -215,7 +218,12 @@ def file_clients(patience: Patience, transport: httpx.AsyncBaseTransport | None 
 def _clients(patience: Patience, transport: httpx.AsyncBaseTransport | None, **options: Any) -> Clients:
     def make() -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            timeout=patience.timeout, limits=LIMITS, verify=_certificates(), transport=transport, **options
+            timeout=patience.timeout,
+            limits=LIMITS,
+            verify=_certificates(),
+            transport=transport,
+            mounts=_NEAR,
+            **options,
         )
 
     try:

@@ -85,6 +85,9 @@ def test_a_table_makes_a_film_a_row_and_what_rows_share_is_paid_once(desk):
         ("name,who\n../a,b\n", "cannot be part of a file's name"),
         ("who,who\na,b\n", "the column 'who' is there 2 times"),
         ("who\n${x}\n", "line 2"),
+        ("name,who\na,Ann\nb,B\0ert\n", "line 3, column 'who' holds the control character U+0000; remove it"),
+        ("name,who\na,\x1b[2JAnn\n", "line 2, column 'who' holds the control character U+001B; remove it"),
+        ("name,who\na,Ann\x1f\n", "U+001F"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_told_before_anything_is_spent(plain, table, says):
@@ -93,6 +96,13 @@ def test_what_is_wrong_with_a_table_is_told_before_anything_is_spent(plain, tabl
     done = plain.run("run", path, "--matrix", "rows.csv", "--yes")
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_line_breaks_and_tabs_in_a_table_are_what_they_are_in_a_story(plain):
+    path = story_file(plain.folder, [{"prompt": "${who} walks along the quay."}], vars={"who": "Somebody"})
+    (plain.folder / "rows.csv").write_bytes('who\r\n"Ann\r\nthe\tbaker\u2028of bread"\r\n'.encode())
+    plan = json.loads(plain.run("plan", path, "--matrix", "rows.csv", "--json", "--show-prompts").stdout)
+    assert plan["stories"][0]["scenes"][0]["prompt"] == "Ann the baker of bread walks along the quay."
 
 
 def test_parts_of_stories_are_bought_and_the_price_is_theirs(desk):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
+from storychain.story.reading import control_in, plain_breaks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,12 @@ def _row(number: int, columns: Sequence[str], cells: Sequence[str], line: int, p
             where=str(path),
             next_step="Put cells that hold the delimiter into double quotes.",
         )
-    values = {column: cell.strip() for column, cell in zip(columns, cells, strict=True) if cell.strip()}
+    texts = {column: plain_breaks(cell) for column, cell in zip(columns, cells, strict=True)}
+    for column, text in texts.items():
+        if control := control_in(text):
+            what = f"line {line}, column '{column}' holds the control character {control}; remove it"
+            raise UsageError(what, where=str(path), next_step="Nothing was sent, nothing was spent.")
+    values = {column: text.strip() for column, text in texts.items() if text.strip()}
     name = values.get(NAME) or f"{number:03d}"
     if not _FILE_NAME.fullmatch(name):
         raise UsageError(f"line {line}: '{name}' cannot be part of a file's name", where=str(path))

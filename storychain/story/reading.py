@@ -88,9 +88,20 @@ def _decode(raw: bytes, name: str) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _undecodable(raw, error, name) from error
-    text = _LINE_BREAKS.sub("\n", text).translate(_EXOTIC_BREAKS)
+    text = plain_breaks(text)
     _refuse_controls(text, name)
     return text
+
+
+def plain_breaks(text: str) -> str:
+    r"""Return `text` with lines ended by `\n` alone; what only some programs take for a line's end becomes a space."""
+    return _LINE_BREAKS.sub("\n", text).translate(_EXOTIC_BREAKS)
+
+
+def control_in(text: str) -> str | None:
+    """Return the first character that no text may hold, as it is written about: U+0000."""
+    found = _FORBIDDEN.search(text)
+    return f"U+{ord(found[0]):04X}" if found else None
 
 
 def _undecodable(raw: bytes, error: UnicodeDecodeError, name: str) -> InvalidStory:

@@ -88,6 +88,7 @@ def test_a_table_makes_a_film_a_row_and_what_rows_share_is_paid_once(desk):
         ("name,who\na,Ann\nb,B\0ert\n", "line 3, column 'who' holds the control character U+0000; remove it"),
         ("name,who\na,\x1b[2JAnn\n", "line 2, column 'who' holds the control character U+001B; remove it"),
         ("name,who\na,Ann\x1f\n", "U+001F"),
+        ("name,who\n" + "\u2603" * 78 + ",Ann\n", "line 2: the story's name has 239 bytes; at most 236"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_told_before_anything_is_spent(plain, table, says):
@@ -103,6 +104,34 @@ def test_line_breaks_and_tabs_in_a_table_are_what_they_are_in_a_story(plain):
     (plain.folder / "rows.csv").write_bytes('who\r\n"Ann\r\nthe\tbaker\u2028of bread"\r\n'.encode())
     plan = json.loads(plain.run("plan", path, "--matrix", "rows.csv", "--json", "--show-prompts").stdout)
     assert plan["stories"][0]["scenes"][0]["prompt"] == "Ann the baker of bread walks along the quay."
+
+
+def test_a_story_that_cannot_be_called_so_on_disk_stops_no_other_and_costs_nothing(desk):
+    folder = desk.folder / "stories"
+    folder.mkdir()
+    story_file(folder, scenes("Ada"), name="one")
+    long = story_file(folder, scenes("Bea"), name="x" * 248)
+    latin = os.fsencode(folder) + b"/lat\xe9.yaml"
+    os.link(long, latin)
+    done = desk.run("run", folder, "--max-credits", "120", "--log-file", "log")
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.endswith("/one.mp4\n")
+    assert "the story's name has 248 bytes; at most 236" in done.stderr
+    assert r"lat\udce9.yaml: its name is not written in UTF-8" in done.stderr
+    assert "Rename it" in done.stderr
+    assert "1 of 3 stories done, 40 credits spent" in done.stderr
+    assert desk.studio.counts()["accepted"] == 1
+    for command in (["plan"], ["check"], ["run", "--yes"]):
+        refused = desk.run(*command, latin.decode(errors="surrogateescape"))
+        assert refused.returncode == 2, refused.stderr
+        assert "Rename it" in refused.stderr
+    listed = b"\n".join([latin, os.fsencode(folder / "one.yaml")])
+    (desk.folder / "list").write_bytes(listed)
+    with (desk.folder / "list").open() as names:
+        process = desk.start("run", "-", "--json", stdin=names)
+        told = json.loads(process.communicate(timeout=60)[0])["stories"]
+    assert process.returncode == 2
+    assert [(one["story"], one["status"]) for one in told] == [("one", "done"), ("lat\udce9", "stopped")]
 
 
 def test_parts_of_stories_are_bought_and_the_price_is_theirs(desk):

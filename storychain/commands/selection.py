@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ def paths_of(named: Iterable[str], *, empty: bool = False) -> list[Path]:
 def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
     for name in named:
         if name == "-":
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="surrogateescape")  # one name that is no text must not hide the others
             yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
         elif Path(name).is_dir():
             inside = sorted(str(path) for path in Path(name).iterdir() if _is_story(path))

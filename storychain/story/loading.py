@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from storychain.errors import InvalidStory, UsageError
 from storychain.printable import visible
 from storychain.story.matrix import NAME
+from storychain.story.naming import check_name
 from storychain.story.nodes import NOTHING, MapNode, Node, ScalarNode, Unreadable, read_nodes
 from storychain.story.parsing import Places, parse
 from storychain.story.problems import Problem, Span, did_you_mean, render
@@ -38,6 +39,7 @@ def load_each(path: Path, table: Path, rows: Sequence[Row], catalogue: Catalogue
     _check_columns(written.vars or {}, rows, table)
     stories: list[Story] = []
     for row in rows:
+        check_name(f"{path.stem}-{row.name}", visible(f"{table}, line {row.line}"))
         problems: list[Problem] = []
         story = resolve(written, Places(root, problems), text, Path(path).absolute(), catalogue, row)
         if problems:
@@ -51,6 +53,7 @@ def load_each(path: Path, table: Path, rows: Sequence[Row], catalogue: Catalogue
 def _read(path: Path, catalogue: Catalogue) -> tuple[Story, MapNode, str]:
     """The story, the nodes it was read from, and the file's text. Raises `InvalidStory`."""
     text = read_file(path)
+    check_name(path.stem, visible(str(path)))
     problems: list[Problem] = []
     try:
         root = _mapping(read_nodes(text, problems))

@@ -134,6 +134,49 @@ def test_a_story_that_cannot_be_called_so_on_disk_stops_no_other_and_costs_nothi
     assert [(one["story"], one["status"]) for one in told] == [("one", "done"), ("lat\udce9", "stopped")]
 
 
+def test_a_link_that_leads_nowhere_is_a_story_that_cannot_be_read(desk):
+    folder = desk.folder / "stories"
+    folder.mkdir()
+    story_file(folder, scenes("Ada"), name="one")
+    (folder / "gone.yaml").symlink_to("elsewhere.yaml")
+    (folder / ".#one.yaml").symlink_to("somebody@a-machine.1234")  # an editor's
+    done = desk.run("run", folder, "--max-credits", "40")
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.endswith("/one.mp4\n")
+    assert "stories/gone.yaml: is a link that leads nowhere" in done.stderr
+    assert "It points to elsewhere.yaml" in done.stderr
+    assert "1 of 2 stories done" in done.stderr
+    named = desk.run("check", "stories/gone.yaml")
+    assert named.returncode == 2
+    assert "is a link that leads nowhere" in named.stderr
+    assert "Did you mean" not in named.stderr
+
+
+def test_a_file_is_one_story_whichever_way_leads_to_it(plain):
+    story_file(plain.folder, scenes("Ada"), name="one")
+    (plain.folder / "d").mkdir()
+    (plain.folder / "d" / "one.yaml").symlink_to("../one.yaml")
+    (plain.folder / "other.yaml").symlink_to("one.yaml")
+    done = plain.run("plan", "one.yaml", "d/../one.yaml", "d/one.yaml", "other.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [one["story"] for one in json.loads(done.stdout)["stories"]] == ["one", "other"]
+
+
+def test_names_with_colons_may_be_selected(desk):
+    path = story_file(desk.folder, [*scenes("Ada"), {"id": "00", "prompt": "A harbour, quietly."}], name="ad")
+    table = desk.folder / "rows.csv"
+    table.write_text("name\n06:00\n06\n")
+    one = desk.run("run", path, "--matrix", table, "--select", "ad-06:00", "--max-credits", "80")
+    assert (one.returncode, one.stdout.count("\n")) == (0, 1), one.stderr
+    assert one.stdout.endswith("/ad-06:00.mp4\n")
+    part = desk.run("run", path, "--matrix", table, "--select", "ad-06:00:s1", "--select", "ad-06:s1")
+    assert part.returncode == 0, part.stderr
+    assert "no scene 's9'" in desk.run("run", path, "--matrix", table, "--select", "ad-06:00:s9", "--yes").stderr
+    unknown = desk.run("run", path, "--matrix", table, "--select", "ad-07:00", "--yes")
+    assert unknown.returncode == 2
+    assert "no story 'ad-07'" in unknown.stderr
+
+
 def test_parts_of_stories_are_bought_and_the_price_is_theirs(desk):
     path = story_file(desk.folder, scenes("Ada", "Bea", "Cleo"))
     other = story_file(desk.folder, scenes("Dora"), name="other")

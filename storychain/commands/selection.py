@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,11 +58,23 @@ def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Foun
 
 
 def paths_of(named: Iterable[str], *, empty: bool = False) -> list[Path]:
-    """The story files a command line names, each once; folders without any are fine if `empty`. Raises UsageError."""
-    once: dict[Path, Path] = {}
+    """The story files a command line names, each once; folders without any are fine if `empty`. Raises UsageError.
+
+    A file is one whichever way leads to it; by a link of another name it is another story, since stories are called
+    after their files.
+    """
+    once: dict[tuple[str, str], Path] = {}
     for path in map(Path, _paths(named, empty=empty)):
-        once.setdefault(path.absolute(), path)
+        once.setdefault((_file(path), path.stem), path)
     return list(once.values())
+
+
+def _file(path: Path) -> str:
+    """The file behind a path, links followed as far as they lead."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # no file has such a name, which is told where it is read
+        return str(path)
 
 
 def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
@@ -80,7 +93,10 @@ def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
 
 
 def _is_story(path: Path) -> bool:
-    return path.suffix in ENDINGS and not path.name.startswith(".") and path.is_file()
+    """Whether a folder's entry is meant to be a story; a link that leads nowhere is, and cannot be read."""
+    if path.suffix not in ENDINGS or path.name.startswith("."):
+        return False
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _check_names(stories: Sequence[Story]) -> None:
@@ -124,7 +140,7 @@ def choice_of(selected: Sequence[str], stories: Sequence[Story], *, resume_only:
         return Choice(buys=not resume_only)
     named = {story.name: story for story in stories}
     scenes: dict[str, frozenset[str]] = {}
-    for pick in map(_pick, selected):
+    for pick in (_pick(text, named) for text in selected):
         if pick.story not in named:
             known = ", ".join(list(named)[:8])
             raise UsageError(f"--select: no story '{pick.story}' among those named ({known})")
@@ -132,12 +148,22 @@ def choice_of(selected: Sequence[str], stories: Sequence[Story], *, resume_only:
     return Choice(buys=not resume_only, scenes=scenes)
 
 
-def _pick(text: str) -> _Pick:
-    story, colon, scene = text.rpartition(":")
-    if not colon:
-        return _Pick(Path(text).stem if text.endswith(ENDINGS) else text, None, before=True, after=True)
-    name = Path(story).stem if story.endswith(ENDINGS) else story
+def _pick(text: str, known: Collection[str]) -> _Pick:
+    """What one `--select` means; of the `known` stories the one of the longest name, which may hold colons itself."""
+    if (whole := _named(text, known)) in known:
+        return _Pick(whole, None, before=True, after=True)
+    colons = [place for place, character in enumerate(text) if character == ":"]
+    if not colons:
+        return _Pick(whole, None, before=True, after=True)
+    last = colons[-1]
+    colon = next((place for place in reversed(colons) if _named(text[:place], known) in known), last)
+    name, scene = _named(text[:colon], known), text[colon + 1 :]
     return _Pick(name, scene.strip("+"), before=scene.startswith("+"), after=scene.endswith("+"))
+
+
+def _named(text: str, known: Collection[str]) -> str:
+    """The story's name where its file may stand."""
+    return Path(text).stem if text.endswith(ENDINGS) and text not in known else text
 
 
 def _scenes(story: Story, pick: _Pick) -> frozenset[str]:

@@ -48,6 +48,10 @@ def _read(path: Path) -> bytes:
             _refuse_special(path, os.fstat(descriptor).st_mode)
             raw = file.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
+        if path.is_symlink():
+            target = visible(str(path.readlink()))
+            advice = f"It points to {target}; put the story there, or remove the link."
+            raise _unreadable(path, "is a link that leads nowhere", advice) from error
         raise _unreadable(path, "there is no such file", _neighbour(path)) from error
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -63,8 +63,9 @@ class Store:
             if not self._local:
                 self._files.put_file(str(file), final)  # an object is there when it is whole
                 return
-            aside = f"{final}.{uuid.uuid4().hex}.part"
-            self._files.makedirs(os.path.dirname(final), exist_ok=True)  # noqa: PTH120 - the file system's own path
+            folder = os.path.dirname(final)  # noqa: PTH120 - the file system's own path
+            aside = f"{folder}/.{uuid.uuid4().hex}.part"  # without the name, which may be as long as disks allow
+            self._files.makedirs(folder, exist_ok=True)
             self._files.put_file(str(file), aside)
             _synced(Path(aside))
             Path(aside).replace(final)

@@ -13,6 +13,7 @@ from storychain.commands.allowances import allow_files, files_of
 from storychain.commands.deadline import deadline_of
 from storychain.errors import UsageError
 from storychain.story import load_story
+from tests.desk import until
 from tests.stage import story_file
 
 NOWHERE = "http://127.0.0.1:9/pictoryapis"
@@ -132,6 +133,59 @@ def test_a_story_that_cannot_be_called_so_on_disk_stops_no_other_and_costs_nothi
         told = json.loads(process.communicate(timeout=60)[0])["stories"]
     assert process.returncode == 2
     assert [(one["story"], one["status"]) for one in told] == [("one", "done"), ("lat\udce9", "stopped")]
+
+
+@pytest.mark.parametrize("out", ["afile", "afile/films", "/proc/x", "ours-not", "\udce9"])
+def test_where_no_film_can_be_written_none_is_paid_for(desk, out):
+    if out == "ours-not":
+        (desk.folder / out).mkdir(mode=0o555)
+        if os.geteuid() == 0:
+            pytest.skip("root may write everywhere")
+    (desk.folder / "afile").touch()
+    paths = [story_file(desk.folder, scenes(word), name=word.lower()) for word in ("Ada", "Bea")]
+    done = desk.run("run", *paths, "--yes", "--out", out)
+    assert done.returncode == 2, done.stderr
+    assert "no film can be put there" in done.stderr
+    assert done.stderr.count("Let --out name a folder") == 2
+    assert desk.studio.counts()["submits"] == 0
+
+
+def test_a_folder_in_a_films_place_stops_that_film_alone(desk):
+    paths = [story_file(desk.folder, scenes(word), name=word.lower()) for word in ("Ada", "Bea")]
+    (desk.folder / "films" / "ada.mp4").mkdir(parents=True)
+    done = desk.run("run", *paths, "--yes")
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.endswith("/bea.mp4\n")
+    assert "ada.mp4 is a folder" in done.stderr
+    assert desk.studio.counts()["accepted"] == 1
+
+
+def test_what_is_paid_is_brought_home_even_if_no_film_can_be_written(desk):
+    path = story_file(desk.folder, scenes("Ada", "Bea"))
+    process = desk.start("run", path, "--yes")
+    until(lambda: desk.studio.counts()["accepted"] == 1)
+    process.kill()
+    process.communicate()
+    (desk.folder / "afile").touch()
+    assert desk.run("run", path, "--yes", "--out", "afile").returncode == 2
+    desk.run("run", path, "--resume-only", "--out", "afile")
+    assert "1  s1  stored" in desk.run("status", path).stdout
+    assert desk.studio.counts()["accepted"] == 1
+
+
+def test_a_name_as_long_as_is_allowed_leaves_room_for_all_that_is_made(desk):
+    name = "x" * 236
+    film = {"formats": ["web", "9:16"], "poster": True, "contact_sheet": True, "subtitles": "soft", "loudness": "off"}
+    told = [{"id": "s1", "prompt": "A harbour at dawn.", "caption": "Dawn."}]
+    path = story_file(desk.folder, told, name=name, film=film)
+    paid = desk.run("run", path, "--yes")
+    assert paid.returncode == 0, paid.stderr
+    preview = desk.run("run", path, "--local", "--scale", "0.125")
+    assert preview.returncode == 0, preview.stderr
+    assert preview.stdout.endswith(f"/{name}.preview.mp4\n")
+    made = {one.name.removeprefix(name) for one in (desk.folder / "films").iterdir()}
+    assert {".mp4", ".preview.poster.jpg", ".preview.lock.json", ".preview.web.mp4"} <= made
+    assert max(map(len, made)) == 255 - 236
 
 
 def test_a_link_that_leads_nowhere_is_a_story_that_cannot_be_read(desk):

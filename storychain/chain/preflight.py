@@ -1,4 +1,4 @@
-"""Looking at all a film needs besides its segments, before anything is spent: sounds, pictures, words, voices."""
+"""Looking at all a film needs besides its segments, before anything is spent: sounds, pictures, words, its place."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.finishing import narration_of
 from storychain.chain.narration import too_long
-from storychain.errors import MediaError
+from storychain.errors import DiskTrouble, MediaError, UsageError
+from storychain.media.aside import folder_aside
+from storychain.media.outputs.names import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from storychain.chain.run import Run
     from storychain.story.model import Story
@@ -37,6 +40,36 @@ async def preflight(run: Run, story: Story) -> None:
             if seconds > scene.seconds:
                 words = too_long(float(seconds), scene.seconds, last=scene is story.scenes[-1])
                 run.tell(Noticed(story.name, scene.id, words))
+
+
+def check_place(film: Path) -> None:
+    """Raise UsageError where no film could be written by this name, or be put on record. Makes its folder."""
+    trouble = _trouble_with(film)
+    if trouble:
+        raise UsageError(
+            f"no film can be put there: {trouble}",
+            where=str(film.parent),
+            next_step="Let --out name a folder that is there, or can be made, and is ours to write in. "
+            "Nothing was bought.",
+        )
+
+
+def _trouble_with(film: Path) -> str | None:
+    """What stands in a film's way, by doing what is done for it in the end: only the disk knows what it will take."""
+    try:
+        str(film).encode()
+    except UnicodeEncodeError:
+        return "the folder's name is not written in UTF-8"
+    if film.is_dir():
+        return f"{film.name} is a folder"
+    try:
+        with folder_aside(film.parent) as aside:
+            (aside / beside(film, "poster").name).write_bytes(b"a name as long as any that is put there")
+    except DiskTrouble as error:
+        return "it is a file" if isinstance(error.__cause__, FileExistsError) else error.what
+    except OSError as error:
+        return f"cannot be written: {error.strerror}"
+    return None
 
 
 def _drawn_words(story: Story) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryLeft, StoryStopped
 from storychain.chain.film import film_in_the_making
 from storychain.chain.placeholder import warnings_of
-from storychain.chain.preflight import preflight
+from storychain.chain.preflight import check_place, preflight
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.rendering import PlanAnew, Rendering
@@ -146,7 +146,7 @@ def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...], fil
 async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
     facts, steps = stands.facts, stands.steps
     await preflight(run, story)
-    await _check_means(run, story, steps)
+    await _check_means(run, story, steps, stands.film)
     quoted = quote(run.choice.of(story.name, steps))
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps), quoted))
     while True:
@@ -160,13 +160,14 @@ async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
         facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed, given_up=given_up)
 
 
-async def _check_means(run: Run, story: Story, steps: tuple[Step, ...]) -> None:
-    """Before the first request: can all be paid that is to be bought of the story?"""
+async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Path) -> None:
+    """Before the first request: can all be paid that is to be bought of the story, and the film be put in its place?"""
     steps = run.choice.of(story.name, steps)
     if not quote(steps).submits:
         return
     run.check_time()
     _check_budget(story, steps, await on_record(run.ledger.spent, run.provider.name, story=story.name))
+    await off_loop(check_place, film)
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 

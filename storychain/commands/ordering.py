@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from storychain import errors
 from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import Noticed, StoryLeft, StoryStopped
+from storychain.chain.preflight import check_place
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, outcome_of
 from storychain.commands.desk import PAID, Desk
@@ -44,6 +45,8 @@ async def order(at: Desk, run: Run, stories: tuple[Story, ...], cap: Decimal | N
     store = None if at.settings.store is None else Store(at.settings.store)
     for story in stories:
         _check_files(story, store)
+        if store is not None:  # films are brought here then
+            await off_loop(check_place, at.settings.out.resolve() / f"{story.edition}.mp4")
     engine = engine_of(at.settings)
     placed = [await off_loop(_placed, run, story, cap) for story in stories]
     try:
@@ -169,7 +172,7 @@ class _Following:
             return film
         out = self._at.settings.out
         name = Path(outcome["stored"]).name
-        part = out / f".{name}.{uuid.uuid4().hex}.part"
+        part = out / f".{uuid.uuid4().hex}.part"  # without the name, which may be as long as disks allow
         try:
             if not Store(self._at.settings.store).fetch(outcome["stored"], outcome["sha256"], part):
                 raise StorychainError(f"{outcome['film']} is not in the shared place as it was put there")

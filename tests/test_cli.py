@@ -1,13 +1,17 @@
 """The command line as people and scripts meet it: real processes, a real server, the documented contract."""
 
+import contextlib
 import json
+import os
 import re
 import signal
+import sqlite3
 from pathlib import Path
 
 import httpx
 import pytest
 
+from storychain.ledger import Ledger
 from tests.desk import KEY, until
 from tests.stage import frames_of, story_file
 
@@ -248,6 +252,61 @@ def test_the_doctor_says_which_ffmpeg_and_why(plain):
     assert done.returncode == 0
     assert "STORYCHAIN_FFMPEG says so" in done.stdout
     assert "not set" in done.stdout
+
+
+def test_the_doctor_says_what_is_wrong_with_the_ledger(tmp_path, plain):
+    path = tmp_path / "ledger.sqlite3"
+
+    def doctor():
+        return plain.run("doctor", "--workspace", tmp_path, PICTORY_API_KEY=None)
+
+    assert "ledger      none yet" in doctor().stdout
+    assert not path.exists()
+    with contextlib.closing(Ledger(path)):
+        assert doctor().returncode == 0
+    assert f"ledger      {path}\n" in doctor().stdout
+    with contextlib.closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 999")
+    assert (doctor().returncode, "a newer storychain (schema 999)" in doctor().stdout) == (1, True)
+    path.write_bytes(b"no database at all, but of the right length" * 100)
+    found, planned = doctor(), plain.run("status", "--workspace", tmp_path)
+    assert (found.returncode, planned.returncode) == (1, 1)
+    assert planned.stderr.removeprefix("storychain: ") in found.stdout
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_the_doctor_sees_a_ledger_that_cannot_be_written(tmp_path, plain):
+    path = tmp_path / "ledger.sqlite3"
+    Ledger(path).close()
+    path.chmod(0o444)
+    done = plain.run("doctor", "--workspace", tmp_path, PICTORY_API_KEY=None)
+    assert done.returncode == 1
+    assert "the ledger cannot be written" in done.stdout
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_ledger_that_has_forgotten_is_told_by_all_who_look(desk, gone):
+    story_file(desk.folder, 2)
+    assert desk.run("run", "tale.yaml", "--yes").returncode == 0
+    before = json.loads(desk.run("plan", "tale.yaml", "--json").stdout)
+    assert before["forgotten_attempts"] == 0
+    for file in (desk.folder / ".storychain").glob("ledger.sqlite3*"):
+        file.unlink()
+    if not gone:
+        (desk.folder / ".storychain" / "ledger.sqlite3").touch()
+    says = "the ledger has forgotten 2 attempts"
+    for command in (["plan", "tale.yaml"], ["status"], ["status", "tale.yaml"]):
+        done = desk.run(*command)
+        assert done.returncode == 0
+        assert done.stderr.count(says) == 1
+        assert "ever rendered" not in done.stdout
+        assert json.loads(desk.run(*command, "--json").stdout)["forgotten_attempts"] == 2
+    assert desk.run("plan", "tale.yaml", "--local").stderr == ""
+    doctor = desk.run("doctor")
+    assert (doctor.returncode, says in doctor.stdout) == (6, True)
+    refused = desk.run("run", "tale.yaml", "--yes")
+    assert (refused.returncode, says in refused.stderr) == (6, True)
+    assert desk.studio.counts()["accepted"] == 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -19,6 +19,11 @@ def forgotten(run: Run) -> int:
     return 0 if run.provider.free else run.ledger.lost_attempts()
 
 
+def in_words(lost: int) -> str:
+    """What is said of a ledger that has forgotten attempts."""
+    return f"the ledger has forgotten {lost} attempt{'s' if lost > 1 else ''}, as if put back from an older copy"
+
+
 async def check_memory(run: Run) -> None:
     """Raise Unresolved if the ledger has forgotten attempts, naming the account's jobs that it does not know."""
     lost = await on_record(forgotten, run)
@@ -27,8 +32,7 @@ async def check_memory(run: Run) -> None:
     unknown = await unknown_jobs(run.provider, run.ledger)
     jobs = ", ".join(job.id for job in unknown) or "none"
     raise Unresolved(
-        f"the ledger has forgotten {lost} attempt{'s' if lost > 1 else ''}, as if put back from an older copy. "
-        f"Jobs of the account that it does not know: {jobs}",
+        f"{in_words(lost)}. Jobs of the account that it does not know: {jobs}",
         next_step="Nothing was spent. Give each job its scene (`storychain adopt STORY SCENE JOB`; they are shown "
         "again by `storychain reconcile`), then say that the rest is none of ours: `storychain reconcile --accept`.",
     )

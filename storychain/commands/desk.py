@@ -74,6 +74,14 @@ class Desk:
         with self.ledger() as ledger:
             yield ledger
 
+    def lost_attempts(self, ledger: Ledger | None) -> int:
+        """How many attempts the ledger has forgotten; one that is gone has forgotten all, which its mark knows."""
+        if ledger is not None:
+            return ledger.lost_attempts()
+        from storychain.ledger import mark_beside  # noqa: PLC0415
+
+        return mark_beside(self.workspace.ledger).read()
+
     @contextmanager
     def key_held(self, ledger: Ledger, key: str) -> Iterator[None]:
         """Hold a segment against every run, or raise Held."""

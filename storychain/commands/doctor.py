@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain import __version__
+from storychain.chain.restored import in_words
 from storychain.commands.desk import PAID, Desk, desk
 from storychain.commands.engines import engine_of
 from storychain.commands.watching import told_line
-from storychain.errors import AccountError, StorychainError, UsageError
+from storychain.errors import AccountError, StorychainError, Unresolved, UsageError
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
 from storychain.printable import without_query
@@ -37,10 +38,10 @@ def doctor(arguments: argparse.Namespace) -> int:
         print(f"ffmpeg      {error}")
         code = error.exit_code
     print(f"workspace   {at.workspace.root.resolve()}, {_room(at.workspace.root)}")
+    line, trouble = _ledger(at)
+    print(f"ledger      {line}")
+    code = code or trouble
     if at.settings.url is not None:
-        line, trouble = _shared_ledger(at)
-        print(f"ledger      {line}")
-        code = code or trouble
         line, trouble = _engine(at.settings)
         print(f"workers     {line}")
         code = code or trouble
@@ -58,9 +59,14 @@ def doctor(arguments: argparse.Namespace) -> int:
     return code or account
 
 
-def _shared_ledger(at: Desk) -> tuple[str, int]:
+def _ledger(at: Desk) -> tuple[str, int]:
     try:
-        with at.ledger() as ledger:
+        with at.ledger_if_any() as ledger:
+            if lost := at.lost_attempts(ledger):
+                return f"{in_words(lost)}: see `storychain reconcile`", Unresolved.exit_code
+            if ledger is None:
+                return "none yet", 0
+            ledger.check_writable()
             return ledger.about(), 0
     except StorychainError as error:
         return str(error), error.exit_code

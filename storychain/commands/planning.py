@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
+from storychain.chain.restored import in_words
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.plan import Action, quote, standing
 from storychain.printable import visible_lines
@@ -31,8 +33,9 @@ def plan(arguments: argparse.Namespace) -> int:
     stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger_if_any() as ledger:
         plans = [(story, at.plan(story, ledger, free=arguments.local)) for story in stories]
+        lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
-        print(documents.dumped(documents.plan_document(plans, prompts=arguments.show_prompts)))
+        print(documents.dumped(documents.plan_document(plans, prompts=arguments.show_prompts, forgotten=lost)))
         return 0
     print("\n\n".join(plan_text(story, steps, prompts=arguments.show_prompts) for story, steps in plans))
     if len(plans) > 1:
@@ -50,11 +53,25 @@ def status(arguments: argparse.Namespace) -> int:
             found = [_of_story(at, ledger, story, free=arguments.local) for story in stories]
         else:
             found = [_of_ledger(at, ledger, *pair) for pair in ledger.stories()] if ledger else []
+        lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
-        print(documents.dumped({"stories": [document for document, _ in found]}))
+        print(documents.dumped({"stories": [document for document, _ in found], "forgotten_attempts": lost}))
     else:
-        print(visible_lines("\n\n".join(text for _, text in found)) or "Nothing was ever rendered in this workspace.")
+        nothing = "Nothing is on record any more." if lost else "Nothing was ever rendered in this workspace."
+        print(visible_lines("\n\n".join(text for _, text in found)) or nothing)
     return 0
+
+
+def _told_lost(at: Desk, ledger: Ledger | None, *, free: bool) -> int:
+    """How many attempts the ledger has forgotten, after saying so: what is shown may lack what was paid.
+
+    A free preview may be made again.
+    """
+    lost = 0 if free else at.lost_attempts(ledger)
+    if lost:
+        advice = "What is missing here may be paid already, and runs buy nothing before that is settled"
+        print(f"storychain: {in_words(lost)}. {advice}: see `storychain reconcile`.", file=sys.stderr)
+    return lost
 
 
 def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> tuple[dict[str, Any], str]:

@@ -9,6 +9,7 @@ from storychain.ledger.claims import LEASE, Claim, Claims, regardless, relying_o
 from storychain.ledger.connecting import queue_connection
 from storychain.ledger.decisions import Decisions
 from storychain.ledger.ledger import Ledger
+from storychain.ledger.mark import mark_beside
 from storychain.ledger.orders import MOST_BEGUN, Order, Orders, OrderState
 from storychain.ledger.words import FINDER, Admitted, FilmRecord, Full, Purchase, SeamRecord
 
@@ -31,6 +32,7 @@ __all__ = [
     "Orders",
     "Purchase",
     "SeamRecord",
+    "mark_beside",
     "queue_connection",
     "regardless",
     "relying_on",

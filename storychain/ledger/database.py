@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from storychain.errors import StorychainError
 from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.folder import make_folder
-from storychain.ledger.mark import Mark
+from storychain.ledger.mark import mark_beside
 from storychain.ledger.schema import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from storychain.ledger.backend import Rows
+    from storychain.ledger.mark import Mark
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ class Database:
 
     def mark(self, path: Path) -> Mark:
         """The mark is called like the file it stands beside."""
-        return Mark(path.with_name(f"{self.path.stem}.mark"))
+        return mark_beside(path)
 
     def about(self) -> str:
         """Where it is."""

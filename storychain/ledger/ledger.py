@@ -58,6 +58,13 @@ class Ledger(Made):
         """Where it is, for a person."""
         return self._database.about()
 
+    def check_writable(self) -> None:
+        """Raise StorychainError where it can be read and not written, by a transaction that changes nothing.
+
+        It has to be one that writes: a file that is only read lets others begin and end.
+        """
+        self._database.write(lambda rows: rows.execute("UPDATE attempts SET state = state WHERE id < 0"))
+
     @property
     def claims(self) -> Claims | None:
         """What this process holds against other machines; None where there are none to hold it against."""

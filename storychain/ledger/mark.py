@@ -58,6 +58,11 @@ class Mark:
             ) from error
 
 
+def mark_beside(path: Path) -> Mark:
+    """The mark of the SQLite ledger at `path`, whether that is there or gone: it is called like the file."""
+    return Mark(path.with_name(f"{path.stem}.mark"))
+
+
 class SharedMark(Mark):
     """A mark beside a ledger that other machines have too: once one of them misses something, all know."""
 

@@ -53,8 +53,8 @@ def refusal_document(error: StorychainError) -> dict[str, Any]:
     return {"stories": [], "error": str(error), "exit_code": error.exit_code}
 
 
-def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: bool) -> dict[str, Any]:
-    """The document of `plan --json`."""
+def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: bool, forgotten: int) -> dict[str, Any]:
+    """The document of `plan --json`; `forgotten` are attempts that the ledger should know and does not."""
     return {
         "stories": [
             {
@@ -64,7 +64,8 @@ def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: b
                 "warnings": list(narration_warnings(story)),
             }
             for story, steps in plans
-        ]
+        ],
+        "forgotten_attempts": forgotten,
     }
 
 

@@ -200,6 +200,10 @@ def test_a_link_that_leads_nowhere_is_a_story_that_cannot_be_read(desk):
     assert "stories/gone.yaml: is a link that leads nowhere" in done.stderr
     assert "It points to elsewhere.yaml" in done.stderr
     assert "1 of 2 stories done" in done.stderr
+    for path in ("x" * 5000, "no\0thing"):
+        listed = desk.run("run", "-", "--json", stdin=f"{path}\nstories/one.yaml\n")
+        assert listed.returncode == 2, listed.stderr
+        assert [one["status"] for one in json.loads(listed.stdout)["stories"]] == ["done", "stopped"]
     named = desk.run("check", "stories/gone.yaml")
     assert named.returncode == 2
     assert "is a link that leads nowhere" in named.stderr

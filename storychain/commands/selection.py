@@ -83,7 +83,7 @@ def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
             if isinstance(sys.stdin, io.TextIOWrapper):
                 sys.stdin.reconfigure(errors="surrogateescape")  # one name that is no text must not hide the others
             yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-        elif Path(name).is_dir():
+        elif _is_folder(name):
             inside = sorted(str(path) for path in Path(name).iterdir() if _is_story(path))
             if not inside and not empty:
                 raise UsageError(f"{name}: no story files (*.yaml) in this folder")
@@ -96,7 +96,17 @@ def _is_story(path: Path) -> bool:
     """Whether a folder's entry is meant to be a story; a link that leads nowhere is, and cannot be read."""
     if path.suffix not in ENDINGS or path.name.startswith("."):
         return False
-    return path.is_file() or (path.is_symlink() and not path.exists())
+    try:
+        return path.is_file() or (path.is_symlink() and not path.exists())
+    except OSError:  # it leads to where we may not look, which is told where it is read
+        return True
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # as above; or no file has so long a name
+        return False
 
 
 def _check_names(stories: Sequence[Story]) -> None:

@@ -270,7 +270,7 @@ def test_a_server_that_never_ends_its_head_is_given_up(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["..yaml", "...yaml", "-rf.yaml", ".yaml.yaml", "a" * 245 + ".yaml", "%d concat:x|y.yaml"]
+    "name", ["..yaml", "...yaml", "-rf.yaml", ".yaml.yaml", "a" * 236 + ".yaml", "%d concat:x|y.yaml"]
 )
 def test_a_film_stays_in_its_folder_whatever_its_story_is_called(tmp_path, name):
     story_file(tmp_path).rename(tmp_path / name)

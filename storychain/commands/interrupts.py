@@ -15,8 +15,9 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def interrupts(stop: Callable[[], object]) -> Iterator[None]:
     """Call `stop` at the first interrupt while the block runs."""
     loop = asyncio.get_running_loop()
-    # Under nohup a terminal that goes is no reason to stop.
-    before = {number: signal.getsignal(number) for number in _NUMBERS if signal.getsignal(number) != signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]  # under nohup a terminal that goes is no reason to stop
 
     def first() -> None:
         for number in before:

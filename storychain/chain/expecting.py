@@ -31,6 +31,9 @@ _SLOWER = 0.1
 _LONGEST = 8
 """Times the floor between two looks at most: what is known may be wrong, as after a clock that was set meanwhile."""
 
+_UNTRIED = 12
+"""Times the floor that what a list says is believed of jobs of which none is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -59,7 +62,7 @@ class Schedule:
 
     def beyond(self, age: float) -> float:
         """The age from which on it is not believed any more that a job goes on which was so when it was `age` old."""
-        return self._at_most(max(age, self.ages[-1] if self.ages else 0.0))
+        return self._at_most(max(age, self.ages[-1])) if self.ages else age + _UNTRIED * self.floor
 
     def _at_most(self, age: float) -> float:
         return age + _LONGEST * self.floor

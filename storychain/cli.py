@@ -22,7 +22,7 @@ from storychain.arguments import share as _share
 from storychain.arguments import stories as _stories
 from storychain.arguments import workspace as _workspace
 from storychain.errors import Interrupted, StorychainError
-from storychain.terminal import make_harmless, stop_in_words
+from storychain.terminal import make_harmless, nobody_reads, stop_in_words
 
 _EXITS = """\
 exit codes: 0 done, or waiting for approval  1 bug or unexpected  2 usage or invalid story
@@ -62,8 +62,7 @@ def main(argv: Sequence[str]) -> int:
         print("storychain: interrupted; run again to go on.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read our stdout has gone; Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         return 0
     except OSError as error:
         print(f"storychain: {_disk_words(error)}", file=sys.stderr)

@@ -6,6 +6,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -23,6 +25,21 @@ def make_harmless() -> None:
     else:
         sys.stdout = cast("TextIO", Harmless(sys.stdout))
     sys.stderr = cast("TextIO", Forgiving(sys.stderr))
+
+
+@contextmanager
+def if_anybody_reads() -> Iterator[None]:
+    """Print results: whoever read them may be gone, and what came of the work decides the exit code all the same."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def nobody_reads() -> None:
+    """Let what is still written to stdout go nowhere: Python flushes once more at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stop_in_words() -> None:

@@ -58,6 +58,7 @@ MAY_IMPORT = {
         "ledger",
         "media",
         "locks",
+        "terminal",
         "workspace",
         "settings",
         "pictory",

@@ -194,7 +194,7 @@ async def _fetch(
         broken.add(sha256)
         raise
     if sha256 in broken:
-        what = "the provider's own file is damaged, as it came twice; it decodes, and is taken as it is"
+        what = "the provider's own file is damaged, as it came twice; it is mended as far as it decodes"
         run.tell(Noticed(story, step.scene.id, what, take=step.scene.take))
     return prepared, sha256, part.stat().st_size
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from storychain.errors import StorychainError
 from storychain.report.documents import dumped, refusal_document
+from storychain.terminal import if_anybody_reads
 
 
 def in_json(error: StorychainError) -> None:
     """Print what a command was refused for."""
-    with suppress(BrokenPipeError):
+    with if_anybody_reads():
         print(dumped(refusal_document(error)))

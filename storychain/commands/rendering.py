@@ -34,6 +34,7 @@ from storychain.report import documents
 from storychain.report.lines import Lines
 from storychain.report.text import summary_text
 from storychain.store import Store
+from storychain.terminal import if_anybody_reads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
@@ -231,16 +232,6 @@ def print_outcomes(
         for outcome in outcomes:
             if outcome.film:
                 print(outcome.film)
-
-
-@contextmanager
-def if_anybody_reads() -> Iterator[None]:
-    """Whoever read our stdout may be gone: what came of the work decides the exit code all the same."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
 def _left_behind(outcomes: tuple[Outcome, ...], *, free: bool) -> str:

@@ -160,15 +160,15 @@ class Pictory:
         # No redirect is followed: many kinds would turn the PUT into a GET, whose success means nothing.
         headers = {"Content-Type": content_type, "Content-Length": str(file.stat().st_size)}
         try:
-            with self._files.one() as files:
-                async with (
-                    asyncio.timeout(self._patience.transfer),
-                    files.stream(
-                        "PUT", signed, content=_bytes_of(file), headers=headers, follow_redirects=False
-                    ) as response,
-                ):
-                    if not response.is_success:
-                        raise Passing(f"the upload was answered with {response.status_code}")
+            async with (
+                asyncio.timeout(self._patience.transfer),
+                self._files.one() as files,
+                files.stream(
+                    "PUT", signed, content=_bytes_of(file), headers=headers, follow_redirects=False
+                ) as response,
+            ):
+                if not response.is_success:
+                    raise Passing(f"the upload was answered with {response.status_code}")
         except NO_ADDRESS as error:
             raise Passing("the API gave an address that is none") from error
         except TROUBLE as error:
@@ -188,20 +188,19 @@ class Pictory:
     async def alive(self, url: str) -> bool:
         """Whether `url` still gives its file. A signature covers the method, so this is a GET of one byte."""
         try:
-            with self._files.one() as files:
-                async with (
-                    asyncio.timeout(self._patience.whole),
-                    files.stream("GET", url, headers={"Range": "bytes=0-0"}) as response,
-                ):
-                    return response.is_success and not is_page(response)
+            async with (
+                asyncio.timeout(self._patience.whole),
+                self._files.one() as files,
+                files.stream("GET", url, headers={"Range": "bytes=0-0"}) as response,
+            ):
+                return response.is_success and not is_page(response)
         except (*TROUBLE, *NO_ADDRESS):
             return False
 
     async def download(self, url: str, part: Path, on_bytes: Callable[[int, int | None], None]) -> str:
         """See Provider."""
-        async with self._downloads:
-            with self._files.one() as files:
-                return await download(files, url, part, self._patience, on_bytes, largest=self._largest)
+        async with self._downloads, self._files.one() as files:
+            return await download(files, url, part, self._patience, on_bytes, largest=self._largest)
 
     async def _read(self, path: str, read: Callable[[Any], T], params: dict[str, str]) -> T:
         async def ask() -> T:

@@ -6,13 +6,13 @@ thousand jobs that is a good part of all the work there is.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=3.0)
 """A client lent to one request at a time needs one connection. It is kept for less than the five seconds after which
@@ -26,8 +26,8 @@ class Clients:
         self._make = make
         self._idle = [make()]  # at once, so that settings nobody can use are known before anything is asked
 
-    @contextmanager
-    def one(self) -> Iterator[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client for one request, until its answer is read or given up."""
         client = self._idle.pop() if self._idle else self._make()
         try:

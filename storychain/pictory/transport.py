@@ -156,11 +156,11 @@ class Wire:
         return answer
 
     async def _asked(self, method: str, path: str, **options: Any) -> Answer:
-        with self._clients.one() as client:
-            return await self._answered(client, method, path, options)
-
-    async def _answered(self, client: httpx.AsyncClient, method: str, path: str, options: dict[str, Any]) -> Answer:
-        async with asyncio.timeout(self._patience.whole), client.stream(method, path, **options) as response:
+        async with (
+            asyncio.timeout(self._patience.whole),
+            self._clients.one() as client,
+            client.stream(method, path, **options) as response,
+        ):
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

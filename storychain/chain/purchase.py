@@ -104,7 +104,7 @@ async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, inte
     """Send one request at most; afterwards the ledger knows all that its answer told."""
     purchase = intend(await run.marks.newest(run.provider), lane)
     if run.locks.shared:
-        await run.provider.turn()  # waited for now, since what is admitted has to be sent soon
+        await run.provider.turn()  # waited for before that, since what is admitted has to be sent soon
     began = _moment(run)
     admission = await first_on_record(run.ledger.admit, purchase, caps, run.jobs)
     if isinstance(admission, Full):

@@ -12,6 +12,7 @@ from storychain import takes as choosing
 from storychain.chain.survey import with_presence
 from storychain.errors import UsageError
 from storychain.plan import keys, plan, step_of
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ class Table:
         raise UsageError(
             f"scene {scene} has no take {number}",
             where=self.story.name,
-            next_step=f"It has {len(takes)}; `storychain takes {self.story.path}` lists them.",
+            next_step=f"It has {len(takes)}; {command('takes', self.story, free=self.facts.free)} lists them.",
         )
 
 

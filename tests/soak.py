@@ -58,6 +58,8 @@ def soak(seeds, processes, minutes=None):
                 break
     took = (time.monotonic() - began) / 60
     numbers = ", ".join(f"{counted[name]:,} {name}" for name in COUNTED)
+    for report in failed:  # once more, since of a long log often the end alone is kept
+        _tell_failure(report)
     print(f"{played:,} schedules, {len(failed):,} violations, {numbers} in {took:.1f} min")
     return not failed
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from storychain.chain.story import Outcome, render_with
 from storychain.errors import MediaError, ProviderUnreachable
 from storychain.plan import Action
 from storychain.printable import listed
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,14 +39,15 @@ class Offline:
 
 async def assemble_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     """Make the films of stories anew, side by side."""
-    return tuple(await asyncio.gather(*(render_with(run, story, check=_all_here) for story in stories)))
+    check = partial(_all_here, free=run.provider.free)
+    return tuple(await asyncio.gather(*(render_with(run, story, check=check) for story in stories)))
 
 
-def _all_here(story: Story, steps: tuple[Step, ...]) -> None:
+def _all_here(story: Story, steps: tuple[Step, ...], *, free: bool) -> None:
     missing = [step.scene.id for step in steps if step.action not in (Action.REUSE, Action.PLACEHOLDER)]
     if missing:
         raise MediaError(
             f"not every segment is stored: {listed(missing)}",
             where=story.name,
-            next_step=f"Nothing was changed. `storychain run {story.path}` brings them in.",
+            next_step=f"Nothing was changed. {command('run', story, free=free)} brings them in.",
         )

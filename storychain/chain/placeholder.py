@@ -15,6 +15,7 @@ from storychain.chain.events import StoodIn
 from storychain.media.aside import folder_aside
 from storychain.media.form import common_form
 from storychain.plan import Action, plan, quote, trouble
+from storychain.story.advice import command
 from storychain.workspace import settle
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def warnings_of(story: Story, facts: Facts, steps: Sequence[Step]) -> tuple[str,
     if not missing:
         return ()
     told = [f"scene {step.scene.id} is a placeholder: {trouble(step.record, step.scene)}" for step in missing]
-    local = " --local" if facts.free else ""
-    advice = f"change the scene, or try again with `storychain run {story.path}{local} --retry-failed`"
+    advice = f"change the scene, or try again with {command('run', story, '--retry-failed', free=facts.free)}"
     return (*told, f"{advice}{_cost(again(story, facts))}")
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
 from storychain.commands.desk import desk
 from storychain.errors import UsageError
 from storychain.story import SCHEMA_FILE, schema, schema_text, template
+from storychain.story.advice import spelled
 
 
 def new(arguments: argparse.Namespace) -> int:
@@ -19,7 +21,7 @@ def new(arguments: argparse.Namespace) -> int:
         raise UsageError(f"'{arguments.name}' names no story", next_step="Give a name, such as my-story.")
     path = given if given.suffix in (".yaml", ".yml") else given.with_name(f"{given.name}.yaml")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", next_step=f"mkdir -p {path.parent}")
+        raise UsageError(f"there is no folder {path.parent}", next_step=f"mkdir -p {shlex.quote(str(path.parent))}")
     text = template(path.stem)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -28,7 +30,7 @@ def new(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{path} exists already", next_step="Choose another name; nothing was changed.") from error
     path.with_name(SCHEMA_FILE).write_text(schema_text(), "utf-8")
     print(path)
-    print(f"Next: edit it, then `storychain run {path} --local` for a free preview.", file=sys.stderr)
+    print(f"Next: edit it, then {spelled('run', path, '--local')} for a free preview.", file=sys.stderr)
     return 0
 
 

@@ -26,6 +26,7 @@ from storychain.media.aside import folder_aside, give_name
 from storychain.media.probe import probe
 from storychain.plan import Action, plan
 from storychain.printable import visible
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ class _Cutting:
             raise UsageError(
                 "there is nothing to export yet: no segment is here",
                 where=self._story.name,
-                next_step=f"`storychain run {self._story.path}` renders it, with --local for a free preview.",
+                next_step=f"{command('run', self._story)} renders it, with --local for a free preview.",
             )
         fps, width, height = _usual(shown)
         about = {"name": self._story.name, "title": self._story.title}

@@ -17,6 +17,7 @@ from storychain.plan import Action, quote, standing
 from storychain.printable import visible_lines
 from storychain.report import documents
 from storychain.report.text import credits_text, duration_text, plan_text, table
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +101,8 @@ def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Se
 
 def _next(steps: Sequence[Step], story: Story, *, free: bool) -> str:
     done = sum(1 for step in steps if step.action is Action.REUSE)
-    local = " --local" if free else ""
-    return f"{done} of {len(steps)} segments are here; `storychain run {story.path}{local}` goes on"
+    held = next((step.reason for step in steps if step.action is Action.HOLD), None)
+    return f"{done} of {len(steps)} segments are here; {held or command('run', story, free=free) + ' goes on'}"
 
 
 def _standing(record: Record, action: Action) -> tuple[str, str, str]:

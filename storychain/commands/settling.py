@@ -15,6 +15,7 @@ from storychain.locks import Held
 from storychain.pictory import Pictory
 from storychain.plan import step_of
 from storychain.printable import listed
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ def adopt(arguments: argparse.Namespace) -> int:
         elif record.state in _OPEN:
             ledger.adopt(record.attempt, arguments.job)
         else:
-            raise _nothing_to_settle(arguments.scene, record)
+            raise _nothing_to_settle(arguments, story, record)
         return f"Scene {arguments.scene} is job {arguments.job} now; run the story to go on."
 
     return _settle(arguments, settle)
@@ -75,20 +76,23 @@ def resubmit(arguments: argparse.Namespace) -> int:
             next_step="If you accept paying it twice, add --may-pay-twice.",
         )
 
-    def settle(ledger: Ledger, story: Story, step: Step, record: Record) -> str:  # noqa: ARG001
+    def settle(ledger: Ledger, story: Story, _: Step, record: Record) -> str:
         if record.state in ("none", "refused", "abandoned"):
             return f"Scene {arguments.scene} will be bought by the next run in any case."
         if record.state not in _OPEN:
-            raise _nothing_to_settle(arguments.scene, record)
+            raise _nothing_to_settle(arguments, story, record)
         ledger.abandon(record.attempt)
         return f"Scene {arguments.scene} will be bought again by the next run."
 
     return _settle(arguments, settle)
 
 
-def _nothing_to_settle(scene: str, record: Record) -> UsageError:
-    advice = "`storychain run --retry-failed` pays for one more try." if record.state == "failed" else None
-    return UsageError(f"scene {scene} has nothing to settle: it is {record.state}", next_step=advice)
+def _nothing_to_settle(arguments: argparse.Namespace, story: Story, record: Record) -> UsageError:
+    again = command("run", story, "--retry-failed", free=arguments.local)
+    return UsageError(
+        f"scene {arguments.scene} has nothing to settle: it is {record.state}",
+        next_step=f"{again} pays for one more try." if record.state == "failed" else None,
+    )
 
 
 def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step, Record], str]) -> int:

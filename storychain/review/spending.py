@@ -15,6 +15,7 @@ from storychain import takes as choosing
 from storychain.directing import planned, retaken
 from storychain.errors import ConsentNeeded, UsageError
 from storychain.plan import Action, quote
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +95,7 @@ def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: boo
         raise UsageError(
             "a scene of it was given up or is in doubt, so nothing of it is bought",
             where=table.story.name,
-            next_step=f"`storychain status {table.story.path}` says which, and what settles it.",
+            next_step=f"{command('status', table.story, free=table.facts.free)} says which, and what settles it.",
         )
     if cost.total is None:
         raise UsageError("its price is not known, and the page buys at known prices only", where=table.story.name)

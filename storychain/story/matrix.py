@@ -34,6 +34,8 @@ class Row:
     name: str
     variables: Mapping[str, str]
     line: int
+    table: Path | None = None
+    """The table's absolute path; None where it is on another machine."""
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -73,7 +75,7 @@ def _row(number: int, columns: Sequence[str], cells: Sequence[str], line: int, p
     name = values.get(NAME) or f"{number:03d}"
     if not _FILE_NAME.fullmatch(name):
         raise UsageError(f"line {line}: '{name}' cannot be part of a file's name", where=str(path))
-    return Row(name, values, line)
+    return Row(name, values, line, path.absolute())
 
 
 def _check_once(names: Sequence[str], path: Path, kind: str) -> None:

@@ -72,3 +72,14 @@ def test_a_gate_that_names_nothing_known_is_refused(rendered):
     assert told.returncode == 2
     assert "brightness" in told.stderr
     assert desk.run("inspect", path, "--fail-on", "black=-1").returncode == 2
+
+
+def test_seams_of_long_names_in_any_script_are_drawn(plain):
+    names = ["灯" * 63 + digit for digit in "12"]
+    path = story_file(plain.folder, [{"id": name, "prompt": f"Scene {name[-1]}."} for name in names])
+    assert plain.run("run", path, "--local", "--scale", "0.125").returncode == 0
+    told = plain.run("inspect", path, "--local", "--json")
+    assert told.returncode == 0, told.stderr
+    (seam,) = json.loads(told.stdout)["stories"][0]["seams"]
+    assert (seam["before"], seam["after"]) == tuple(names)
+    assert Path(seam["picture"]).exists()

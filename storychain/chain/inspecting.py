@@ -23,6 +23,7 @@ from storychain.media.looks.seams import SeamMeasures, measure_seam
 from storychain.media.looks.segments import SegmentMeasures, measure_segment
 from storychain.plan import Action
 from storychain.story.advice import command
+from storychain.story.naming import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +129,7 @@ async def inspect(
         async with room:
             measures = await measure_seam(before.shown, after.shown)
             findings = findings_of_seam(measures, cut=after.cut, limits=limits)
-            png = folder / f"{number:03}-{before.name}-{after.name}.png" if pictures else None
+            png = folder / f"{number:03}-{shortened(before.name)}-{shortened(after.name)}.png" if pictures else None
             if png is not None:
                 names = (before.name, after.name)
                 await draw_seam(before.shown, after.shown, measures, png, names=names, cut=after.cut, limits=limits)

@@ -10,7 +10,15 @@ from storychain.errors import InvalidStory
 MOST_BYTES = 255 - len(".preview.poster.jpg")
 """Of a story's name: disks take names of 255 bytes, and this is the longest ending that is put behind it."""
 
+_SHORT_BYTES = 100
+"""Of a scene's id in the name of a file that is called after two scenes."""
+
 _UNPAID = "Nothing was sent, nothing was spent."
+
+
+def shortened(scene: str) -> str:
+    """As much of a scene's id as there is room for in the name of a file; what else is in that name makes it unique."""
+    return scene.encode()[:_SHORT_BYTES].decode(errors="ignore")
 
 
 def check_name(name: str, where: str) -> None:

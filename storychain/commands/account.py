@@ -167,6 +167,7 @@ def reconcile(arguments: argparse.Namespace) -> int:
         print(f"{job.id}  {job.state.replace('_', ' ')}{length}{price}")
     if found:
         print("If one belongs to a scene: storychain adopt STORY SCENE JOB", file=sys.stderr)
+        print("The newest stands first: of several that made one scene it is the one that was kept.", file=sys.stderr)
     return 0
 
 

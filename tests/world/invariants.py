@@ -87,7 +87,7 @@ def _paid_once(world):
         by_prompt.setdefault(job.prompt, []).append(job)
     for prompt, jobs in by_prompt.items():
         again = world.bought_again.get(prompt, 0)
-        retaken = world.rejected[prompt]
+        retaken = len(world.rejected[prompt])
         whole = [job for job in jobs if not job.fails]
         if len(whole) > 1 + again + retaken:
             world.violated("once", f"{prompt!r} was paid {len(whole)} times: {[job.id for job in whole]}")
@@ -96,10 +96,9 @@ def _paid_once(world):
 
 
 def _note_rejected(world):
-    """Count what was given up for how it ends; a ledger that was put back has forgotten it, the world has not."""
-    query = "SELECT request, COUNT(*) AS times FROM attempts WHERE code = 'REJECTED' GROUP BY request"
-    for row in rows(world, query):
-        world.rejected[row["request"]] = max(world.rejected[row["request"]], row["times"])
+    """Note jobs given up for how they end; a ledger that was put back has forgotten them, the world has not."""
+    for row in rows(world, "SELECT request, job_id FROM attempts WHERE code = 'REJECTED'"):
+        world.rejected[row["request"]].add(row["job_id"])
 
 
 def caps_of_runs(world, processes):
@@ -236,7 +235,7 @@ def _stopped(world, history, outcome):
             failed = {prompt: sum(job.fails for job in ours(world) if job.prompt == prompt) for prompt in prompts}
             allowed = {scene.prompt: scene.attempts for scene in story.scenes}
             strangers = any(job.stranger and job.fails for job in world.account.jobs)
-            fair = strangers or any(failed[prompt] + world.rejected[prompt] >= allowed[prompt] for prompt in prompts)
+            fair = strangers or any(failed[prompt] + len(world.rejected[prompt]) >= allowed[prompt] for prompt in prompts)
         case CapReached():
             fair = _caps_are_reached(world, history, story)
         case AccountError():

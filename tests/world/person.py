@@ -58,9 +58,10 @@ def _fair_question(world, row):
 def _remind(world, ledger):
     """Give a ledger that was put back from a copy the jobs it has forgotten; once all are given, the rest is accepted.
 
+    The newest come first, as they are shown: what was bought again was bought because the one before it was no good.
     A scene that follows another job cannot take one: that is left until a run has seen how the other one ended.
     """
-    given = [_give(world, ledger, job) for job in _unowned(world) if not job.fails]
+    given = [_give(world, ledger, job) for job in reversed(_unowned(world)) if not job.fails]
     if all(given):
         world.tell("a person accepts what else was forgotten")
         ledger.accept_loss()

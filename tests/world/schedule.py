@@ -7,7 +7,7 @@ a few runs every story has to be done or a person has to be needed for a reason 
 import asyncio
 import random
 import shutil
-from collections import Counter
+from collections import defaultdict
 from contextvars import Context
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -71,7 +71,7 @@ class World:
         # What the account's list tells of its jobs.
         self.lists_tell = {1: "names", 2: "all", 5: "what was", 6: "all"}.get(seed % 8, "states")
         self.most_lanes = 1
-        self.rejected = Counter()
+        self.rejected = defaultdict(set)  # jobs by what they were asked for: a ledger may forget them
         self.cast = cast(self.rng, folder, self.endings)
         self.account.files |= self.cast.public
         self.epoch = 1_790_000_000 + self.rng.randrange(86400 * 3)

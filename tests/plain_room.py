@@ -44,6 +44,9 @@ class PlainRoom:
     def beside(self, film):
         return self
 
+    def remove(self, kinds):
+        """Nothing lies beside a film."""
+
     async def draw_ahead(self, clips, dress, wanted):
         """Nothing is drawn."""
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 
+import numpy as np
 import pytest
 
 from storychain.chain import events as ev
@@ -73,6 +74,67 @@ def test_what_lies_beside_a_film_is_made_and_told(tmp_path):
     assert all(path.stat().st_size > 100 or path.suffix in (".srt", ".vtt") for path in beside.paths)
     lock = json.loads(outcome.film.with_suffix(".lock.json").read_text())
     assert [(one["kind"], one["begin"], one["end"]) for one in lock["stretches"]] == [("card", 0, 3), ("scene", 3, 7)]
+
+
+def test_what_lay_beside_the_film_before_goes_with_it_but_nothing_of_somebody_elses(tmp_path):
+    async def play():
+        scenes = [{"id": "s1", "prompt": "Scene number 1 of a tale by the sea.", "caption": "Once"}]
+        async with stage(tmp_path) as at:
+            asked = {**BARE, "poster": True, "formats": ["hls", "1:1"]}
+            film = (await at.render(story_file(tmp_path, scenes, film=asked))).film
+            stream = film.with_suffix(".hls")
+            assert (stream / "master.m3u8").exists()
+            (stream / "notes.txt").write_text("mine")
+            film.with_suffix(".notes.srt").write_text("mine")
+            del scenes[0]["caption"]
+            assert (await at.render(story_file(tmp_path, scenes, film={**BARE, "formats": ["1:1"]}))).status == "done"
+            assert [one.name for one in stream.iterdir()] == ["notes.txt"]
+            left = sorted(one.name for one in film.parent.iterdir())
+            assert left == ["tale.1x1.mp4", "tale.hls", "tale.lock.json", "tale.mp4", "tale.notes.srt"]
+            assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("own", "film", "seam"),
+    [("none", "fade", None), ("fade-black", None, "fadeblack"), (None, "wipe-up", "wipeup")],
+)
+def test_the_first_scene_follows_the_title_card_by_its_own_transition(tmp_path, own, film, seam):
+    async def play():
+        scenes = [{"id": "s1", "prompt": "Scene number 1 of a tale by the sea."}]
+        if own:
+            scenes[0]["transition"] = own
+        dressed = {**BARE, "title_card": {"text": "A Tale"}} | ({"transition": film} if film else {})
+        async with stage(tmp_path) as at:
+            made = (await at.render(story_file(tmp_path, scenes, film=dressed))).film
+            return json.loads(made.with_suffix(".lock.json").read_text())["stretches"]
+
+    _, scene = asyncio.run(play())
+    assert (scene["transition"] or {}).get("name") == seam
+    assert scene["begin"] == (2.5 if seam else 3)
+
+
+def test_a_clip_that_follows_a_title_card_by_a_transition_is_as_loud_as_one_that_does_not(tmp_path):
+    loud = tmp_path / "loud.mp4"
+    picture, tone = "testsrc2=s=160x90:r=24:d=4", "sine=f=300:r=48000:d=4,volume=4"
+    sources = ("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone)
+    clips.ffmpeg(*sources, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2", str(loud))
+
+    async def play():
+        start = {"video": str(loud), "include": True}
+        levels = []
+        async with stage(tmp_path) as at:
+            for transition in ("none", "fade"):
+                dressed = {**BARE, "match": "loudness", "title_card": {"text": "A Tale"}, "transition": transition}
+                film = (await at.render(story_file(tmp_path, 1, start=start, film=dressed))).film
+                heard = clips.heard(film)[4 * clips.RATE : 6 * clips.RATE]
+                levels.append(float(np.sqrt((heard**2).mean())))
+        return levels
+
+    alone, blended = asyncio.run(play())
+    assert blended == pytest.approx(alone, rel=0.05)
+    assert alone < 0.1  # and quieter than it came, by far
 
 
 @pytest.mark.parametrize("lost", ["tale.1x1.mp4", "tale.poster.jpg", "tale.lock.json"])

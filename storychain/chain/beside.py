@@ -22,15 +22,25 @@ if TYPE_CHECKING:
 def all_there(story: Story, film: Path, recipe: str) -> bool:
     """Whether all that belongs beside a film of this recipe lies there. Its lock file is written last, so it tells."""
     lock = read_lock(lock_path(film))
-    return lock is not None and lock.recipe == recipe and all(beside(film, kind).exists() for kind in _kinds(story))
+    return lock is not None and lock.recipe == recipe and all(beside(film, kind).exists() for kind in kinds_of(story))
 
 
-def _kinds(story: Story) -> list[str]:
+def kinds_of(story: Story) -> list[str]:
     """What a story asks for beside its film."""
     told = story.film
     captioned = told.subtitles != "off" and any(scene.caption for scene in story.scenes)
     asked = {"srt": captioned, "vtt": captioned, "poster": told.poster, "sheet": told.contact_sheet}
     return [*(kind for kind, wanted in asked.items() if wanted), *(master.kind for master in told.formats)]
+
+
+def let_go_of_the_former(run: Run, story: Story, film: Path) -> None:
+    """Remove what was made beside the film that was here and is asked for no more, then its lock file, which names it.
+
+    Captions of another film would be shown with this one: players take them by their name.
+    """
+    former = read_lock(lock_path(film))
+    run.room.beside(film).remove(set(former.beside if former else ()) - set(kinds_of(story)))
+    lock_path(film).unlink(missing_ok=True)
 
 
 async def make_beside(
@@ -42,7 +52,7 @@ async def make_beside(
     scenes: Sequence[tuple[str, Fraction, Fraction]],
 ) -> None:
     """Make what the story asks for beside its film. Raises MediaError; the film is there all the same."""
-    kinds, room = _kinds(story), run.room.beside(film)
+    kinds, room = kinds_of(story), run.room.beside(film)
     made: list[Path] = []
     if "srt" in kinds:
         made += await room.subtitles(dress, edit)

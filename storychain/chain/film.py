@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from storychain.chain.ahead import DrawingAhead
-from storychain.chain.beside import make_beside
+from storychain.chain.beside import let_go_of_the_former, make_beside
 from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
 from storychain.chain.events import FilmReady, Joining
@@ -17,7 +17,6 @@ from storychain.chain.locking import card_stretch, lock_film, opening_stretch, s
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
 from storychain.chain.run import Run, off_loop, on_record
-from storychain.export.lock import lock_path
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
 from storychain.media.edit import Clip
@@ -104,7 +103,7 @@ class FilmInTheMaking:
             on_progress=lambda share: run.tell(Joining(story.name, share)),
         )
         # It spoke of the film that was here; until the copies are made there is none for this one.
-        await off_loop(lambda: lock_path(path).unlink(missing_ok=True))
+        await off_loop(let_go_of_the_former, run, story, path)
         await seal(run, story, self._steps, path)
         recipe = await off_loop(recipe_of, story, self._facts, self._steps)
         sha256 = await off_loop(sha256_of, path)

@@ -6,6 +6,7 @@ Nothing here opens a file; what costs nothing to know is decided, what has to be
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from storychain.media.edit import Edit
     from storychain.plan import Step
-    from storychain.story.finishing import TitleCard
+    from storychain.story.finishing import TitleCard, Transition
     from storychain.story.model import Scene, Story
 
 _BREATH = Fraction(3, 10)
@@ -33,20 +34,18 @@ Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 async def with_cards(run: Run, story: Story, clips: Sequence[Clip], *, ended: bool = True) -> tuple[list[Clip], int]:
     """The clips with the story's cards before them and, where they are `ended`, after; and how many come before."""
     film, made = story.film, list(clips)
-    transition = film.transition
     if film.end_card is not None and ended:
-        card = await _card(run, film.end_card, "end", clips)
-        made.append(_blended(card, story) if transition else card)
+        made.append(_following(await _card(run, film.end_card, "end", clips), film.transition))
     if film.title_card is not None:
-        made[0] = _blended(made[0], story) if transition else made[0]
+        opens = story.start is not None and story.start.include
+        made[0] = _following(made[0], film.transition if opens else story.scenes[0].transition)
         made.insert(0, await _card(run, film.title_card, "title", clips))
     return made, int(film.title_card is not None)
 
 
-def _blended(clip: Clip, story: Story) -> Clip:
-    transition = story.film.transition
-    assert transition is not None
-    return Clip(clip.prepared, clip.title, clip.skip, transition.seconds, transition.kind, clip.grade)
+def _following(clip: Clip, transition: Transition | None) -> Clip:
+    """The clip as it follows the one before it."""
+    return clip if transition is None else replace(clip, blend=transition.seconds, transition=transition.kind)
 
 
 async def _card(run: Run, card: TitleCard, title: str, clips: Sequence[Clip]) -> Clip:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain import __version__
+from storychain.chain.beside import kinds_of
 from storychain.export.lock import Stretch, lock_document, stretches_of, write_lock
 from storychain.export.timeline import Seam
 from storychain.plan import Action
@@ -45,6 +46,7 @@ def lock_film(
         recipe=recipe,
         ffmpeg=run.room.version,
         storychain=__version__,
+        beside=kinds_of(story),
     )
     write_lock(film, document)
 

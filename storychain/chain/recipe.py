@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
 
-_RECIPE_VERSION = 3
+_RECIPE_VERSION = 4
 """Raise it where the same segments would be joined differently: films are then made anew, for nothing."""
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -82,6 +82,8 @@ class Lock:
     film_sha256: str
     film_size: int
     stretches: tuple[Stretch, ...]
+    beside: tuple[str, ...] = ()
+    """What was made beside the film, by the words of `media.outputs.names`."""
 
 
 def stretches_of(edit: Edit, told: Sequence[Stretch]) -> tuple[Stretch, ...]:
@@ -116,8 +118,11 @@ def lock_document(
     recipe: str,
     ffmpeg: str,
     storychain: str,
+    beside: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The lock file of the film named `film` (its file's name alone); `ffmpeg` and `storychain` are versions.
+
+    `beside` says what was made beside the film.
 
     Raises ValueError unless the stretches cover the film from its first frame on, each beginning where the one before
     ends but for the frames they share: a lock file with a hole would be worse than none.
@@ -138,6 +143,7 @@ def lock_document(
         },
         "credits": _number(_spent(stretches)),
         "made_by": {"storychain": storychain, "ffmpeg": ffmpeg, "recipe": recipe},
+        "beside": list(beside),
         "stretches": [_written(stretch, fps) for stretch in stretches],
     }
 
@@ -268,6 +274,7 @@ class _WrittenLock(_Written):
     story: str
     film: _WrittenFilm
     made_by: _WrittenMaking
+    beside: list[Annotated[str, Field(pattern=r"^([a-z]+|[0-9]+:[0-9]+)$")]] = []
     stretches: list[_WrittenStretch] = Field(min_length=1)
 
 
@@ -285,7 +292,7 @@ def read_lock(path: Path) -> Lock | None:
         return None
     film = written.film
     fps, recipe = Fraction(film.rate), written.made_by.recipe
-    return Lock(written.story, fps, film.frames, recipe, film.sha256, film.size, stretches)
+    return Lock(written.story, fps, film.frames, recipe, film.sha256, film.size, stretches, tuple(written.beside))
 
 
 def _read(written: _WrittenStretch) -> Stretch:

@@ -11,10 +11,11 @@ from storychain.media.outputs.names import beside
 from storychain.media.outputs.poster import poster
 from storychain.media.outputs.sheet import contact_sheet
 from storychain.media.outputs.stills import Scene
+from storychain.media.outputs.streaming import remove_stream
 from storychain.media.outputs.subtitles import write_subtitles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from fractions import Fraction
     from pathlib import Path
 
@@ -49,6 +50,15 @@ class Alongside:
         out = beside(self.film, "sheet")
         await contact_sheet(self.film, out, [Scene(*scene) for scene in scenes], title=title)
         return out
+
+    def remove(self, kinds: Iterable[str]) -> None:
+        """Remove outputs of these kinds that are there. Raises OSError."""
+        for kind in sorted(set(kinds)):
+            out = beside(self.film, kind)
+            if kind == "hls":
+                remove_stream(out)
+            elif out.is_file():
+                out.unlink()
 
     async def master(
         self,

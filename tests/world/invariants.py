@@ -235,7 +235,9 @@ def _stopped(world, history, outcome):
             failed = {prompt: sum(job.fails for job in ours(world) if job.prompt == prompt) for prompt in prompts}
             allowed = {scene.prompt: scene.attempts for scene in story.scenes}
             strangers = any(job.stranger and job.fails for job in world.account.jobs)
-            fair = strangers or any(failed[prompt] + len(world.rejected[prompt]) >= allowed[prompt] for prompt in prompts)
+            fair = strangers or any(
+                failed[prompt] + len(world.rejected[prompt]) >= allowed[prompt] for prompt in prompts
+            )
         case CapReached():
             fair = _caps_are_reached(world, history, story)
         case AccountError():

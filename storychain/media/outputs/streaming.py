@@ -67,6 +67,16 @@ async def stream(ffmpeg: Ffmpeg, film: Path, out: Path, *, on_progress: Callable
         await to_its_end(lambda: _give_folder(made, out, aside))
 
 
+def remove_stream(out: Path) -> None:
+    """Remove such a folder, but not what somebody else has put into it."""
+    if out.is_dir() and not out.is_symlink():
+        for one in out.iterdir():
+            if _OURS.fullmatch(one.name):
+                one.unlink()
+        if not any(out.iterdir()):
+            out.rmdir()
+
+
 def _argv(film: Path, facts: Probe) -> list[str]:
     kind = {"hls_segment_filename": f"{_FIRST[:4]}%04d.ts"}
     if facts.codec != "h264":

@@ -137,6 +137,18 @@ def test_a_clip_that_follows_a_title_card_by_a_transition_is_as_loud_as_one_that
     assert alone < 0.1  # and quieter than it came, by far
 
 
+@pytest.mark.parametrize(("asked", "told"), [(-14, False), (-5, True)])
+def test_a_film_that_cannot_become_as_loud_as_asked_says_so(tmp_path, asked, told):
+    async def play():
+        async with stage(tmp_path) as at:
+            await at.render(story_file(tmp_path, 1, film={**BARE, "loudness": asked}))
+            return [event.message for event in at.told if isinstance(event, ev.Noticed) and "LUFS" in event.message]
+
+    said = asyncio.run(play())
+    assert len(said) == told
+    assert all(f"LUFS, not {asked}" in words for words in said)
+
+
 @pytest.mark.parametrize("lost", ["tale.1x1.mp4", "tale.poster.jpg", "tale.lock.json"])
 def test_what_is_missing_beside_a_film_is_made_again_for_nothing(tmp_path, lost):
     async def play():

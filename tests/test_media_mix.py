@@ -108,6 +108,14 @@ def test_music_makes_way_for_the_scenes_if_asked(tmp_path, duck):
     assert strength(sound, 300, 4, 5.8) == pytest.approx(20 * np.log10(0.4 / 2 / 2), abs=0.3)
 
 
+def test_music_does_not_go_down_for_a_whole_film_of_soft_noises(tmp_path):
+    music = Music(write(tmp_path / "m.wav", tone(5000, 9, level=0.3)), fade_in=0, fade_out=0, duck=True)
+    scenes = write(tmp_path / "a.wav", tone(300, 9, level=0.03))
+    heeded = decoded(mixed(whole(scenes), tmp_path / "out", music=music).path)
+    alone = decoded(mixed(silent(tmp_path, 9), tmp_path / "alone", music=music).path)
+    assert strength(heeded, 5000, 2, 8) == pytest.approx(strength(alone, 5000, 2, 8), abs=3)
+
+
 @pytest.mark.parametrize(("scene", "least", "most"), [(0.02, 5.5, 6.5), (0.25, 9, 24)])
 def test_the_scenes_are_lowered_under_narration_the_more_the_louder_they_are(tmp_path, scene, least, most):
     heard = whole(write(tmp_path / "a.wav", tone(3000, 12, level=scene)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from storychain.chain.ahead import DrawingAhead
 from storychain.chain.beside import let_go_of_the_former, make_beside
 from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
-from storychain.chain.events import FilmReady, Joining
+from storychain.chain.events import FilmReady, Joining, Noticed
 from storychain.chain.finishing import chapters_of, draws, dress_of, sounds_alone, voices_of, with_cards
 from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretches_on_record
 from storychain.chain.placeholder import stand_in
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
+
+_HEARD = 1.0
+"""LU that a film is quieter than it was to be before it is said."""
 
 
 class FilmInTheMaking:
@@ -111,9 +115,17 @@ class FilmInTheMaking:
         await on_record(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)
+        self._tell_loudness(made.loudness)
         await make_beside(run, story, path, dress, edit, chapters_of(edit, self._steps, scenes))
         # Last, since it says that all the rest is there.
         await off_loop(lock_film, run, story, told, edit, path, sha256=sha256, recipe=recipe)
+
+    def _tell_loudness(self, came_to: float | None) -> None:
+        wanted = self._story.film.loudness
+        if wanted is None or came_to is None or not _HEARD <= wanted - came_to < math.inf:
+            return
+        why = "louder, its peaks would be cut off or its noise be heard"
+        self._run.tell(Noticed(self._story.name, "", f"its sound comes to {came_to:.1f} LUFS, not {wanted:g}: {why}"))
 
     async def _stretches(self, clips: Sequence[Clip]) -> list[Stretch]:
         """What each clip of the film came from."""

@@ -41,13 +41,17 @@ _FILM = "film.mp4"
 
 @dataclass(frozen=True, slots=True)
 class FilmFacts:
-    """The film as made: its edit, clips whose pictures are all copied or some re-encoded, frames drawn anew, bytes."""
+    """The film as made: its edit, clips whose pictures are all copied or some re-encoded, frames drawn anew, bytes.
+
+    `loudness` is what its sound came to, in LUFS, where it was to come to any.
+    """
 
     edit: Edit
     copied: int
     reencoded: int
     drawn: int
     size: int
+    loudness: float | None = None
 
     @property
     def seconds(self) -> Fraction:
@@ -106,7 +110,8 @@ async def assemble(
             await syncing
         await asyncio.to_thread(give_name, aside / _FILM, out)
     anew = {number for number, one in enumerate(alike) if one is not clips[number].prepared or one.mended} | set(drawn)
-    return FilmFacts(edit, len(clips) - len(anew), len(anew), sum(drawn.values()), out.stat().st_size)
+    counts = (len(clips) - len(anew), len(anew), sum(drawn.values()))
+    return FilmFacts(edit, *counts, out.stat().st_size, sound.loudness)
 
 
 async def draw_ahead(ffmpeg: Ffmpeg, clips: Sequence[Clip], dress: Dress, wanted: Callable[[], bool]) -> None:

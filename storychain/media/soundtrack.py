@@ -72,13 +72,14 @@ _NAME = "sound.mp4"
 class Soundtrack:
     """A film's finished sound, an MP4 with AAC; the WAVs it was made of, which stretches of them, and the gain in dB.
 
-    Where `gain` is None the sound is as loud as it came, and not limited.
+    Where `gain` is None the sound is as loud as it came, and not limited; else `loudness` is what it came to, in LUFS.
     """
 
     path: Path
     sounds: tuple[Path, ...]
     heard: tuple[Heard, ...] = ()
     gain: float | None = None
+    loudness: float | None = None
 
 
 class SoundtrackInTheMaking:
@@ -104,17 +105,17 @@ class SoundtrackInTheMaking:
 
     async def finished(self) -> Soundtrack:
         """Close the file. Raises MediaError."""
-        heard = tuple(self._heard)
+        heard, came_to = tuple(self._heard), None
         if self._gain is None or not heard:
             await self._closed()
         else:
             # What is measured of the stretches as they came need not wait for their encoding.
             async with beside(loudness_heard(self._ffmpeg, heard)) as measuring:
                 fed, loudness = await self._closed(), await measuring
-            await _corrected(
+            came_to = await _corrected(
                 self._ffmpeg, lambda: joined(heard), self._path, self._gain, loudness, fed, self._encoder.outcome
             )
-        return Soundtrack(self._path, tuple(one.sound for one in heard), heard, self._gain)
+        return Soundtrack(self._path, tuple(one.sound for one in heard), heard, self._gain, came_to)
 
     async def _closed(self) -> _Fed:
         await _feed(self._encoder.feed, self._joiner.end())
@@ -166,17 +167,17 @@ async def encoded(
     folder: Path,
     gain: float | None,
     loudness: float,
-) -> Path:
+) -> tuple[Path, float | None]:
     """Encode the samples (n by 2) that `samples` begins anew each time it is called; the MP4 in `folder`.
 
-    `loudness` is theirs, in LUFS, before the gain. Raises MediaError.
+    `loudness` is theirs, in LUFS, before the gain; with one, what it came to is told as well. Raises MediaError.
     """
-    path = folder / _NAME
+    path, came_to = folder / _NAME, None
     async with _encoder(ffmpeg, folder, _Setting(gain)) as encoder:
         fed = await _encode(encoder, samples())
         if gain is not None:
-            await _corrected(ffmpeg, samples, path, gain, loudness, fed, encoder.outcome)
-    return path
+            came_to = await _corrected(ffmpeg, samples, path, gain, loudness, fed, encoder.outcome)
+    return path, came_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +222,13 @@ async def _corrected(
     loudness: float,
     fed: _Fed,
     outcome: Callable[[Fraction], Awaitable[Outcome]],
-) -> None:
+) -> float:
     """Encode again what passes the ceiling, or lost loudness to the limiter; as often as needed, and no more.
 
-    `outcome` tells what came of the first encoding.
+    `outcome` tells what came of the first encoding. What came of the last is returned, in LUFS.
     """
     if fed.peak * 10 ** (gain / 20) < 10 ** ((CEILING - _FAR_BELOW) / 20):
-        return  # the limiter had nothing to do
+        return loudness + gain  # the limiter had nothing to do
     drive, limit, lacked = 0.0, CEILING - _HEADROOM, math.inf
     found = await outcome(fed.seconds)
     for attempt in range(_CORRECTIONS):
@@ -240,10 +241,11 @@ async def _corrected(
         if over > 0:
             limit -= over + _MARGIN
         if (drive, limit) == before:
-            return
+            break
         async with _encoder(ffmpeg, path.parent, _Setting(gain + drive, limit)) as encoder:
             await _encode(encoder, samples())
             found = await encoder.outcome(fed.seconds)
+    return found.loudness
 
 
 async def _feed(feed: Feed, chunks: Iterator[NDArray[np.float64]]) -> None:

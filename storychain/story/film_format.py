@@ -65,7 +65,7 @@ class WrittenMusic(_Written):
     )
     duck: Flag | None = Field(
         default=None,
-        description="true: quieter while there is narration or the scenes are loud. Default: true.",
+        description="Music is quieter under narration. true: while the scenes themselves are loud, too. Default: true.",
         examples=[True],
     )
     fade: Time | None = Field(
@@ -95,7 +95,9 @@ class WrittenWatermark(_Written):
         default=None, description="Where it lies. Default: bottom-right.", examples=["top-right"]
     )
     width: Number | None = Field(
-        default=None, description="Its width in percent of the film's. Default: 12.", examples=[10]
+        default=None,
+        description="Its width in percent of the film's, as far as it is not higher than 40 % of it. Default: 12.",
+        examples=[10],
     )
     opacity: Number | None = Field(default=None, description="In percent. Default: 70.", examples=[50])
 

@@ -66,6 +66,9 @@ _SOFT = SOUND_RATE // 200
 _DUCK = {"threshold": 0.03, "ratio": 6, "attack": 20, "release": 500, "knee": 4, "link": "maximum", "detection": "rms"}
 """Music goes down by some 12 dB under narration: speech of -16 LUFS is about 14 dB above the threshold."""
 
+_MOST_HEEDED = 3.0
+"""dB by which the scenes' own sound is raised at most for the music to heed it: wind and waves are no words."""
+
 _LOOPED = 2 * SOUND_RATE
 """Samples over which the beginning of looped music comes in over its end."""
 
@@ -146,8 +149,8 @@ async def mix(
         found = await _mixed(ffmpeg, _fed(heard, said, _spans(said, powers), under), aside, total)
         whole = integrated(np.array(found.powers))
         gain = gain_of(whole, target)
-        path = await encoded(ffmpeg, lambda: _floats(aside / _MIXED), folder, gain, whole)
-    return Soundtrack(path, tuple(one.sound for one in heard), tuple(heard), gain)
+        path, came_to = await encoded(ffmpeg, lambda: _floats(aside / _MIXED), folder, gain, whole)
+    return Soundtrack(path, tuple(one.sound for one in heard), tuple(heard), gain, came_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,9 @@ async def _said(ffmpeg: Ffmpeg, voice: Voice, wav: Path, total: int) -> _Said:
     return _Said(wav, voice.at, voice.at + samples, _as_narration(level) * 10 ** (voice.gain / 20))
 
 
-def _as_narration(level: float) -> float:
-    """The factor that brings a sound of `level` LUFS to the level of narrations."""
-    return 1.0 if level == -math.inf else float(10 ** (min(MOST_GAIN, NARRATION - level) / 20))
+def _as_narration(level: float, most: float = MOST_GAIN) -> float:
+    """The factor that brings a sound of `level` LUFS to the level of narrations, by `most` dB more at the most."""
+    return 1.0 if level == -math.inf else float(10 ** (min(most, NARRATION - level) / 20))
 
 
 async def _under(ffmpeg: Ffmpeg, music: Music, wav: Path, total: int, scenes: float) -> _Under:
@@ -181,7 +184,9 @@ async def _under(ffmpeg: Ffmpeg, music: Music, wav: Path, total: int, scenes: fl
     if samples < min(_SHORTEST_LOOP, total):
         what = f"this music lasts {samples / SOUND_RATE:.2f} s, too short to be played again and again"
         raise MediaError(what, where=str(music.path), next_step="Give music of half a second at least.")
-    return _Under(music, tuple(_looped(wav, samples, total)), _as_narration(scenes) if music.duck else 0.0)
+    return _Under(
+        music, tuple(_looped(wav, samples, total)), _as_narration(scenes, _MOST_HEEDED) if music.duck else 0.0
+    )
 
 
 def _looped(wav: Path, samples: int, total: int) -> list[Heard]:

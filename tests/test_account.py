@@ -154,3 +154,20 @@ def test_a_run_that_buys_nothing_does_not_ask_the_account(tmp_path):
             assert at.counts["quotas"] == asked
 
     asyncio.run(play())
+
+
+def test_what_is_stored_here_after_all_is_bought_again_by_nobody(desk):
+    path = story_file(desk.folder, 1)
+    assert desk.run("run", path, "--max-credits", "80").returncode == 0
+    assert desk.run("clean", path, "--yes").returncode == 0
+    (segment,) = (desk.folder / ".storychain" / "segments").glob("*.mp4")
+    kept = segment.rename(desk.folder / "kept.mp4")
+    gone = desk.run("run", path, "--max-credits", "80")
+    assert gone.returncode == 6
+    assert f"put back as segments/{segment.name} in the workspace" in gone.stderr
+    kept.rename(segment)
+    refused = desk.run("resubmit", path, "s1", "--may-pay-twice")
+    assert (refused.returncode, "it is stored" in refused.stderr) == (2, True)
+    assert "already paid and here" in desk.run("plan", path).stdout
+    assert desk.run("run", path, "--max-credits", "80").returncode == 0
+    assert desk.studio.counts()["accepted"] == 1

@@ -700,6 +700,47 @@ def test_stored_bytes_that_vanish_are_downloaded_again_and_not_bought_again(tmp_
     asyncio.run(play())
 
 
+def test_a_segment_whose_job_is_gone_is_had_again_where_its_file_is_put_back(tmp_path):
+    async def play():
+        path = story_file(tmp_path, 2)
+        async with stage(tmp_path) as at:
+            first = await at.render(path)
+            for job in await at.jobs():
+                await at.provider.clean(job["id"])
+            segment = at.workspace.segment(first.steps[0].key)
+            kept = segment.rename(tmp_path / "kept.mp4")
+            first.film.unlink()
+            gone = await at.render(path)
+            assert isinstance(gone.error, Unresolved)
+            assert segment.name in gone.error.what
+            assert (await at.render(path)).steps[0].action is Action.UNRESOLVED
+            kept.rename(segment)
+            again = await at.render(path)
+            assert again.status == "done", again.error
+            assert (again.steps[0].action, at.counts["accepted"], again.spent) == (Action.REUSE, 2, Decimal(0))
+
+    asyncio.run(play())
+
+
+def test_another_file_of_the_same_size_is_not_taken_for_a_segment_whose_job_is_gone(tmp_path):
+    async def play():
+        path = story_file(tmp_path, 1)
+        async with stage(tmp_path) as at:
+            first = await at.render(path)
+            await at.provider.clean((await at.jobs())[0]["id"])
+            segment = at.workspace.segment(first.steps[0].key)
+            data = bytearray(segment.read_bytes())
+            segment.unlink()
+            first.film.unlink()
+            assert isinstance((await at.render(path)).error, Unresolved)
+            data[-1] ^= 255
+            segment.write_bytes(data)
+            assert isinstance((await at.render(path)).error, Unresolved)
+            assert (isinstance((await at.render(path)).error, Unresolved), at.counts["accepted"]) == (True, 1)
+
+    asyncio.run(play())
+
+
 def test_a_job_cleaned_before_its_download_is_never_bought_again_by_itself(tmp_path):
     async def play():
         path = story_file(tmp_path, 1)

@@ -124,6 +124,9 @@ async def lost(run: Run, record: Record, what: str) -> Unresolved:
         f"{what}. `storychain resubmit STORY {record.scene} --may-pay-twice` (with the run's --model or --matrix if it "
         "had one) buys it again"
     )
+    if record.sha256:
+        file = run.workspace.segment(record.key).relative_to(run.workspace.root)
+        message += f"; for nothing it is had again where its file is put back as {file} in the workspace"
     await on_record(run.ledger.unresolved, record.attempt, message)
     return Unresolved(message)
 

@@ -85,11 +85,15 @@ def identity(source: Source) -> str:
 
 
 def with_presence(record: Record, workspace: Workspace) -> Record:
-    """Say whether a stored segment's bytes are on this disk, by their size."""
-    if record.size is None:
+    """Say whether a segment's bytes are on this disk, by their size.
+
+    What was stored once is stored wherever its bytes are: another machine, or this one before they were put back, may
+    have found its job gone since.
+    """
+    if record.size is None or record.state not in ("stored", "completed", "unresolved"):
         return record
     try:
         size = workspace.segment(record.key).stat().st_size
     except OSError:
         return record
-    return replace(record, present=True) if record.size == size else record
+    return replace(record, present=True, state="stored") if record.size == size else record

@@ -8,6 +8,7 @@ import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from storychain.chain.survey import with_presence
 from storychain.commands.desk import FREE, PAID, desk
 from storychain.errors import AccountError, StoryHeld, UsageError
 from storychain.ledger import Purchase
@@ -102,7 +103,8 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
         story, step = _meant(at, ledger, stories, arguments)
         try:
             with at.key_held(ledger, step.key):
-                print(settle(ledger, story, step, ledger.record(step.key)), file=sys.stderr)
+                record = with_presence(ledger.record(step.key), at.workspace)
+                print(settle(ledger, story, step, record), file=sys.stderr)
         except Held:
             advice = "Wait for it to end, then try again."
             raise StoryHeld("a run is working on this scene", next_step=advice) from None

@@ -354,7 +354,8 @@ class Ledger(Made):
 
     def adopt(self, attempt: int, job_id: str) -> None:
         """A person says which job this attempt is."""
-        self._move(attempt, ("intended", "unresolved"), "submitted", job_id=job_id, message=None)
+        changes = {"job_id": job_id, "message": None, "sha256": None, "size": None}
+        self._move(attempt, ("intended", "unresolved"), "submitted", **changes)
 
     def take_over(self, purchase: Purchase, job_id: str) -> None:
         """A person says which job made a scene that this ledger knows no attempt of."""

@@ -373,6 +373,11 @@ def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
     return tuple(tuple(chain) for chain in found)
 
 
+def under_way(step: Step) -> bool:
+    """Whether a scene is paid and not had yet; what was stored, if not on this disk, was had."""
+    return step.action is Action.RESUME and step.record.state != "stored"
+
+
 def standing(steps: Sequence[Step], *, joined: bool) -> str:
     """How a story stands, in a word or two; `joined` says whether there is a film of just these segments."""
     actions = {step.action for step in steps}
@@ -380,7 +385,7 @@ def standing(steps: Sequence[Step], *, joined: bool) -> str:
         return "unresolved"
     if Action.FAILED in actions:
         return "failed"
-    if Action.RESUME in actions:
+    if any(under_way(step) for step in steps):
         return "in flight"
     if Action.HOLD in actions and Action.SUBMIT not in actions:
         return "waiting for approval"

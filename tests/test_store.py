@@ -16,6 +16,7 @@ from storychain.errors import StoreTrouble, UsageError
 from storychain.store import Store, film_name, segment_name
 from tests.cluster import BINARIES, MISSING
 from tests.stage import BARE, PRICE, stage, story_file
+from tests.test_advice import advised
 from tests.test_workers import opened_crew
 
 SHA = hashlib.sha256(b"bytes").hexdigest()
@@ -178,6 +179,12 @@ def test_a_film_made_elsewhere_is_brought_here_and_its_worker_needs_no_provider_
         film = crew.desk.folder / story["film"]
         assert film.parent == crew.desk.folder / "films"
         assert film.read_bytes() == (crew.folder / "machine-1" / "films" / "tale.mp4").read_bytes()
+        (known,) = json.loads(crew.desk.run("status", path, "--json").stdout)["stories"]
+        assert (known["status"], known["film"]) == ("done", str(film))
+        refused = crew.desk.run("assemble", path)
+        assert refused.returncode == 3
+        (advice,) = advised(refused.stderr)
+        assert advice == ["run", str(path), "--here"]
         first.kill()
         first.wait()
         downloads = crew.studio.counts()["downloads"]
@@ -187,6 +194,8 @@ def test_a_film_made_elsewhere_is_brought_here_and_its_worker_needs_no_provider_
         assert again.returncode == 0, again.stderr
         assert film.exists()
         assert Path(crew.folder / "machine-2" / "films" / "tale.mp4").read_bytes() == film.read_bytes()
+        assert crew.desk.run(*advice, "--max-credits", "0").returncode == 0
+        assert crew.desk.run("assemble", path).returncode == 0
         assert crew.studio.counts()["downloads"] == downloads
         assert crew.studio.counts()["accepted"] == 2
 

@@ -11,7 +11,7 @@ from storychain.chain.story import Outcome, render_with
 from storychain.errors import MediaError, ProviderUnreachable
 from storychain.plan import Action
 from storychain.printable import listed
-from storychain.story.advice import command
+from storychain.story.advice import brought_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,15 +39,15 @@ class Offline:
 
 async def assemble_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     """Make the films of stories anew, side by side."""
-    check = partial(_all_here, free=run.provider.free)
+    check = partial(_all_here, free=run.provider.free, workers=run.locks.shared)
     return tuple(await asyncio.gather(*(render_with(run, story, check=check) for story in stories)))
 
 
-def _all_here(story: Story, steps: tuple[Step, ...], *, free: bool) -> None:
+def _all_here(story: Story, steps: tuple[Step, ...], *, free: bool, workers: bool) -> None:
     missing = [step.scene.id for step in steps if step.action not in (Action.REUSE, Action.PLACEHOLDER)]
     if missing:
         raise MediaError(
             f"not every segment is stored: {listed(missing)}",
             where=story.name,
-            next_step=f"Nothing was changed. {command('run', story, free=free)} brings them in.",
+            next_step=f"Nothing was changed. {brought_here(story, free=free, workers=workers)}.",
         )

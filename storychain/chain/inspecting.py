@@ -22,7 +22,7 @@ from storychain.media.looks.seam_picture import draw_seam
 from storychain.media.looks.seams import SeamMeasures, measure_seam
 from storychain.media.looks.segments import SegmentMeasures, measure_segment
 from storychain.plan import Action
-from storychain.story.advice import command
+from storychain.story.advice import brought_here
 from storychain.story.naming import shortened
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def inspect(
         raise MediaError(
             "no segment of it is here",
             where=story.name,
-            next_step=f"{command('run', story)} brings them in, with --local for a free preview.",
+            next_step=f"{brought_here(story, free=run.provider.free, workers=run.locks.shared)}.",
         )
     room = asyncio.Semaphore(_AT_ONCE)
     folder = film_path(run.ledger, run.out, story.edition, free=run.provider.free).with_suffix(".seams")

@@ -179,7 +179,14 @@ class _Following:
             settle(part, out / name)
         finally:
             part.unlink(missing_ok=True)
+        self._remember(outcome, out / name)
         return out / name
+
+    def _remember(self, outcome: dict[str, Any], here: Path) -> None:
+        """Put on record that the worker's film is here as well."""
+        films = self._run.ledger
+        if (there := films.film(Path(outcome.get("path", "")))) is not None:
+            films.remember_film(replace(there, path=str(here.resolve())), self._story.name, outcome["sha256"])
 
     async def _summed_up(self, told: dict[str, Any], error: StorychainError | None, film: Path | None) -> Outcome:
         if isinstance(error, LeftUnbought):

@@ -17,7 +17,7 @@ from storychain.plan import Action, quote, standing
 from storychain.printable import visible_lines
 from storychain.report import documents
 from storychain.report.text import credits_text, duration_text, plan_text, table
-from storychain.story.advice import command
+from storychain.story.advice import brought_here, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     segments = [documents.segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
-    where = f"film: {film}" if film else _next(steps, story, free=free)
+    where = f"film: {film}" if film else _next(steps, story, free=free, workers=at.settings.url is not None)
     head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
     return document, "\n".join([head, *(f"  {line}" for line in lines)])
@@ -99,10 +99,14 @@ def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Se
     return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
 
 
-def _next(steps: Sequence[Step], story: Story, *, free: bool) -> str:
+def _next(steps: Sequence[Step], story: Story, *, free: bool, workers: bool) -> str:
     done = sum(1 for step in steps if step.action is Action.REUSE)
     held = next((step.reason for step in steps if step.action is Action.HOLD), None)
-    return f"{done} of {len(steps)} segments are here; {held or command('run', story, free=free) + ' goes on'}"
+    if all(step.record.state == "stored" for step in steps) and done < len(steps):
+        goes_on = brought_here(story, free=free, workers=workers)
+    else:
+        goes_on = held or f"{command('run', story, free=free)} goes on"
+    return f"{done} of {len(steps)} segments are here; {goes_on}"
 
 
 def _standing(record: Record, action: Action) -> tuple[str, str, str]:

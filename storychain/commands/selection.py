@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.choice import Choice
 from storychain.errors import InvalidStory, UsageError
-from storychain.plan import Action
+from storychain.plan import Action, under_way
 
 if TYPE_CHECKING:
     from storychain.catalogue import Catalogue
@@ -130,8 +130,9 @@ def is_in_state(steps: Sequence[Step], state: str) -> bool:
         case "failed":
             return bool(actions & {Action.FAILED, Action.UNRESOLVED, Action.PLACEHOLDER})
         case "unfinished":
-            return Action.RESUME in actions or (Action.SUBMIT in actions and Action.REUSE in actions)
-    return actions == {Action.SUBMIT}
+            had = any(step.record.state == "stored" for step in steps)
+            return any(under_way(step) for step in steps) or (had and Action.SUBMIT in actions)
+    return Action.SUBMIT in actions and actions <= {Action.SUBMIT, Action.HOLD}
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,9 +218,10 @@ class _Working:
         return True
 
     async def _delivered(self, film: Path) -> dict[str, Any]:
-        """Where a film can be had."""
+        """Where a film can be had, and its path here, by which it is on record."""
         sha256 = await off_loop(sha256_of, film)
-        there: dict[str, Any] = {"film": str(film.resolve()), "sha256": sha256}
+        path = str(film.resolve())
+        there: dict[str, Any] = {"film": path, "path": path, "sha256": sha256}
         if self._run.store is not None:
             name = film_name(film.name, sha256)
             await off_loop(self._run.store.put, film, name)

@@ -18,6 +18,11 @@ def command(verb: str, story: Story, *words: str, free: bool = False) -> str:
     return spelled(verb, story.path, *words, *(["--local"] if free else []), *edition, *table)
 
 
+def brought_here(story: Story, *, free: bool, workers: bool) -> str:
+    """What brings a story's segments to this machine; where `workers` render what is run, it has to be said."""
+    return f"{command('run', story, *(['--here'] if workers and not free else []), free=free)} brings them in"
+
+
 def spelled(verb: str, *words: str | Path) -> str:
     """A command line of these words, in backquotes, each word quoted where a shell would take it apart."""
     return f"`storychain {shlex.join([verb, *map(str, words)])}`"

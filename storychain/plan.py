@@ -373,27 +373,6 @@ def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
     return tuple(tuple(chain) for chain in found)
 
 
-def under_way(step: Step) -> bool:
-    """Whether a scene is paid and not had yet; what was stored, if not on this disk, was had."""
-    return step.action is Action.RESUME and step.record.state != "stored"
-
-
-def standing(steps: Sequence[Step], *, joined: bool) -> str:
-    """How a story stands, in a word or two; `joined` says whether there is a film of just these segments."""
-    actions = {step.action for step in steps}
-    if Action.UNRESOLVED in actions:
-        return "unresolved"
-    if Action.FAILED in actions:
-        return "failed"
-    if any(under_way(step) for step in steps):
-        return "in flight"
-    if Action.HOLD in actions and Action.SUBMIT not in actions:
-        return "waiting for approval"
-    if Action.SUBMIT in actions:
-        return "unfinished" if actions != {Action.SUBMIT} else "not begun"
-    return "done" if joined else "film to be joined"
-
-
 def quote(steps: Sequence[Step]) -> Quote:
     """Add up what steps will cost. A segment that several scenes or stories share is bought, and counted, once."""
     wanted = {step.key: step for step in with_beside(steps) if _may_cost(step.action, step.record)}.values()

@@ -24,6 +24,8 @@ def test_a_story_in_a_folder_with_a_space_of_another_model_and_a_table_is_advise
     assert status.returncode == 0, status.stderr
     (words,) = advised(status.stdout)
     assert words == ["run", str(path), "--local", *map(str, meant)]
+    (elsewhere,) = advised(plain.run("status", path, "--local", "--workspace", "a b", "--out", "c").stdout)
+    assert elsewhere == ["run", str(path), "--local", "--workspace", "a b", "--out", "c"]
     followed = plain.run(*words, "--scale", "0.125")
     assert followed.returncode == 0, followed.stderr
     assert followed.stdout == f"{plain.folder}/films/tale-sea.veo3.1.mp4\n"

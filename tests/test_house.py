@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "settings": {"errors", "catalogue", "printable"},
     "story": {"errors", "catalogue", "printable"},
     "plan": {"errors", "catalogue", "printable", "records", "story"},
+    "standing": {"plan"},
     "takes": {"errors", "catalogue", "records", "story", "plan"},
     "ledger": {"errors", "records", "provider"},
     "lettering": set(),
@@ -46,12 +47,13 @@ MAY_IMPORT = {
     "directing": WORDS | {"plan", "takes", "story", "ledger", "chain", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
     "review": WORDS
-    | {"plan", "takes", "directing", "story", "ledger", "media", "chain", "export", "locks", "workspace", "report"}
-    | {"serving"},
+    | {"plan", "standing", "takes", "directing", "story", "ledger", "media", "chain", "export", "locks", "workspace"}
+    | {"report", "serving"},
     "unattended": WORDS | {"plan", "chain", "report"},
     "commands": WORDS
     | {
         "plan",
+        "standing",
         "takes",
         "directing",
         "story",

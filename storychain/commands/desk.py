@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from storychain.errors import UsageError
 from storychain.locks import Held, lock_now
 from storychain.settings import Settings, read_settings
+from storychain.story.advice import places_given
 from storychain.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def desk(arguments: argparse.Namespace) -> Desk:
     for name, value in flags.items():
         if value == "":
             raise _empty(f"--{name.replace('_', '-')}")
+    places_given(workspace=flags["workspace"], out=flags["out"])
     settings = read_settings(flags, os.environ, Path.cwd())
     if getattr(arguments, "local", False):
         # A preview's studio lives on this machine alone, and so does what it made.

@@ -13,10 +13,11 @@ from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.restored import in_words
 from storychain.commands.desk import FREE, PAID, Desk, desk
-from storychain.plan import Action, quote, standing
+from storychain.plan import Action, quote
 from storychain.printable import visible_lines
 from storychain.report import documents
 from storychain.report.text import credits_text, duration_text, plan_text, table
+from storychain.standing import standing
 from storychain.story.advice import brought_here, command
 
 if TYPE_CHECKING:

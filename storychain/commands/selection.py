@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.choice import Choice
 from storychain.errors import InvalidStory, UsageError
-from storychain.plan import Action, under_way
+from storychain.plan import Action
+from storychain.standing import under_way
 
 if TYPE_CHECKING:
     from storychain.catalogue import Catalogue

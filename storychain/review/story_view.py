@@ -12,11 +12,12 @@ from storychain.chain.narration import narration_warnings
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, recipe_of
 from storychain.export.lock import lock_path, read_lock
-from storychain.plan import Action, chains, quote, standing
+from storychain.plan import Action, chains, quote
 from storychain.printable import printable
 from storychain.records import LIVE
 from storychain.review.measured import Measured, drift_of, read_measured, sentences
 from storychain.review.view import Chapter, CommentView, FilmView, SceneView, SeamView, StoryView, TakeView
+from storychain.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import difflib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, NoReturn, TypedDict, Unpack, get_type_hints
 
 from storychain.chain.batch import render_all
 from storychain.chain.events import Event
 from storychain.chain.story import Outcome
 from storychain.cli import parser
 from storychain.commands.desk import Desk, desk
-from storychain.commands.limits import limits_of
+from storychain.commands.limits import chosen, limits_of
 from storychain.commands.rendering import opened_run
+from storychain.commands.selection import by_name
 from storychain.errors import ConsentNeeded, StorychainError, UsageError
 from storychain.plan import Step
 from storychain.story import load_story
@@ -47,8 +49,11 @@ class Options(TypedDict, total=False):
     """What a run may be told; each is the option of `storychain run` of that name.
 
     `any_price` agrees to whatever the plan costs; `select` are `STORY:SCENE` and its like; `deadline` is written as
-    there. What is not given is read from the environment, `.env` and `storychain.toml` of the working directory.
+    there. What is not given, or None, is read from the environment, `.env` and `storychain.toml` of the working
+    directory. Anything else is refused with a UsageError.
     """
+
+    model: str
 
     local: bool
     max_credits: Decimal | int
@@ -69,11 +74,16 @@ def load(path: str | Path) -> Story:
 
 
 def plan_of(story: Source, **options: Unpack[Options]) -> tuple[Step, ...]:
-    """What `render` would do for each scene, and what it would cost; nothing is asked of any provider."""
+    """What `render` would do for each scene, and what it would cost; nothing is asked of any provider.
+
+    It takes the options of `render`; scenes that would not be bought because of them are left out.
+    """
     arguments = _arguments(options)
     at = desk(arguments)
     with at.ledger_if_any() as ledger:
-        return at.plan(_read([story], at)[0], ledger, free=arguments.local, retry_failed=arguments.retry_failed)
+        (meant,), choice = chosen(at, ledger, _read([story], at), arguments)
+        steps = at.plan(meant, ledger, free=arguments.local, retry_failed=arguments.retry_failed)
+        return choice.of(meant.name, steps)
 
 
 async def render(
@@ -81,6 +91,8 @@ async def render(
 ) -> tuple[Outcome, ...]:
     """Render stories side by side; their outcomes in the same order. Idempotent, as `storychain run` is.
 
+    A story that is given twice is rendered once and has its outcome in both places; one of which `select` means no
+    scene has none.
     What goes wrong with one story is in its outcome. Raises ConsentNeeded, UsageError, InvalidStory or AccountError
     before anything is spent. Cancelling it leaves everything paid on record.
     """
@@ -131,11 +143,12 @@ async def rendering(
 
     with at.ledger() as ledger:
         try:
-            chosen, limits = limits_of(at, ledger, _read(stories, at), arguments)
+            given = _read(stories, at)
+            meant, limits = limits_of(at, ledger, tuple(by_name(given).values()), arguments)
         except ConsentNeeded as error:
             raise ConsentNeeded(error.what, next_step="Pass max_credits=, or any_price=True, or local=True.") from None
         async with opened_run(at, ledger, arguments, limits, tell) as run:
-            work = asyncio.create_task(render_all(run, chosen))
+            work = asyncio.create_task(_as_given(given, render_all(run, meant)))
             running._begin(work)  # noqa: SLF001
             try:
                 yield running
@@ -144,27 +157,61 @@ async def rendering(
                 await asyncio.gather(work, return_exceptions=True)
 
 
+async def _as_given(given: Iterable[Story], rendering: Coroutine[Any, Any, tuple[Outcome, ...]]) -> tuple[Outcome, ...]:
+    came = {outcome.story.name: outcome for outcome in await rendering}
+    return tuple(came[story.name] for story in given if story.name in came)
+
+
 def _read(stories: Iterable[Source], at: Desk) -> tuple[Story, ...]:
+    """The stories as they are given, one that is given twice in both places."""
     read = [one if isinstance(one, Story) else load_story(Path(one), at.settings.catalogue) for one in stories]
     if not read:
         raise UsageError("no story was given")
-    names = {story.name for story in read}
-    if len(names) < len(read):
-        raise UsageError("two of the stories would become films of the same name")
-    return tuple(read)
+    by_name(read)
+    return at.as_made_here(read)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that neither prints nor ends the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(message.removeprefix("argument "))
 
 
 def _arguments(options: Options) -> argparse.Namespace:
-    """The options as a command line of `run` that asks nobody and renders here."""
+    """The options as a command line of `run` that asks nobody and renders here. Raises UsageError."""
     words = ["run", "-"]
     for name, value in options.items():
-        flag = f"--{'yes' if name == 'any_price' else name.replace('_', '-')}"
-        if value is True:
-            words.append(flag)
-        elif name == "select" and isinstance(value, Sequence):
-            words += [f"{flag}={one}" for one in value]
-        elif value is not False and value is not None:
-            words.append(f"{flag}={value}")
-    arguments = parser().parse_args(words)
+        words += _words(name, value)
+    arguments = parser(_Parser).parse_args(words)
     arguments.argv, arguments.asks, arguments.here = words, False, True
     return arguments
+
+
+def _words(name: str, value: object) -> list[str]:
+    kinds = get_type_hints(Options)
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        raise UsageError(
+            f"there is no option '{name}'",
+            next_step=f"Did you mean '{near[0]}'?" if near else f"Known options: {', '.join(sorted(kinds))}.",
+        )
+    if value is None:
+        return []
+    flag = f"--{'yes' if name == 'any_price' else name.replace('_', '-')}"
+    if isinstance(value, bool) != (kinds[name] is bool):
+        wanted = "True or False" if kinds[name] is bool else "a number or a text"
+        raise UsageError(f"{name}: {value!r} is not {wanted}")
+    if isinstance(value, bool):
+        return [flag] * value
+    if name == "select":
+        return [f"{flag}={one}" for one in _selected(value)]
+    return [f"{flag}={value}"]
+
+
+def _selected(value: object) -> list[object]:
+    chosen = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not chosen:
+        raise UsageError("select: nothing is selected", next_step="Leave it out where everything is meant.")
+    return chosen

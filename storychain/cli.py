@@ -95,9 +95,9 @@ def _bug(error: Exception) -> int:
     return 1
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command and option."""
-    top = argparse.ArgumentParser(
+def parser(made: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Every command and option; what is `made` decides how a mistake ends."""
+    top = made(
         prog="storychain",
         description="Multi-segment story pipeline orchestrator: a YAML story in, one film out, nothing paid twice.",
         epilog=_EXITS,

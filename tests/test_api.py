@@ -88,6 +88,60 @@ def test_parts_and_previews(home):
     assert home.studio.counts()["accepted"] == 1
 
 
+REFUSED = [
+    ({"model": "veo9"}, "unknown model 'veo9'"),
+    ({"max_credit": 5}, "Did you mean 'max_credits'?"),
+    ({"modle": "pixverse5.5"}, "Did you mean 'model'?"),
+    ({"json": True}, "there is no option 'json'"),
+    ({"verbose": True}, "there is no option 'verbose'"),
+    ({"matrix": "x.csv"}, "there is no option 'matrix'"),
+    ({"help": True}, "there is no option 'help'"),
+    ({"max_credits": -5}, "--max-credits: '-5' is not a number of credits"),
+    ({"max_credits": "abc"}, "'abc' is not a number of credits"),
+    ({"max_credits": float("nan")}, "'nan' is not a number of credits"),
+    ({"max_credits": True}, "max_credits: True is not a number"),
+    ({"any_price": 1}, "any_price: 1 is not True or False"),
+    ({"local": "yes"}, "local: 'yes' is not True or False"),
+    ({"jobs": False}, "jobs: False is not a number"),
+    ({"poll": "soon"}, "'soon' is not a number"),
+    ({"select": []}, "nothing is selected"),
+    ({"select": "tale:s9"}, "has no scene 's9'"),
+]
+
+
+def test_options_that_cannot_be_meant_are_refused_in_silence(home, capfd):
+    path = story_file(home.folder, 1)
+    for options, words in REFUSED:
+        for ask in (storychain.plan_of, lambda *given, **told: asyncio.run(storychain.render(*given, **told))):
+            with pytest.raises(UsageError) as caught:
+                ask(path, **options)
+            assert words in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+    assert home.studio.counts()["submits"] == 0
+
+
+def test_what_is_planned_is_what_is_bought(home):
+    """By another model, of one scene, and of a story that is given twice."""
+    path = story_file(home.folder, 2, duration="8s", model="veo3.1")
+    draft = {"model": "pixverse5.5", "select": "tale:s1"}
+    assert [(step.scene.id, step.credits) for step in storychain.plan_of(path, **draft)] == [("s1", Decimal("12.8"))]
+    assert storychain.plan_of(path, resume_only=True) == ()
+    read = storychain.load(path)
+    twice = (path, f"./nowhere/../{path.name}", read)
+    (home.folder / "nowhere").mkdir()
+    outcomes = asyncio.run(storychain.render(*twice, max_credits=26, model="pixverse5.5"))
+    assert [(outcome.status, outcome.spent) for outcome in outcomes] == [("done", Decimal("25.6"))] * 3
+    assert {outcome.film.name for outcome in outcomes} == {"tale.pixverse5.5.mp4"}
+    assert home.studio.counts()["accepted"] == 2
+    story_file(home.folder, 1)
+    with pytest.raises(UsageError, match="is given twice, and not with the same words"):
+        asyncio.run(storychain.render(read, path, any_price=True))
+    (home.folder / "other").mkdir()
+    with pytest.raises(UsageError, match=r"would both become tale\.mp4"):
+        asyncio.run(storychain.render(path, story_file(home.folder / "other", 1), any_price=True))
+    assert home.studio.counts()["submits"] == 2
+
+
 def test_importing_it_is_quick_and_typed():
     command = [sys.executable, "-c", "import storychain, sys; print(len(sys.modules), storychain.__version__)"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

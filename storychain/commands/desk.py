@@ -143,12 +143,15 @@ class Desk:
         if "" in paths or matrix == "":
             raise _empty("--matrix" if matrix == "" else "a story's name")
         found = find(paths, matrix, self.settings.catalogue)
+        return replace(found, stories=self.as_made_here(found.stories))
+
+    def as_made_here(self, stories: Sequence[Story]) -> tuple[Story, ...]:
+        """Stories as the model makes them that was asked for in place of their own, if any. Raises UsageError."""
         if self.model is None:
-            return found
+            return tuple(stories)
         from storychain.takes import made_by  # noqa: PLC0415
 
-        stories = tuple(made_by(story, self.model, self.settings.catalogue) for story in found.stories)
-        return replace(found, stories=stories)
+        return tuple(made_by(story, self.model, self.settings.catalogue) for story in stories)
 
     def stories(self, paths: Sequence[str], matrix: str | None = None) -> tuple[Story, ...]:
         """Load stories; the problems of all of them are told together."""

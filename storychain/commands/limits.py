@@ -36,28 +36,28 @@ def limits_of(
 ) -> tuple[tuple[Story, ...], Limits]:
     """The stories that are meant, and the limits of their run. Raises UsageError, ConsentNeeded or AccountError."""
     deadline = deadline_of(arguments.deadline, time.time()) if arguments.deadline is not None else None
-    stories, choice = _chosen(at, ledger, stories, arguments)
+    stories, choice = chosen(at, ledger, stories, arguments)
     return stories, Limits(_agree(at, ledger, stories, arguments, choice), choice, deadline)
 
 
-def _chosen(
-    at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
+def chosen(
+    at: Desk, ledger: Ledger | None, stories: tuple[Story, ...], arguments: argparse.Namespace
 ) -> tuple[tuple[Story, ...], Choice]:
-    """The stories that are meant, and what of them may be bought."""
+    """The stories that are meant, and what of them may be bought. Raises UsageError."""
     choice = choice_of(arguments.select, stories, resume_only=arguments.resume_only)
     if choice.scenes is not None:
         stories = tuple(story for story in stories if story.name in choice.scenes)
     if choice.scenes is None and not arguments.only:
         return stories, choice
-    chosen = []
+    meant = []
     for story in stories:
         plan = at.plan(story, ledger, free=arguments.local)
         check_reach(story, plan, choice)
         if not arguments.only or is_in_state(plan, arguments.only):
-            chosen.append(story)
-    if not chosen and arguments.verbose >= arguments.quiet:
+            meant.append(story)
+    if not meant and arguments.verbose >= arguments.quiet:
         print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)
-    return tuple(chosen), choice
+    return tuple(meant), choice
 
 
 def by_workers(at: Desk, arguments: argparse.Namespace) -> bool:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Foun
                 stories += load_rows(Path(path), Path(matrix), catalogue)
         except InvalidStory as error:
             unreadable[path] = error
-    _check_names(stories)
+    by_name(stories)
     return Found(tuple(stories), unreadable)
 
 
@@ -110,15 +110,21 @@ def _is_folder(name: str) -> bool:
         return False
 
 
-def _check_names(stories: Sequence[Story]) -> None:
-    seen: dict[str, Story] = {}
+def by_name(stories: Sequence[Story]) -> dict[str, Story]:
+    """Stories by what their films are called, each once. Raises UsageError where two would be called alike."""
+    named: dict[str, Story] = {}
     for story in stories:
-        other = seen.setdefault(story.name, story)
-        if other is not story:
+        other = named.setdefault(story.name, story)
+        if other is story:
+            continue
+        if _file(other.path) != _file(story.path):
             raise UsageError(
                 f"{other.path} and {story.path} would both become {story.name}.mp4",
                 next_step="Rename one of them, or run them apart with different --out and --workspace.",
             )
+        if replace(story, path=other.path) != other:
+            raise UsageError(f"{other.path} is given twice, and not with the same words", next_step="Read it once.")
+    return named
 
 
 STATES = ("failed", "unfinished", "new")

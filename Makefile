@@ -35,7 +35,9 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-rest test-all check soak fuzz bench bench-film bench-review stories clean
+# Films come into their place whole; what is paid for is not thrown away because a run ends badly or is interrupted
+.PRECIOUS: films/%.mp4
+.PHONY: help setup demo test test-rest test-all check soak fuzz bench bench-film bench-review stories clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,9 +89,9 @@ bench-film: $(DEV) ## hold joining against other ways of joining (BENCH_SLOW=0 l
 
 stories: $(FILMS) ## render every story (RENDER="--max-credits N" to spend)
 
-films/%.mp4: stories/%.yaml $(READY)
+# Asked each time: whether a film is done, a preview, or still waits for somebody is storychain's to say, not a date's
+films/%.mp4: stories/%.yaml $(READY) always
 	@$(RUN) run $< $(RENDER)
-	@touch $@
 
 clean: ## remove .venv and caches; films, paid segments and the ledger stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

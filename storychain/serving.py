@@ -90,6 +90,7 @@ def listening(host: str, port: int, *, who: str, next_step: str) -> socket.socke
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # at once: two may be bound to one place as long as neither listens
     except (OSError, OverflowError) as error:
         listener.close()
         why = error.strerror if isinstance(error, OSError) else "no such port"

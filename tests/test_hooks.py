@@ -10,7 +10,9 @@ import pytest
 
 from storychain.chain import events as ev
 from storychain.chain.run import Pace
+from storychain.errors import UsageError
 from storychain.hooks import Hooks, key_of, receiving
+from storychain.serving import listening
 from tests.stage import stage, story_file
 
 SLOW = Pace(poll=30.0, job_timeout=60, settle=0.4)
@@ -93,6 +95,21 @@ def test_a_run_whose_place_to_listen_is_taken_goes_on_without(desk):
     assert done.returncode == 0, done.stderr
     assert "the receiver of webhooks cannot listen on 127.0.0.1" in done.stderr
     assert desk.studio.counts()["webhooks_failed"] == 0
+
+
+def test_of_two_that_take_one_place_at_the_same_moment_the_second_is_told():
+    with listening("127.0.0.1", 0, who="the first", next_step="") as first:
+        port = first.getsockname()[1]
+        with pytest.raises(UsageError, match=f"the second cannot listen on 127.0.0.1:{port}"):
+            listening("127.0.0.1", port, who="the second", next_step="").close()
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", 0))  # and does not listen yet
+        with (
+            listening("127.0.0.1", stranger.getsockname()[1], who="the second", next_step=""),
+            pytest.raises(OSError, match="in use"),
+        ):
+            stranger.listen()
 
 
 def test_a_run_receives_calls_at_its_address(desk):

@@ -48,7 +48,7 @@ from storychain.provider import Job
 from storychain.story import load_story
 from storychain.workspace import Workspace, sha256_of
 from tests.clips import hashes, make
-from tests.stage import stage, story_file
+from tests.stage import BARE, frames_of, stage, story_file
 
 FILM = Fraction(24_000, 1001)
 ODD = """a 'quoted" 100% Größe & <b>"""
@@ -433,6 +433,24 @@ def test_of_a_film_that_was_changed_since_only_what_is_the_same_is_taken(tmp_pat
     assert seen(shorter)[1] == ("b", 0, 100, 0, True)
 
 
+def test_a_gap_takes_no_more_time_than_the_film_gave_it(tmp_path):
+    lock = lock_of(
+        tmp_path,
+        Stretch("card", "title", 0, 72, key="c"),
+        Stretch("scene", "a", 60, 252, key="a", blend=12, transition="fade"),
+        Stretch("scene", "b", 240, 432, key="b", blend=12, transition="fade"),
+        Stretch("scene", "c", 420, 600, 12, key="c", blend=12, transition="fade"),
+        Stretch("card", "end", 588, 660, key="c", blend=12, transition="fade"),
+    )
+    told = arrange([part("a"), part("b", frames=0, seconds=5), part("c")], lock)
+    assert told.frames == lock.frames == 660
+    assert told.begins == [0, 60, 252, 420, 600, 660]
+    assert seen(told)[1:4] == [("a", 0, 192, 0, True), ("b", 0, 168, 0, False), ("c", 12, 180, 0, True)]
+    assert {one.missing for one in told.items} == {"", "never bought", "its file is not here"}
+    shorter = arrange([part("a"), part("b"), part("c")], lock, lambda _: media("card", 71))
+    assert [bool(one.media) for one in shorter.items] == [False, True, True, True, False]
+
+
 def test_a_placeholder_is_the_card_that_the_film_shows(tmp_path):
     lock = lock_of(tmp_path, Stretch("scene", "a", 0, 192, key="a"), Stretch("placeholder", "b", 192, 384, key="card"))
     parts = [part("a"), part("b", kind="placeholder", frames=0)]
@@ -597,6 +615,39 @@ def test_a_preview_has_a_lock_file_of_its_own():
 
 
 # The command
+
+
+@pytest.fixture(scope="module")
+def carded(plain):
+    """A desk with a film between two cards, a placeholder in it, each coming in over the one before."""
+    held = {"join": "cut", "on_failure": "placeholder"}
+    scenes = [{"id": f"s{n}", "prompt": f"Scene number {n}.", **held} for n in "123"]
+    told = {**BARE, "transition": "fade", "title_card": {"text": "T"}, "end_card": {"text": "E"}}
+    path = story_file(plain.folder, scenes, film=told)
+    done = plain.run("run", path, "--local", "--scale", "0.125", "--fault", "job.failed=@2")
+    assert done.returncode == 0, done.stderr
+    return plain, path
+
+
+@needs_otio
+def test_cards_and_placeholders_are_clips_and_the_timeline_is_the_film_to_the_frame(carded):
+    desk, path = carded
+    for to in ("otio", "fcpxml", "edl", "csv"):
+        told = desk.run("export", path, "--local", "--to", to, "--json")
+        document = json.loads(told.stdout)
+        assert (document["missing"], document["clips"], told.stderr) == ([], 5, "")
+        assert document["frames"] == frames_of(desk.folder / "films" / "tale.mp4")
+    lock = read_lock(desk.folder / "films" / "tale.lock.json")
+    rows = rows_of((desk.folder / "films" / "tale.csv").read_text("utf-8"))
+    rows = [row for row in rows if row["shown"] == "yes"]
+    assert sorted(row["kind"] for row in rows) == ["card", "card", "placeholder", "scene", "scene"]
+    assert [(int(row["begin_frame"]), int(row["end_frame"])) for row in rows] == [
+        (one.begin, one.end) for one in lock.stretches
+    ]
+    assert [row["transition"] for row in rows] == ["", "fade", "fade", "fade", "fade"]
+    assert all(Path(row["file"]).is_file() and row["key"] for row in rows)
+    track = otio.adapters.read_from_file(str(desk.folder / "films" / "tale.otio")).tracks[0]
+    assert [type(one).__name__ for one in track] == ["Clip", *["Transition", "Clip"] * 4]
 
 
 @pytest.fixture

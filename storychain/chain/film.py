@@ -129,16 +129,17 @@ class FilmInTheMaking:
 
     async def _stretches(self, clips: Sequence[Clip]) -> list[Stretch]:
         """What each clip of the film came from."""
-        film = self._story.film
+        run, film, steps = self._run, self._story.film, self._steps
         told: list[Stretch] = []
         if film.title_card is not None:
-            told.append(card_stretch(clips[0], film.title_card.text))
+            told.append(card_stretch(run, clips[0], film.title_card.text))
         if self._cutting.opening is not None:
             told.append(opening_stretch(self._facts))
-        seams = [await self._cutting.seam(place) for place, _ in enumerate(self._steps)]
-        told += await on_record(stretches_on_record, self._run, self._steps, seams)
+        seams = [await self._cutting.seam(place) for place, _ in enumerate(steps)]
+        scenes = clips[len(told) :][: len(steps)]
+        told += await on_record(stretches_on_record, run, steps, scenes, seams)
         if film.end_card is not None:
-            told.append(card_stretch(clips[-1], film.end_card.text))
+            told.append(card_stretch(run, clips[-1], film.end_card.text))
         return told
 
     async def _stand_ins(self) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from storychain.chain.run import Run
+    from storychain.export.timeline import Kind
     from storychain.ledger import SeamRecord
     from storychain.media.edit import Clip, Edit
     from storychain.plan import Facts, Step
@@ -51,22 +52,24 @@ def lock_film(
     write_lock(film, document)
 
 
-def stretches_on_record(run: Run, steps: Sequence[Step], seams: Sequence[SeamRecord | None]) -> list[Stretch]:
-    """The scenes' stretches of the film, without their frames; `seams` are where each begins."""
+def stretches_on_record(
+    run: Run, steps: Sequence[Step], clips: Sequence[Clip], seams: Sequence[SeamRecord | None]
+) -> list[Stretch]:
+    """The scenes' stretches of the film, without their frames; `seams` are where each of the `clips` begins."""
     records = run.ledger.records(step.key for step in steps if step.action is not Action.PLACEHOLDER)
-    pairs = zip(steps, seams, strict=True)
-    return [_stretch(run, step, records.get(step.key, NOTHING), seam) for step, seam in pairs]
+    told = zip(steps, clips, seams, strict=True)
+    return [_stretch(run, step, clip, records.get(step.key, NOTHING), seam) for step, clip, seam in told]
 
 
-def _stretch(run: Run, step: Step, record: Record, seam: SeamRecord | None) -> Stretch:
+def _stretch(run: Run, step: Step, clip: Clip, record: Record, seam: SeamRecord | None) -> Stretch:
     scene = step.scene
     if step.action is Action.PLACEHOLDER:
-        return Stretch("placeholder", scene.id, prompt=scene.text)
+        return _painted(run, "placeholder", scene.id, clip, scene.text)
     return Stretch(
         "scene",
         scene.id,
         key=step.key,
-        file=run.workspace.segment(step.key).relative_to(run.workspace.root).as_posix(),
+        file=_within(run, run.workspace.segment(step.key)),
         sha256=record.sha256,
         job_id=record.job_id,
         prompt=record.prompt or scene.prompt,
@@ -83,6 +86,17 @@ def opening_stretch(facts: Facts) -> Stretch:
     return Stretch("opening", "opening", key=hashlib.sha256(identity.encode()).hexdigest()[:32], sha256=sha256)
 
 
-def card_stretch(clip: Clip, words: str) -> Stretch:
+def card_stretch(run: Run, clip: Clip, words: str) -> Stretch:
     """A title card's stretch of the film, without its frames."""
-    return Stretch("card", clip.title, prompt=words)
+    return _painted(run, "card", clip.title, clip, words)
+
+
+def _painted(run: Run, kind: Kind, scene: str, clip: Clip, words: str) -> Stretch:
+    """The stretch of a clip that was painted here: it has no key but what it shows, which names its file."""
+    name = clip.prepared.folder.name.removeprefix("placeholder-")
+    file = _within(run, run.workspace.placeholder(name))
+    return Stretch(kind, scene, key=name.removeprefix("card-"), file=file, prompt=words)
+
+
+def _within(run: Run, file: Path) -> str:
+    return file.relative_to(run.workspace.root).as_posix()

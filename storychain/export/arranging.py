@@ -86,7 +86,8 @@ def _item(part: Part, stretch: Stretch | None, fps: Fraction, card: Callable[[St
         take, missing = replace(take, key=stretch.key, media=media), ""
     item = Item(part.name, part.kind, max(1, round(part.seconds * fps)), take, others=part.others, missing=missing)
     if item.media is None:
-        return replace(item, missing=missing or "its file is not here")
+        gap = replace(item, missing=missing or "its file is not here")
+        return gap if stretch is None else _as_shown(gap, stretch)
     there = item.media.frames_at(fps)
     if stretch is None or stretch.source_end > there:
         return replace(item, frames=there)
@@ -113,9 +114,11 @@ def _with_cards(
 
 def _card(stretch: Stretch, fps: Fraction, card: Callable[[Stretch], Media | None]) -> Item:
     media = card(stretch)
+    if media is not None and stretch.source_end > media.frames_at(fps):
+        media = None  # whatever lies there now, the film does not show it
     take = Take(stretch.key, media=media, prompt=stretch.prompt)
-    item = Item(stretch.scene, "card", stretch.frames, take, missing="" if media else "its card is not kept as a file")
-    return _as_shown(item, stretch) if media and stretch.source_end <= media.frames_at(fps) else item
+    item = Item(stretch.scene, "card", stretch.frames, take, missing="" if media else "its file is not here")
+    return _as_shown(item, stretch)
 
 
 def _without_lost_blends(items: Sequence[Item], known: dict[int, Stretch], lock: Lock | None) -> list[Item]:
@@ -130,11 +133,25 @@ def _without_lost_blends(items: Sequence[Item], known: dict[int, Stretch], lock:
 
 
 def _settled(items: Sequence[Item]) -> list[Item]:
-    """Nothing comes in over a gap, out of one, or over more than half of what is there."""
+    """Nothing comes in over a gap, out of one, or over more than half of what is there.
+
+    A gap ends where the clip after it begins to be seen, and begins where the one before it is gone: all that follows
+    stays where the film has it.
+    """
     kept: list[Item] = []
     for item in items:
         before = kept[-1] if kept else None
-        most = min(item.frames, before.frames) // 2 if before and before.media and item.media else 0
-        fits = item.blend <= most
-        kept.append(item if fits else replace(item, blend=0, transition=""))
+        if before is None or (before.media and item.media):
+            most = min(item.frames, before.frames) // 2 if before else 0
+            kept.append(item if item.blend <= most else _cut_to(item))
+            continue
+        if before.media is None:
+            kept[-1] = replace(before, frames=max(1, before.frames - item.blend))
+            kept.append(_cut_to(item))
+        else:
+            kept.append(replace(_cut_to(item), frames=max(1, item.frames - item.blend)))
     return kept
+
+
+def _cut_to(item: Item) -> Item:
+    return replace(item, blend=0, transition="")

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from storychain import takes as choosing
-from storychain.chain.survey import with_presence
+from storychain.chain.survey import with_choices, with_presence
 from storychain.errors import UsageError
 from storychain.plan import keys, plan, step_of
 from storychain.story.advice import command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
@@ -30,13 +30,17 @@ MOST_WORDS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A story, what is known of it, its plan, every attempt (oldest first), and its takes by scene."""
+    """A story, what is known of it, its plan, every attempt (oldest first), and its takes by scene.
+
+    Attempts are told of scenes as these are called now. `facts_with` looks what is known under other choices.
+    """
 
     story: Story
     facts: Facts
     steps: tuple[Step, ...]
     attempts: tuple[Record, ...]
     scenes: tuple[SceneTakes, ...]
+    facts_with: Callable[[Mapping[str, Chosen]], Facts]
 
     def scene(self, name: str) -> SceneTakes:
         """One scene's takes. Raises UsageError where there is no such scene."""
@@ -70,30 +74,39 @@ def table_of(story: Story, facts: Facts, ledger: Ledger | None, workspace: Works
     records: tuple[Record, ...] = ()
     remarks: tuple[Remark, ...] = ()
     if ledger is not None:
-        records = ledger.story_records(facts.provider, story.name)
+        records = choosing.as_called_now(story, ledger.story_records(facts.provider, story.name))
         remarks = ledger.decisions.remarks(facts.provider, story.name)
         records = (*_bought_by_others(story, facts, ledger, records), *records)
     attempts = tuple(with_presence(record, workspace) for record in records)
-    return Table(story, facts, steps, attempts, choosing.takes_of(steps, attempts, remarks))
+
+    def facts_with(choices: Mapping[str, Chosen]) -> Facts:
+        return with_choices(story, facts, choices, ledger, workspace)
+
+    return Table(story, facts, steps, attempts, choosing.takes_of(steps, attempts, remarks), facts_with)
 
 
 def _bought_by_others(story: Story, facts: Facts, ledger: Ledger, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Segments that the story has as it is written, and that another story shares and has bought."""
+    """Segments that the story has as it is written, and that another story or a scene of another name has bought."""
     written = dict(zip(keys(story, replace(facts, choices={})), story.scenes, strict=True))
-    found = ledger.records(set(written) - {record.key for record in records})
+    here = {(record.key, record.scene) for record in records}
+    found = ledger.records(key for key, scene in written.items() if (key, scene.id) not in here)
     return tuple(replace(found[key], scene=scene.id) for key, scene in written.items() if key in found)
 
 
 def planned(table: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:
     """The plan as it would be under these choices."""
-    return plan(table.story, replace(table.facts, choices={**table.facts.choices, **choices}))
+    return plan(table.story, table.facts_with(choices))
 
 
 def retaken(table: Table, scene: str, words: str | None, *, keep_after: bool) -> dict[str, Chosen]:
     """The choices by which a scene is taken again, in other words where some are given. Raises UsageError."""
     step_of(table.steps, scene)
     prompt = choosing.prompt_of(choosing.written(table.story, scene), words) if words is not None else None
-    return choosing.retaken(table.story, table.facts, table.attempts, scene, prompt=prompt, keep_after=keep_after)
+    choices = choosing.retaken(table.story, table.facts, table.attempts, scene, prompt=prompt, keep_after=keep_after)
+    # Another story may have taken the same scene again: what it has bought is none of this story's takes.
+    while choices and step_of(planned(table, choices), scene).record.state != "none":
+        choices[scene] = replace(choices[scene], take=choices[scene].take + 1)
+    return choices
 
 
 def judge(ledger: Ledger, table: Table, scene: str, key: str, verdict: Verdict, note: str) -> None:

@@ -23,11 +23,14 @@ class Chosen:
     """What a person has chosen for a scene beyond what its story file says; None: what the file says.
 
     `take` tells takes of the same words apart. `kept` is the key of a segment that is shown whatever comes before it.
+    `written` are the words that the file had then: it is chosen for these, and where a person writes others, those
+    count. None of choices so old that nobody wrote that down.
     """
 
     take: int = 1
     prompt: str | None = None
     kept: str | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

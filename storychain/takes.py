@@ -87,6 +87,20 @@ def _takes_of_scene(step: Step, attempts: Sequence[Record], remarks: Sequence[Re
     return tuple(takes)
 
 
+def as_called_now(story: Story, attempts: Sequence[Record]) -> tuple[Record, ...]:
+    """A story's attempts under the names that its scenes have now: a scene of the same words is the same scene."""
+    words = {scene.id: scene.prompt for scene in story.scenes}
+    alone = {prompt: name for name, prompt in words.items() if list(words.values()).count(prompt) == 1}
+    asked: dict[str, list[str]] = {}
+    for one in attempts:
+        asked.setdefault(one.scene, []).append(one.asked or one.prompt)
+    called = {
+        name: name if words.get(name) in said else next((alone[one] for one in reversed(said) if one in alone), name)
+        for name, said in asked.items()
+    }
+    return tuple(replace(one, scene=called[one.scene]) for one in attempts)
+
+
 def _was_asked(record: Record) -> bool:
     """Whether an attempt left something to look at or to learn from."""
     return record.state not in ("refused", "abandoned") or bool(record.objected)
@@ -118,12 +132,12 @@ def retaken(
     take = 1 + max(highest, *(one.scene.take for one in with_beside([steps[place]])))
     chosen = {scene: replace(before, take=take, prompt=before.prompt if prompt is None else prompt, kept=None)}
     if not keep_after:
-        return chosen | _let_go(facts, steps, place)
+        return _for_words(story, chosen | _let_go(facts, steps, place))
     for follower in _rest_of_chain(steps, place)[:1]:
         if follower.record.state in LIVE:
             kept = facts.choices.get(follower.scene.id, Chosen(take=follower.scene.take))
             chosen[follower.scene.id] = replace(kept, kept=follower.key)
-    return chosen
+    return _for_words(story, chosen)
 
 
 def picked(story: Story, facts: Facts, attempts: Sequence[Record], scene: str, take: Record) -> dict[str, Chosen]:
@@ -153,7 +167,7 @@ def picked(story: Story, facts: Facts, attempts: Sequence[Record], scene: str, t
             choices[name] = _chosen(written(story, name), furthest)
             follower = _planned(story, facts, choices, name)
         key = follower.key
-    return choices
+    return _for_words(story, choices)
 
 
 def promoted(story: Story, facts: Facts, takes: Sequence[SceneTakes], scenes: Sequence[str]) -> dict[str, Chosen]:
@@ -169,7 +183,7 @@ def promoted(story: Story, facts: Facts, takes: Sequence[SceneTakes], scenes: Se
         scene, before = written(story, name), facts.choices.get(name, Chosen())
         if as_chosen(scene, facts).prompt != words:
             choices[name] = replace(before, prompt=None if words == scene.prompt else words, kept=None)
-    return choices
+    return _for_words(story, choices)
 
 
 def prompt_of(scene: Scene, words: str) -> str:
@@ -272,6 +286,12 @@ def _let_go(facts: Facts, steps: Sequence[Step], place: int) -> dict[str, Chosen
         for step in _rest_of_chain(steps, place)
         if (chosen := facts.choices.get(step.scene.id)) is not None and chosen.kept
     }
+
+
+def _for_words(story: Story, choices: Mapping[str, Chosen]) -> dict[str, Chosen]:
+    """The choices as ones for the words that the story file has now."""
+    words = {scene.id: scene.prompt for scene in story.scenes}
+    return {name: replace(chosen, written=words[name]) for name, chosen in choices.items()}
 
 
 def _is_had(record: Record) -> bool:

@@ -22,6 +22,7 @@ from storychain.errors import CapReached, StorychainError
 from storychain.ledger import Admitted, Caps, FilmRecord, Full, Ledger, Purchase
 from storychain.ledger.database import MIGRATIONS
 from storychain.provider import Job
+from storychain.records import Chosen
 
 MANY = 1000
 NUMBERS = count()
@@ -659,3 +660,27 @@ def test_work_that_nobody_waits_for_any_more_leaves_no_transaction_open(ledger):
     asyncio.run(play())
     assert ledger.record("afterwards").state == "intended"
     assert ledger.under_way("pictory") == 1 + sum(ledger.record(f"k{n}").state == "intended" for n in range(20))
+
+
+# What people choose
+
+
+def test_a_choice_holds_for_the_words_it_was_made_for_whatever_the_scene_is_called(ledger):
+    old, first, other, far = Chosen(2), Chosen(3, written="w"), Chosen(4, "own", written="v"), Chosen(5, written="x")
+
+    def chosen(**words):
+        return ledger.decisions.choices("p", "tale", words)
+
+    def choose(scene, choice):
+        ledger.decisions.choose("p", "tale", {scene: choice})
+
+    choose("a", old)
+    assert chosen(a="w", b="v") == {"a": old}  # nobody wrote down for which words
+    choose("a", first)
+    choose("a", other)
+    choose("b", far)
+    assert chosen(a="w", b="v") == {"a": first, "b": other}
+    assert chosen(a="u", b="x") == {"b": far}
+    assert chosen(c="v", d="w") == {"c": other, "d": first}
+    assert chosen(c="v", d="v") == {}  # nobody can tell which of them it was
+    assert ledger.decisions.choices("p", "tale.other", {"a": "w"}) == {}

@@ -15,7 +15,7 @@ from storychain.plan import Action, Facts, keys, plan, quote, with_beside
 from storychain.records import Chosen, Record
 from storychain.report.lines import line
 from storychain.story import load_story
-from storychain.takes import made_by, prompt_of, retaken, stale, takes_of
+from storychain.takes import as_called_now, made_by, prompt_of, retaken, stale, takes_of
 from tests.stage import PRICE, frames_of, stage, story_file
 
 SCENES = [
@@ -308,16 +308,67 @@ def test_what_cannot_be_chosen_is_refused_in_words(desk):
     assert accepted(desk) == 0
 
 
-def test_a_take_that_another_story_has_bought_is_a_take_all_the_same(desk):
-    one, other = (story_file(desk.folder, SCENES[:1], name=name) for name in ("one", "other"))
+def test_a_take_that_another_story_has_bought_is_a_take_all_the_same_and_a_retake_is_a_new_one(desk):
+    one, other = (story_file(desk.folder, SCENES[:2], name=name) for name in ("one", "other"))
     assert desk.run("run", one, other, "--max-credits", 200).returncode == 0
-    assert accepted(desk) == 1
+    assert accepted(desk) == 2
+    assert desk.run("retake", one, "one", "--max-credits", 2 * PRICE).returncode == 0
+    assert desk.run("reject", one, "one").returncode == 0
+    assert f"To pay for 2 scenes: {2 * PRICE}" in desk.run("retake", other, "one").stderr
+    assert desk.run("retake", other, "one", "--max-credits", 2 * PRICE).returncode == 0
+    assert accepted(desk) == 6
+    keys = [takes(desk, path)["one"][1]["key"] for path in (one, other)]
+    assert len(set(keys)) == 2
     for path in (one, other):
-        assert desk.run("retake", path, "one", "--max-credits", 200).returncode == 0
         assert [take["shown"] for take in takes(desk, path)["one"]] == [False, True]
         assert desk.run("pick", path, "one", 1).returncode == 0
-        assert shown(desk, path) == {"one": 1}
-    assert accepted(desk) == 2
+        assert shown(desk, path) == {"one": 1, "two": 1}
+    assert accepted(desk) == 6
+
+
+# The file is edited between runs
+
+
+def in_words(desk, path, scene):
+    """What a scene would be asked for with, and what is to be done for it."""
+    (planned,) = told(desk.run("plan", path, "--json", "--show-prompts"))["stories"]
+    return next((one["prompt"], one["action"]) for one in planned["scenes"] if one["scene"] == scene)
+
+
+def test_what_was_chosen_holds_for_the_words_that_the_file_had(desk):
+    path = story_file(desk.folder, SCENES[:2])
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    again = ("retake", path, "two", "--prompt", "The boat stays.", "--max-credits", PRICE)
+    assert desk.run(*again).returncode == 0
+    assert in_words(desk, path, "two") == ("The boat stays.", "reuse")
+    story_file(desk.folder, [SCENES[0], {**SCENES[1], "prompt": "The boat sinks."}])
+    assert in_words(desk, path, "two") == ("The boat sinks.", "submit")
+    assert desk.run("retake", path, "two", "--max-credits", PRICE).returncode == 0
+    assert next(job["body"]["prompt"] for job in desk.studio.jobs()) == "The boat sinks."
+    assert shown(desk, path)["two"] == 3
+    story_file(desk.folder, SCENES[:2])
+    assert in_words(desk, path, "two") == ("The boat stays.", "reuse")
+    assert desk.run("run", path).returncode == 0
+    assert accepted(desk) == 4
+
+
+def test_a_scene_of_another_name_is_the_same_scene(desk):
+    path = story_file(desk.folder, SCENES)
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    again = ("--prompt", "The boat hurries.", "--max-credits", 2 * PRICE)
+    assert desk.run("retake", path, "two", *again).returncode == 0
+    assert desk.run("approve", path, "two").returncode == 0
+    story_file(desk.folder, [SCENES[0], {**SCENES[1], "id": "tempest"}, SCENES[2]])
+    listed = takes(desk, path)["tempest"]
+    assert [(one["take"], one["shown"], one["verdict"]) for one in listed] == [(1, False, None), (2, True, "approved")]
+    assert desk.run("run", path).returncode == 0
+    assert accepted(desk) == 5
+    assert desk.run("pick", path, "tempest", 1).returncode == 0
+    assert shown(desk, path) == {"one": 1, "tempest": 1, "three": 1}
+    assert f"To pay for 2 scenes: {2 * PRICE}" in desk.run("retake", path, "tempest", *again[:2]).stderr
+    assert desk.run("retake", path, "tempest", *again).returncode == 0
+    assert accepted(desk) == 7
+    assert shown(desk, path) == {"one": 1, "tempest": 3, "three": 3}
 
 
 # Rehearse cheap, promote dear
@@ -384,6 +435,14 @@ def test_what_is_stale_is_what_continues_a_scene_up_to_the_next_cut(tmp_path):
     before = plan(story, facts)
     after = plan(story, replace(facts, choices=retaken(story, facts, (), "two")))
     assert [step.scene.id for step in stale(before, after)] == ["two", "three"]
+
+
+def test_scenes_that_are_called_by_their_number_are_told_by_their_words(tmp_path):
+    """Another scene before them gives them other names; of scenes of the same words nobody can tell."""
+    before = ["A harbour.", "The sea.", "The sea."]
+    attempts = [Record("stored", attempt=n, scene=f"scene-{n}", asked=words) for n, words in enumerate(before, 1)]
+    story = load_story(story_file(tmp_path, [{"prompt": words} for words in ["A street.", *before]]))
+    assert [one.scene for one in as_called_now(story, attempts)] == ["scene-2", "scene-2", "scene-3"]
 
 
 def test_a_kept_segment_that_is_not_paid_after_all_is_asked_for_as_ever(tmp_path):

@@ -46,10 +46,21 @@ def survey(
     )
     if ledger is None:
         return facts
-    decisions = ledger.decisions
-    chosen = {**decisions.choices(provider, story.edition), **(choices or {})}
-    facts = replace(facts, choices=chosen, verdicts=decisions.verdicts(provider, story.name))
-    facts = _with_records(facts, ledger, workspace, {chosen.kept for chosen in facts.choices.values() if chosen.kept})
+    decisions, words = ledger.decisions, {scene.id: scene.prompt for scene in story.scenes}
+    chosen = {**decisions.choices(provider, story.edition, words), **(choices or {})}
+    facts = replace(facts, verdicts=decisions.verdicts(provider, story.name))
+    return with_choices(story, facts, chosen, ledger, workspace)
+
+
+def with_choices(
+    story: Story, facts: Facts, choices: Mapping[str, Chosen], ledger: Ledger | None, workspace: Workspace
+) -> Facts:
+    """The facts as if these were chosen, too, with what is on record of the keys that come up then."""
+    facts = replace(facts, choices={**facts.choices, **choices})
+    if ledger is None:
+        return facts
+    kept = {chosen.kept for chosen in facts.choices.values() if chosen.kept} - set(facts.records)
+    facts = _with_records(facts, ledger, workspace, kept)
     wanted = set(keys(story, facts)) - set(facts.records)
     while wanted:
         facts = _with_records(facts, ledger, workspace, wanted)

@@ -27,6 +27,7 @@ from storychain.media.probe import probe
 from storychain.plan import Action, plan
 from storychain.printable import visible
 from storychain.story.advice import command
+from storychain.takes import as_called_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def export(arguments: argparse.Namespace) -> int:
     with at.ledger_if_any() as ledger:
         free = at.shows_preview(ledger, story.name, local=arguments.local)
         facts = at.facts(story, ledger, free=free)
-        records = ledger.story_records(facts.provider, story.name) if ledger else ()
+        records = as_called_now(story, ledger.story_records(facts.provider, story.name)) if ledger else ()
         film = film_path(ledger, at.settings.out, story.edition, free=free)
     cutting = _Cutting(at.workspace, story, facts, plan(story, facts), records)
     timeline = cutting.timeline(lock_path(film))

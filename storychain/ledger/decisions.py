@@ -5,6 +5,7 @@ Nothing is ever overwritten: the last word counts, and those before it stay.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from storychain.records import Chosen, Remark, Verdict
@@ -22,11 +23,29 @@ class Decisions:
         self._database = database
         self._now = now
 
-    def choices(self, provider: str, edition: str) -> dict[str, Chosen]:
-        """What is chosen for the scenes of a story's edition, by scene; where nobody chose there is nothing."""
+    def choices(self, provider: str, edition: str, words: Mapping[str, str]) -> dict[str, Chosen]:
+        """What is chosen for the scenes of a story's edition, by scene; where nobody chose there is nothing.
+
+        `words` are those of the scenes as the story file has them: a choice holds for the words it was made for. Those
+        of a scene that is called otherwise by now are found by its words, as long as no other scene has the same.
+        """
         query = "SELECT * FROM choices WHERE provider = ? AND edition = ? ORDER BY id"
+        own: dict[str, Chosen] = {}
+        moved: dict[str, Chosen] = {}
         with self._database.reading() as rows:
-            return {row["scene"]: _chosen(row) for row in rows.execute(query, [provider, edition])}
+            for row in rows.execute(query, [provider, edition]):
+                scene, chosen = row["scene"], _chosen(row)
+                if chosen.written is None or chosen.written == words.get(scene):
+                    own[scene] = chosen
+                else:
+                    moved[chosen.written] = chosen
+                    if scene in own and own[scene].written is None:
+                        del own[scene]  # what nobody wrote down for which words ends with the next that is written down
+        times = Counter(words.values())
+        for scene, written in words.items():
+            if scene not in own and written in moved and times[written] == 1:
+                own[scene] = moved[written]
+        return {scene: chosen for scene, chosen in own.items() if scene in words}
 
     def choose(self, provider: str, edition: str, choices: Mapping[str, Chosen]) -> None:
         """Choose for several scenes at once: all of it holds, or nothing."""
@@ -36,7 +55,7 @@ class Decisions:
             number = _next_number(rows, "choices")
             for place, (scene, chosen) in enumerate(choices.items()):
                 values = [number + place, provider, edition, scene, chosen.take, chosen.prompt, chosen.kept, now]
-                rows.execute("INSERT INTO choices VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+                rows.execute("INSERT INTO choices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [*values, chosen.written])
 
         self._database.write(choose)
 
@@ -92,7 +111,7 @@ def _next_number(rows: Rows, table: str) -> int:
 
 
 def _chosen(row: Row) -> Chosen:
-    return Chosen(row["take"], row["prompt"], row["kept"])
+    return Chosen(row["take"], row["prompt"], row["kept"], row["written"])
 
 
 def _remark(row: Row) -> Remark:

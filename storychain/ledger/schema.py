@@ -127,6 +127,10 @@ MIGRATIONS = (
     -- Which of the account's lanes a request was sent in: in one that nobody is in, what is intended is in doubt.
     ALTER TABLE attempts ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- The words that the story file had when a scene was chosen: where it has others, the choice is not for them.
+    ALTER TABLE choices ADD COLUMN written TEXT;
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain import takes as choosing
-from storychain.directing import planned
+from storychain.directing import planned, retaken
 from storychain.plan import quote, step_of
 from storychain.review.view import RetakeView
 
@@ -24,7 +24,5 @@ def retake_of(table: Table, scene: str) -> RetakeView:
 
 
 def _retaken(table: Table, scene: str, *, keep_after: bool) -> dict[str, Chosen]:
-    """The choices of one more take, whatever became of the one that was asked for last."""
-    attempts = [*table.attempts, step_of(table.steps, scene).record]
-    choices = choosing.retaken(table.story, table.facts, attempts, scene, keep_after=keep_after)
-    return choices or {scene: table.facts.choices[scene]}
+    """The choices of one more take, or of the one that was asked for last and is not here yet."""
+    return retaken(table, scene, None, keep_after=keep_after) or {scene: table.facts.choices[scene]}

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from storychain import takes as choosing
-from storychain.chain.survey import with_choices, with_presence
+from storychain.chain.survey import attempts_of, with_choices, with_presence
 from storychain.errors import UsageError
-from storychain.plan import keys, plan, step_of
+from storychain.plan import plan, step_of
 from storychain.story.advice import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
@@ -74,23 +74,14 @@ def table_of(story: Story, facts: Facts, ledger: Ledger | None, workspace: Works
     records: tuple[Record, ...] = ()
     remarks: tuple[Remark, ...] = ()
     if ledger is not None:
-        records = choosing.as_called_now(story, ledger.story_records(facts.provider, story.name))
+        records = attempts_of(story, facts, ledger)
         remarks = ledger.decisions.remarks(facts.provider, story.name)
-        records = (*_bought_by_others(story, facts, ledger, records), *records)
     attempts = tuple(with_presence(record, workspace) for record in records)
 
     def facts_with(choices: Mapping[str, Chosen]) -> Facts:
         return with_choices(story, facts, choices, ledger, workspace)
 
     return Table(story, facts, steps, attempts, choosing.takes_of(steps, attempts, remarks), facts_with)
-
-
-def _bought_by_others(story: Story, facts: Facts, ledger: Ledger, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Segments that the story has as it is written, and that another story or a scene of another name has bought."""
-    written = dict(zip(keys(story, replace(facts, choices={})), story.scenes, strict=True))
-    here = {(record.key, record.scene) for record in records}
-    found = ledger.records(key for key, scene in written.items() if (key, scene.id) not in here)
-    return tuple(replace(found[key], scene=scene.id) for key, scene in written.items() if key in found)
 
 
 def planned(table: Table, choices: Mapping[str, Chosen]) -> tuple[Step, ...]:

@@ -650,6 +650,38 @@ def test_cards_and_placeholders_are_clips_and_the_timeline_is_the_film_to_the_fr
     assert [type(one).__name__ for one in track] == ["Clip", *["Transition", "Clip"] * 4]
 
 
+@needs_otio
+def test_takes_have_the_numbers_by_which_they_are_picked(plain):
+    """The first take of the first scene is another story's, which shares it and bought it."""
+    scenes = [{"id": f"s{n}", "prompt": f"The {n}th scene of many.", "join": "cut"} for n in (1, 2)]
+    other, path = story_file(plain.folder, scenes[:1], name="other"), story_file(plain.folder, scenes, name="many")
+    for asked in (["run", other, "--scale", "0.125"], ["retake", path, "s1", "--yes"]):
+        assert plain.run(*asked, "--local").returncode == 0
+    films = plain.folder / "films"
+    for shown in (2, 1):
+        told = json.loads(plain.run("takes", path, "--local", "--json").stdout)["scenes"]
+        jobs = {(one["scene"], take["take"]): (take["job_id"], take["shown"]) for one in told for take in one["takes"]}
+        assert [number for number in jobs if jobs[number][1]] == [("s1", shown), ("s2", 1)]
+        lock = read_lock(films / "many.lock.json")
+        assert [(one.take, one.job_id) for one in lock.stretches] == [
+            (shown, jobs["s1", shown][0]),
+            (1, jobs["s2", 1][0]),
+        ]
+        for to in ("csv", "edl", "otio"):
+            assert plain.run("export", path, "--local", "--to", to).returncode == 0
+        rows = rows_of((films / "many.csv").read_text("utf-8"))
+        exported = {(row["scene"], int(row["take"])): (row["job_id"], row["shown"] == "yes") for row in rows}
+        assert exported == jobs
+        assert f"* COMMENT: SCENE s1 TAKE {shown}\n* COMMENT: JOB {jobs['s1', shown][0]}" in (
+            films / "many.edl"
+        ).read_text("ascii")
+        clip = otio.adapters.read_from_file(str(films / "many.otio")).tracks[0][0]
+        assert set(clip.media_references()) == {"DEFAULT_MEDIA", f"take {3 - shown}"}
+        assert clip.media_reference.name == f"s1 take {shown}"
+        assert plain.run("pick", path, "s1", 1, "--local").returncode == 0
+        assert plain.run("assemble", path, "--local").returncode == 0
+
+
 @pytest.fixture
 def tale(tmp_path, monkeypatch):
     """A story of three scenes in a folder with an odd name, the first two of them stored, at 23.976."""
@@ -712,10 +744,10 @@ def test_export_has_the_takes_that_a_scene_had_before(tale, capsys):
     rows = rows_of(Path("out/sheet.csv").read_text("utf-8"))
     told = [(row["scene"], row["take"], row["shown"], row["job_id"]) for row in rows]
     assert told == [
-        ("s1", "1", "yes", "job-2-0"),
-        ("s1", "2", "no", "job-1-0"),
-        ("s2", "1", "no", ""),
-        ("s2", "2", "no", "job-1-1"),
+        ("s1", "2", "yes", "job-2-0"),
+        ("s1", "1", "no", "job-1-0"),
+        ("s2", "2", "no", ""),
+        ("s2", "1", "no", "job-1-1"),
     ]
     assert main(["export", "tale.yaml", "--to", "otio"]) == 0
     first = otio.adapters.read_from_file("films/tale.otio").tracks[0][0]

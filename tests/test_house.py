@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "workers": {"errors", "ledger"},
     "store": {"errors", "printable"},
     "hooks": {"errors", "serving"},
-    "chain": WORDS | {"hooks", "plan", "story", "ledger", "media", "export", "locks", "store", "workspace"},
+    "chain": WORDS | {"hooks", "plan", "takes", "story", "ledger", "media", "export", "locks", "store", "workspace"},
     "directing": WORDS | {"plan", "takes", "story", "ledger", "chain", "workspace"},
     "report": WORDS | {"plan", "story", "ledger", "chain", "workspace"},
     "review": WORDS

@@ -21,7 +21,7 @@ from storychain.chain.run import Run, off_loop, on_record
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
 from storychain.media.edit import Clip
-from storychain.plan import Action
+from storychain.plan import Action, as_planned
 from storychain.workspace import sha256_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class FilmInTheMaking:
 
     def __init__(self, run: Run, story: Story, facts: Facts, steps: Sequence[Step], folder: Path) -> None:
         self._run = run
-        self._story = story
+        self._written = story
+        self._story = story = as_planned(story, steps)
         self._facts = facts
         self._steps = steps
         self._folder = folder
@@ -137,7 +138,7 @@ class FilmInTheMaking:
             told.append(opening_stretch(self._facts))
         seams = [await self._cutting.seam(place) for place, _ in enumerate(steps)]
         scenes = clips[len(told) :][: len(steps)]
-        told += await on_record(stretches_on_record, run, steps, scenes, seams)
+        told += await on_record(stretches_on_record, run, self._written, self._facts, steps, scenes, seams)
         if film.end_card is not None:
             told.append(card_stretch(run, clips[-1], film.end_card.text))
         return told

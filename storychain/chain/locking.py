@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from storychain import __version__
 from storychain.chain.beside import kinds_of
+from storychain.chain.survey import attempts_of
 from storychain.export.lock import Stretch, lock_document, stretches_of, write_lock
 from storychain.export.timeline import Seam
 from storychain.plan import Action
 from storychain.records import NOTHING
+from storychain.takes import takes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,15 +55,21 @@ def lock_film(
 
 
 def stretches_on_record(
-    run: Run, steps: Sequence[Step], clips: Sequence[Clip], seams: Sequence[SeamRecord | None]
+    run: Run,
+    story: Story,
+    facts: Facts,
+    steps: Sequence[Step],
+    clips: Sequence[Clip],
+    seams: Sequence[SeamRecord | None],
 ) -> list[Stretch]:
     """The scenes' stretches of the film, without their frames; `seams` are where each of the `clips` begins."""
     records = run.ledger.records(step.key for step in steps if step.action is not Action.PLACEHOLDER)
-    told = zip(steps, clips, seams, strict=True)
-    return [_stretch(run, step, clip, records.get(step.key, NOTHING), seam) for step, clip, seam in told]
+    shown = [one.shown.number for one in takes_of(steps, attempts_of(story, facts, run.ledger), ())]
+    told = zip(steps, clips, shown, seams, strict=True)
+    return [_stretch(run, step, clip, records.get(step.key, NOTHING), take, seam) for step, clip, take, seam in told]
 
 
-def _stretch(run: Run, step: Step, clip: Clip, record: Record, seam: SeamRecord | None) -> Stretch:
+def _stretch(run: Run, step: Step, clip: Clip, record: Record, take: int, seam: SeamRecord | None) -> Stretch:
     scene = step.scene
     if step.action is Action.PLACEHOLDER:
         return _painted(run, "placeholder", scene.id, clip, scene.text)
@@ -69,6 +77,7 @@ def _stretch(run: Run, step: Step, clip: Clip, record: Record, seam: SeamRecord 
         "scene",
         scene.id,
         key=step.key,
+        take=take,
         file=_within(run, run.workspace.segment(step.key)),
         sha256=record.sha256,
         job_id=record.job_id,

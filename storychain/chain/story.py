@@ -29,7 +29,7 @@ from storychain.errors import (
     StoryHeld,
 )
 from storychain.locks import Held
-from storychain.plan import Action, Facts, Step, as_planned, plan, quote, with_beside
+from storychain.plan import Action, Facts, Step, plan, quote, with_beside
 from storychain.provider import RequestRefused
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps), quoted))
     while True:
         try:
-            async with film_in_the_making(run, as_planned(story, steps), facts, steps) as film:
+            async with film_in_the_making(run, story, facts, steps) as film:
                 await Rendering(run, story, steps, film).finished()
                 await film.finished(stands.film)
             return stands.film

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from storychain.errors import UsageError
 from storychain.plan import Facts, keys, plan, with_beside
 from storychain.records import NOTHING
+from storychain.takes import as_called_now
 from storychain.workspace import Workspace, sha256_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,19 @@ def _with_records(facts: Facts, ledger: Ledger, workspace: Workspace, wanted: se
     found = ledger.records(wanted) if wanted else {}
     new = {key: with_presence(found.get(key, NOTHING), workspace) for key in wanted}
     return replace(facts, records={**facts.records, **new})
+
+
+def attempts_of(story: Story, facts: Facts, ledger: Ledger) -> tuple[Record, ...]:
+    """Every attempt of a story, oldest first, under the names that its scenes have now.
+
+    Before them come segments that the story has as it is written, and that another has bought.
+    """
+    records = as_called_now(story, ledger.story_records(facts.provider, story.name))
+    written = dict(zip(keys(story, replace(facts, choices={})), story.scenes, strict=True))
+    here = {(record.key, record.scene) for record in records}
+    found = ledger.records(key for key, scene in written.items() if (key, scene.id) not in here)
+    shared = (replace(found[key], scene=scene.id) for key, scene in written.items() if key in found)
+    return (*shared, *records)
 
 
 def identity(source: Source) -> str:

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from storychain.chain import events as ev
 from storychain.chain.assembling import assemble_all
@@ -147,6 +149,42 @@ def test_a_film_that_cannot_become_as_loud_as_asked_says_so(tmp_path, asked, tol
     said = asyncio.run(play())
     assert len(said) == told
     assert all(f"LUFS, not {asked}" in words for words in said)
+
+
+def test_what_is_written_over_the_film_is_set_for_each_shape_that_is_cut_out_of_it(tmp_path):
+    """A card's words, a burned caption and the watermark: none is cut off, and no frame or sound is lost by it."""
+    logo = tmp_path / "logo.png"
+    Image.new("RGB", (60, 40), (230, 20, 20)).save(logo)
+
+    async def play():
+        scenes = [{"id": "s1", "prompt": "Scene 1.", "caption": "She climbs the long spiral stairs, lantern up."}]
+        dressed = {
+            **BARE,
+            "title_card": {"text": "The Lighthouse Keeper of Norway", "duration": "2s"},
+            "transition": "fade",
+            "subtitles": "burned",
+            "watermark": {"file": str(logo), "corner": "top-left", "opacity": 100},
+            "formats": ["9:16"],
+        }
+        async with stage(tmp_path) as at:
+            return (await at.render(story_file(tmp_path, scenes, film=dressed))).film
+
+    film = asyncio.run(play())
+    tall = film.with_name("tale.9x16.mp4")
+    assert frames_of(tall) == frames_of(film)
+    assert clips.heard(tall) == pytest.approx(clips.heard(film))
+    with av.open(str(tall)) as opened:
+        shown = [frame.to_ndarray(format="rgb24").astype(int) for frame in opened.decode(video=0)]
+    height, width, _ = shown[0].shape
+    assert width < height
+    red = (shown[24][..., 0] > 150) & (shown[24][..., 1] < 90)
+    assert red[: height // 6, : width // 2].sum() > width * height / 500
+    title = (shown[24].min(axis=2) > 120) & ~red
+    caption = (shown[3 * 24].min(axis=2) > 235)[height // 2 :]
+    for words, least in ((title, 0.5), (caption, 0.3)):
+        across = np.flatnonzero(words.any(axis=0))
+        assert width * 0.02 < across[0] < across[-1] < width * 0.98
+        assert across[-1] - across[0] > width * least
 
 
 @pytest.mark.parametrize("lost", ["tale.1x1.mp4", "tale.poster.jpg", "tale.lock.json"])

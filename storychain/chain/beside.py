@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Beside, Copying
+from storychain.chain.finishing import NOTE, with_cards
 from storychain.export.lock import lock_path, read_lock
 from storychain.media.outputs.names import beside
+from storychain.media.reshaping import CardWords, Joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 
     from storychain.chain.run import Run
     from storychain.media.dressing import Dress
-    from storychain.media.edit import Edit
+    from storychain.media.edit import Clip, Edit
+    from storychain.story.finishing import Master
     from storychain.story.model import Story
 
 
@@ -49,9 +52,13 @@ async def make_beside(
     film: Path,
     dress: Dress,
     edit: Edit,
+    clips: Sequence[Clip],
     scenes: Sequence[tuple[str, Fraction, Fraction]],
 ) -> None:
-    """Make what the story asks for beside its film. Raises MediaError; the film is there all the same."""
+    """Make what the story asks for beside its film, which was joined from these clips and the story's cards.
+
+    Raises MediaError; the film is there all the same.
+    """
     kinds, room = kinds_of(story), run.room.beside(film)
     made: list[Path] = []
     if "srt" in kinds:
@@ -61,9 +68,22 @@ async def make_beside(
     if "sheet" in kinds:
         made.append(await room.sheet(story.title, scenes))
     for master in story.film.formats:
-        made.append(await room.master(master.kind, master.fit, scenes, _telling(run, story, master.kind)))
+        joined = await _joined(run, story, master, dress, clips)
+        tell = _telling(run, story, master.kind)
+        made.append(await room.master(master.kind, master.fit, scenes, tell, joined=joined))
     if made:
         run.tell(Beside(story.name, tuple(made)))
+
+
+async def _joined(run: Run, story: Story, master: Master, dress: Dress, clips: Sequence[Clip]) -> Joined | None:
+    """What the film was joined from, where a master cuts out its middle and would cut off what is written over it."""
+    title, end = story.film.title_card, story.film.end_card
+    burned = dress.subtitles == "burned" and dress.captions
+    if master.fit != "crop" or ":" not in master.kind or not (title or end or burned or dress.mark):
+        return None
+    shaped, _ = await with_cards(run, story, clips, shape=master.kind)
+    cards = [CardWords(place, card.text, card.subtitle) for place, card in ((0, title), (len(shaped) - 1, end)) if card]
+    return Joined(shaped, story.title, NOTE, dress, cards)
 
 
 def _telling(run: Run, story: Story, kind: str) -> Callable[[float], None]:

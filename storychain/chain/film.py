@@ -13,7 +13,7 @@ from storychain.chain.beside import let_go_of_the_former, make_beside
 from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
 from storychain.chain.events import FilmReady, Joining, Noticed
-from storychain.chain.finishing import chapters_of, draws, dress_of, sounds_alone, voices_of, with_cards
+from storychain.chain.finishing import NOTE, chapters_of, draws, dress_of, sounds_alone, voices_of, with_cards
 from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretches_on_record
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from storychain.media.soundtrack import Soundtrack
     from storychain.plan import Facts, Step
     from storychain.story.model import Story
-
-NOTE = "The pictures of this film are AI-generated."
-"""Goes into every film's metadata."""
 
 _HEARD = 1.0
 """LU that a film is quieter than it was to be before it is said."""
@@ -88,12 +85,13 @@ class FilmInTheMaking:
 
     async def _joined(self, path: Path) -> None:
         run, story = self._run, self._story
-        clips = await self._cutting.clips()
+        scenes_alone = await self._cutting.clips()
         if story.film.match_color or story.film.match_loudness:
             film = story.film
             going_on = self._cutting.going_on
-            clips = await run.room.matched(clips, going_on, color=film.match_color, loudness=film.match_loudness)
-        clips, first = await with_cards(run, story, clips)
+            evened = {"color": film.match_color, "loudness": film.match_loudness}
+            scenes_alone = await run.room.matched(scenes_alone, going_on, **evened)
+        clips, first = await with_cards(run, story, scenes_alone)
         edit = run.room.edit(clips, drawn=draws(story))
         scenes = first + (self._cutting.opening is not None)
         dress = dress_of(story, edit, scenes, await voices_of(run, story, edit, scenes))
@@ -117,7 +115,7 @@ class FilmInTheMaking:
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)
         self._tell_loudness(made.loudness)
-        await make_beside(run, story, path, dress, edit, chapters_of(edit, self._steps, scenes))
+        await make_beside(run, story, path, dress, edit, scenes_alone, chapters_of(edit, self._steps, scenes))
         # Last, since it says that all the rest is there.
         await off_loop(lock_film, run, story, told, edit, path, sha256=sha256, recipe=recipe)
 

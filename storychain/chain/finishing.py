@@ -25,21 +25,29 @@ if TYPE_CHECKING:
     from storychain.story.finishing import TitleCard, Transition
     from storychain.story.model import Scene, Story
 
+NOTE = "The pictures of this film are AI-generated."
+"""Goes into every film's metadata."""
+
 _BREATH = Fraction(3, 10)
 """Seconds into a scene at which its narration begins."""
 
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 
 
-async def with_cards(run: Run, story: Story, clips: Sequence[Clip], *, ended: bool = True) -> tuple[list[Clip], int]:
-    """The clips with the story's cards before them and, where they are `ended`, after; and how many come before."""
+async def with_cards(
+    run: Run, story: Story, clips: Sequence[Clip], *, ended: bool = True, shape: str = ""
+) -> tuple[list[Clip], int]:
+    """The clips with the story's cards before them and, where they are `ended`, after; and how many come before.
+
+    The cards are painted for a film of which the middle is cut out in that `shape`, where one is given.
+    """
     film, made = story.film, list(clips)
     if film.end_card is not None and ended:
-        made.append(_following(await _card(run, film.end_card, "end", clips), film.transition))
+        made.append(_following(await _card(run, film.end_card, "end", clips, shape), film.transition))
     if film.title_card is not None:
         opens = story.start is not None and story.start.include
         made[0] = _following(made[0], film.transition if opens else story.scenes[0].transition)
-        made.insert(0, await _card(run, film.title_card, "title", clips))
+        made.insert(0, await _card(run, film.title_card, "title", clips, shape))
     return made, int(film.title_card is not None)
 
 
@@ -48,13 +56,13 @@ def _following(clip: Clip, transition: Transition | None) -> Clip:
     return clip if transition is None else replace(clip, blend=transition.seconds, transition=transition.kind)
 
 
-async def _card(run: Run, card: TitleCard, title: str, clips: Sequence[Clip]) -> Clip:
+async def _card(run: Run, card: TitleCard, title: str, clips: Sequence[Clip], shape: str) -> Clip:
     """A card in the form of the film around it; painted once."""
     form = run.room.edit(clips, drawn=True).form
-    name = hashlib.sha256(repr((card, form)).encode()).hexdigest()[:32]
+    name = hashlib.sha256(repr((card, form, shape) if shape else (card, form)).encode()).hexdigest()[:32]
     video = run.workspace.placeholder(f"card-{name}")
     if not video.exists():
-        await run.room.paint_card(card.text, card.subtitle, form, card.seconds, video)
+        await run.room.paint_card(card.text, card.subtitle, form, card.seconds, video, shape)
     prepared = await run.room.prepare(video, run.workspace.prepared(f"card-{name}"), strict=False)
     return Clip(prepared, title)
 

@@ -13,6 +13,7 @@ from storychain.media.outputs.sheet import contact_sheet
 from storychain.media.outputs.stills import Scene
 from storychain.media.outputs.streaming import remove_stream
 from storychain.media.outputs.subtitles import write_subtitles
+from storychain.media.reshaping import Joined, dressed_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,9 +67,14 @@ class Alongside:
         fit: Literal["crop", "blur"],
         scenes: Sequence[Stretch],
         on_progress: Callable[[float], None] | None = None,
+        *,
+        joined: Joined | None = None,
     ) -> Path:
-        """The film in another format."""
+        """The film in another format; in another shape with its words set for that, where it is told what they are."""
         out = beside(self.film, kind)
+        if joined is not None:
+            await dressed_anew(self.ffmpeg, self.film, out, kind, joined, on_progress=on_progress)
+            return out
         shown = [Scene(*scene) for scene in scenes]
         await make_master(self.ffmpeg, self.film, out, Master(kind, fit), scenes=shown, on_progress=on_progress)
         return out

@@ -175,14 +175,19 @@ def _graph(piece: Drawn, sources: Sequence[Prepared], target: Form, look: Look) 
         stream = build.filter([stream, stretch], "xfade", **options)
         frames += shot.frames - shot.blend
     assert stream is not None
-    stream = stream.filter("setpts", f"(N+{piece.at})/({target.fps}*TB)")
+    stream = looking(stream.filter("setpts", f"(N+{piece.at})/({target.fps}*TB)"), look, target)
+    return stream.filter("format", target.pixel_format).filter("setpts", f"N/({target.fps}*TB)")
+
+
+def looking(stream: FilterableStream, look: Look, target: Form) -> FilterableStream:
+    """Pictures in the form `target`, shown at the film's own times, with the layers and fades of a look."""
     for layer in look.layers:
         stream = _laid_over(stream, layer, target)
     for kind, begin, count in (("in", 0, look.fade_in), ("out", look.frames - look.fade_out, look.fade_out)):
         if count:
             times = {"st": f"{float(begin / target.fps):.9f}", "d": f"{float(count / target.fps):.9f}"}
             stream = stream.filter("fade", t=kind, **times)
-    return stream.filter("format", target.pixel_format).filter("setpts", f"N/({target.fps}*TB)")
+    return stream
 
 
 def _stretch(shot: Shot, source: Prepared, target: Form, grade: Sequence[Filter]) -> FilterableStream:

@@ -23,6 +23,7 @@ from storychain.media.evening import same_colours, same_loudness
 from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.looks.ending import ending_of
+from storychain.media.outputs.masters import kept_in, ratio_of
 from storychain.media.outputs.overlays import card_png, check_picture, readable
 from storychain.media.prepare import Prepared, Preparing
 from storychain.media.seam import Seam, find_seam
@@ -57,8 +58,13 @@ class CuttingRoom(Protocol):
     async def seam(self, before: Prepared, after: Prepared) -> Seam:
         """How a segment begins against the one before it."""
 
-    async def paint_card(self, title: str, subtitle: str, form: Form, seconds: Fraction, out: Path) -> None:
-        """Write a video of a card of words, in a form that drawn pictures can stand in."""
+    async def paint_card(
+        self, title: str, subtitle: str, form: Form, seconds: Fraction, out: Path, shape: str = ""
+    ) -> None:
+        """Write a video of a card of words, in a form that drawn pictures can stand in.
+
+        Of one that is painted for a `shape`, such as 9:16, only the middle is going to be seen.
+        """
 
     async def speak(self, text: str, speaker: str, voice: str, words_per_minute: int, out: Path) -> None:
         """Write spoken words as a WAV."""
@@ -135,10 +141,14 @@ class FfmpegRoom:
         """See `seam.find_seam`."""
         return await asyncio.to_thread(find_seam, before.picture, after.picture)
 
-    async def paint_card(self, title: str, subtitle: str, form: Form, seconds: Fraction, out: Path) -> None:
+    async def paint_card(
+        self, title: str, subtitle: str, form: Form, seconds: Fraction, out: Path, shape: str = ""
+    ) -> None:
         """See `overlays.card_png` and `stills.still`."""
+        size = (form.width, form.height)
+        within = kept_in(ratio_of(shape), size, form.sample_aspect_ratio) if shape else None
         with folder_aside(out.parent) as aside:
-            await card_png(title, subtitle, (form.width, form.height), aside / "card.png")
+            await card_png(title, subtitle, size, aside / "card.png", within)
             await still(self.ffmpeg, aside / "card.png", form, max(1, round(seconds * form.fps)), out)
 
     async def speak(self, text: str, speaker: str, voice: str, words_per_minute: int, out: Path) -> None:

@@ -17,6 +17,7 @@ from storychain.media.aside import folder_aside, give_name, need_space
 from storychain.media.outputs.streaming import stream
 from storychain.media.outputs.teaser import teaser
 from storychain.media.outputs.threads import to_its_end
+from storychain.media.pieces import looking
 from storychain.media.probe import Probe, probe
 from storychain.media.recipes import colours, encoded, patience, told
 from storychain.media.tool import run_ffmpeg
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from storychain.media.form import Form
     from storychain.media.outputs.stills import Scene
+    from storychain.media.pieces import Look
     from storychain.media.tool import Ffmpeg
 
 Fit = Literal["crop", "blur"]
@@ -101,20 +103,24 @@ async def reshaped_film(
     ratio: Fraction,
     fit: Fit,
     *,
+    look: Look | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> None:
     """Write the film in another shape as an MP4, its sound copied; one that has it already is copied as it is.
 
-    2 to 4 s for 8 s of 720p. Raises MediaError, DiskTrouble.
+    With a `look` for that shape, that is laid over it. 2 to 4 s for 8 s of 720p. Raises MediaError, DiskTrouble.
     """
     facts = await to_its_end(lambda: probe(film))
-    if abs(_shape(facts) / ratio - 1) < _SAME_SHAPE:
+    if look is None and has_shape(facts, ratio):
         await _copied(film, out)
         return
     size = size_in(ratio, facts)
     whole = _input(film)
     picture = (_on_blurred if fit == "blur" else _cropped)(told(whole["v:0"], facts.matrix), facts, ratio, size)
     target = _target(facts, size)
+    if look is not None:
+        picture = picture.filter("setsar", "1").filter("format", target.pixel_format)
+        picture = looking(picture.filter("setpts", f"N/({target.fps}*TB)"), look, target)
     options = encoded(target, facts.frames) | {"c:a": "copy"}
     need_space(out.parent, _reckoned(facts, size, _SHAPED_BITS))
     await _written(ffmpeg, out, whole, picture, target, facts, options, on_progress)
@@ -148,6 +154,18 @@ def size_in(ratio: Fraction, facts: Probe) -> tuple[int, int]:
     long = max(*sides, int(short * _WIDEST))
     wide = min(Fraction(long), short * ratio) if ratio >= 1 else min(Fraction(short), long * ratio)
     return _even(wide), _even(wide / ratio)
+
+
+def has_shape(facts: Probe, ratio: Fraction) -> bool:
+    """Whether a film has a shape already."""
+    return abs(_shape(facts) / ratio - 1) < _SAME_SHAPE
+
+
+def kept_in(ratio: Fraction, size: tuple[int, int], sample_aspect_ratio: Fraction) -> tuple[int, int]:
+    """Width and height of what is kept of a picture of that size where its middle is cut out in another shape."""
+    shape = ratio / sample_aspect_ratio
+    width = min(Fraction(size[0]), size[1] * shape)
+    return _even(width), min(size[1], _even(width / shape))
 
 
 def _even(length: Fraction) -> int:
@@ -185,10 +203,8 @@ def _scaled(picture: FilterableStream, size: tuple[int, int], facts: Probe, flag
 
 def _cropped(picture: FilterableStream, facts: Probe, ratio: Fraction, size: tuple[int, int]) -> FilterableStream:
     """The middle of the picture, in the wanted shape."""
-    shape = ratio / facts.sample_aspect_ratio
-    width = min(Fraction(facts.width), facts.height * shape)
-    picture = picture.filter("crop", _even(width), min(facts.height, _even(width / shape)))
-    return _scaled(picture, size, facts)
+    kept = kept_in(ratio, (facts.width, facts.height), facts.sample_aspect_ratio)
+    return _scaled(picture.filter("crop", *kept), size, facts)
 
 
 def _on_blurred(picture: FilterableStream, facts: Probe, ratio: Fraction, size: tuple[int, int]) -> FilterableStream:

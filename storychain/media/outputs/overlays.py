@@ -46,12 +46,20 @@ async def caption_png(text: str, size: tuple[int, int], out: Path) -> None:
     await to_its_end(lambda: _keep(_drawn(caption(text, size), text), out))
 
 
-async def card_png(title: str, subtitle: str, size: tuple[int, int], out: Path) -> None:
+async def card_png(
+    title: str, subtitle: str, size: tuple[int, int], out: Path, within: tuple[int, int] | None = None
+) -> None:
     """A card that fills the film's size (width, height): a title, and smaller words below it unless `subtitle` is "".
 
-    Raises MediaError where no font here has the title's letters, DiskTrouble where nothing can be written.
+    Where no more is going to be seen of it than its middle, of the size `within`, it is set for that. Raises MediaError
+    where no font here has the title's letters, DiskTrouble where nothing can be written.
     """
-    await to_its_end(lambda: _keep(_drawn(card(title, subtitle, size), title), out))
+
+    def drawn() -> Image.Image:
+        seen = _drawn(card(title, subtitle, within or size), title)
+        return seen if within is None else ImageOps.pad(seen, size, Image.Resampling.NEAREST)
+
+    await to_its_end(lambda: _keep(drawn(), out))
 
 
 def check_picture(image: Path) -> None:

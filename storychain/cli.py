@@ -230,7 +230,9 @@ def _timer(commands: _Commands) -> None:
     when.add_argument("--at", metavar="HH:MM", default="02:30", help="once a day, at this time (default: 02:30)")
     when.add_argument("--every", metavar="TIME", help="again and again, such as 15m or 6h")
     timer.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: this machine's)")
-    timer.add_argument("--name", metavar="NAME", help="what the units are called (default: by the folder)")
+    timer.add_argument(
+        "--name", metavar="NAME", help="what the units are called (default: by the folder and where it lies)"
+    )
     timer.add_argument("--cron", action="store_true", help="print the crontab lines alone")
 
 

@@ -237,8 +237,8 @@ def test_a_pattern_is_looked_up_at_each_run(tmp_path):
 # The text as it is pasted
 
 
-def pasted(text, home):
-    """Paste a text into a shell; what it asked of systemd."""
+def pasted(text, home, *, refused="", said=""):
+    """Paste a text into a shell; what it asked of systemd. What it says is why it did nothing, or only words."""
     tools, asked = home / "tools", home / "asked"
     tools.mkdir(exist_ok=True)
     for name in ("systemctl", "loginctl"):
@@ -246,8 +246,8 @@ def pasted(text, home):
         (tools / name).chmod(0o755)
     environ = {"HOME": str(home), "PATH": f"{tools}:{os.environ['PATH']}"}
     done = subprocess.run(["/bin/sh", "-eu"], input=text, env=environ, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    return asked.read_text().splitlines()
+    assert (done.returncode, done.stdout, done.stderr) == (int(bool(refused)), "", refused + said)
+    return asked.read_text().splitlines() if asked.exists() else []
 
 
 def test_the_text_can_be_pasted_and_keeps_a_key_that_is_there(tmp_path):
@@ -270,6 +270,28 @@ def test_the_text_can_be_pasted_and_keeps_a_key_that_is_there(tmp_path):
     assert key.read_text() == "PICTORY_API_KEY=pictai_mine\n"
     if ANALYZE:
         verified(tmp_path, *units)
+
+
+def tree(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_name_that_is_another_folders_is_left_alone(tmp_path):
+    ours, theirs, home = tmp_path / ODD.replace("/", ""), tmp_path / "theirs", tmp_path / "home"
+    for folder in (ours, theirs, home):
+        folder.mkdir()
+    asked = pasted(shell_text(timer(ours)), home)
+    before = tree(home)
+    refused = (
+        "Nothing was changed: nightly is the timer of another folder. Give this one a name of its own by --name.\n"
+    )
+    assert pasted(shell_text(timer(theirs)), home, refused=refused) == asked
+    assert tree(home) == before
+    pasted(shell_text(timer(theirs, name="daily")), home)
+    beside = f"This folder has another timer: {home}/.config/systemd/user/nightly.service\n"
+    pasted(shell_text(timer(ours, name="weekly")), home, said=beside)
+    pasted(shell_text(timer(theirs, name="daily", options=("--yes",))), home)
+    assert "--yes" in (home / ".config/systemd/user/daily.service").read_text()
 
 
 # The command
@@ -298,12 +320,31 @@ def test_the_command_prints_this_storychain_and_nothing_secret(here, capfd, tmp_
     assert "Set in this shell, but not there; what is needed goes into that file too: PICTORY_API_KEY" in out
     assert "CRON_TZ=Asia/Tokyo" in out
     pasted(out, tmp_path)
-    unit = (tmp_path / ".config/systemd/user/storychain-my-stories.service").read_text()
+    units = tmp_path / ".config/systemd/user"
+    (unit,) = (path.read_text() for path in units.glob("storychain-my-stories-*.service"))
     (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
     assert start.startswith(("/", '"/'))
     assert start.endswith("run tale.yaml --max-credits 80 -q")
-    timer = (tmp_path / ".config/systemd/user/storychain-my-stories.timer").read_text()
+    (timer,) = (path.read_text() for path in units.glob("storychain-my-stories-*.timer"))
     assert "OnCalendar=*-*-* 23:05:00 Asia/Tokyo\n" in timer
+
+
+def test_folders_that_are_called_alike_have_timers_and_keys_of_their_own(here, capfd, monkeypatch):
+    names = []
+    for name in ("P/films", "Q/films", "電影", "映画", "Märchen", "...", "-x" * 99, "100% $HOME"):
+        folder = here / name
+        folder.mkdir(parents=True)
+        story_file(folder, 1)
+        monkeypatch.chdir(folder)
+        out = printed(capfd, "tale.yaml", "--", "--yes")
+        assert out == printed(capfd, "tale.yaml", "--", "--yes")
+        (unit,) = set(re.findall(r"[^/ ]*\.service$", out, re.MULTILINE))
+        assert re.fullmatch(r"storychain(-[A-Za-z0-9_][A-Za-z0-9_.-]*)?-[0-9a-f]{6}\.service", unit)
+        assert f"storychain/{unit.removesuffix('.service')}.env" in out
+        names.append(unit)
+    assert len(set(names)) == len(names)
+    assert names[4].startswith("storychain-Marchen-")
+    assert "nightly.service" in printed(capfd, "tale.yaml", "--name", "nightly", "--", "--yes")
 
 
 def test_what_is_printed_runs(here, capfd):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import sys
+import unicodedata
 from glob import glob
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,7 +29,7 @@ def install_timer(arguments: argparse.Namespace) -> int:
     _check_run([name for story in given for name in patterns.get(story, [story])], arguments.passed_on)
     zone, own = arguments.timezone or _own_zone(), _own_zone()
     timer = Timer(
-        name=_name(arguments.name),
+        name=_name(arguments.name, Path.cwd()),
         folder=str(Path.cwd()),
         program=_program(),
         stories=tuple(given),
@@ -74,10 +76,13 @@ def _program() -> tuple[str, ...]:
     return (str(script),) if os.access(script, os.X_OK) else (str(python), "-m", "storychain")
 
 
-def _name(given: str | None) -> str:
+def _name(given: str | None, folder: Path) -> str:
+    """What the units are called: by the folder, as far as units may have its letters, and by where it lies."""
     if given is None:
-        folder = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path.cwd().name).strip("-")
-        return f"storychain-{folder}"[:100] if folder else "storychain"
+        plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
+        called = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain)[:60].strip("-.")
+        place = hashlib.sha256(os.fsencode(folder)).hexdigest()[:6]
+        return "-".join(("storychain", *([called] if called else []), place))
     if not _NAME.fullmatch(given):
         raise UsageError(f"--name: '{given}' cannot be a unit's name", next_step="Letters, digits, '_', '.' and '-'.")
     return given

@@ -91,15 +91,22 @@ def regular(text: str) -> Schedule:
 def shell_text(timer: Timer) -> str:
     """A shell script that writes and enables the units; the crontab stands at its end as comments."""
     units, name = "~/.config/systemd/user", timer.name
+    unit, place = f"{units}/{name}.service", shlex.quote(_working_directory(timer))
     crontab = "".join(f"#   {line}\n" for line in crontab_text(timer).splitlines())
     return f"""\
 # {timer.schedule.words}, {timer.zone}. Nothing is installed yet.
 # With systemd: paste this into a shell, or pipe it into sh. With cron: see the end.
 
+(
+# Units of this name that are another folder's are left alone:
+if [ -e {unit} ] && ! grep -qxF {place} {unit}; then
+  echo 'Nothing was changed: {name} is the timer of another folder. Give this one a name of its own by --name.' >&2
+  exit 1
+fi
 mkdir -p {units} ~/.config/storychain
 
 # What is run:
-cat > {units}/{name}.service <<'EOF'
+cat > {unit} <<'EOF'
 {service_unit(timer)}EOF
 
 # When:
@@ -114,6 +121,10 @@ systemctl --user daemon-reload
 systemctl --user enable --now {name}.timer
 loginctl enable-linger
 
+# Whatever else is started here by a clock goes on beside it:
+grep -lxF {place} {units}/*.service | grep -vF /{name}.service | sed 's/^/This folder has another timer: /' >&2
+)
+
 # Try it:         systemctl --user start {name}.service
 # What it said:   journalctl --user --unit {name}.service
 # When next:      systemctl --user list-timers {name}.timer
@@ -125,16 +136,13 @@ loginctl enable-linger
 
 def service_unit(timer: Timer) -> str:
     """The unit that says what is run."""
-    folder = _specifiers(timer.folder)
-    if folder.endswith("\\"):
-        folder += "/"  # at a line's end a backslash would join the next one to it
     return f"""\
 [Unit]
 Description=storychain: {_specifiers(timer.name)}
 
 [Service]
 Type=oneshot
-WorkingDirectory={folder}
+{_working_directory(timer)}
 # The key, as PICTORY_API_KEY=...; the file need not be there.
 EnvironmentFile=-%h/.config/storychain/{timer.name}.env
 ExecStart={_exec_start(timer)}
@@ -144,6 +152,12 @@ SuccessExitStatus=75
 KillMode=mixed
 TimeoutStartSec={_STOP_AFTER}
 """
+
+
+def _working_directory(timer: Timer) -> str:
+    folder = _specifiers(timer.folder)
+    # At a line's end a backslash would join the next one to it.
+    return f"WorkingDirectory={folder}" + "/" * folder.endswith("\\")
 
 
 def timer_unit(timer: Timer) -> str:

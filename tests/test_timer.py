@@ -371,6 +371,15 @@ REFUSED = [
     (["tale.yaml", "--name", "../x", "--", "--yes"], "cannot be a unit's name"),
     (["tale.yaml", "--", "--yes", "--workspace", "a\nb"], "cannot be written into a unit"),
     (["broken.yaml", "--", "--yes"], "broken.yaml:1:1"),
+    (["tale.yaml", "--", "--yes", "--deadline", "25:00"], "'25:00' is no moment"),
+    (["tale.yaml", "--", "--yes", "--deadline", "2999-11-28T06:00"], "comes once"),
+    (["tale.yaml", "--", "--yes", "--select", "nope:one"], "no story 'nope'"),
+    (["ta*.yaml", "--", "--yes", "--select", "tale:one"], "has no scene 'one'"),
+    (["tale.yaml", "--", "--yes", "--metrics-file", "m.txt"], "end in .prom alone"),
+    (["tale.yaml", "--", "--yes", "--log-file", "/nowhere/log"], "the log file cannot be written"),
+    (["tale.yaml", "--", "--yes", "--log-file", "."], "the log file cannot be written"),
+    (["tale.yaml", "--", "--yes", "--matrix", "nowhere.csv"], "nowhere.csv"),
+    (["tale.yaml", "--", "--local", "--fault", "nope"], "nope"),
 ]
 
 
@@ -381,6 +390,14 @@ def test_what_could_not_run_at_night_is_refused_by_day(here, capfd, arguments, w
     out, err = capfd.readouterr()
     assert out == ""
     assert words in err
+
+
+def test_what_can_be_right_at_night_is_printed(here, capfd):
+    options = ["--deadline", "06:00", "--select", "tale:s1", "--log-file", "log", "--metrics-file", "m.prom", "--yes"]
+    printed(capfd, "tale.yaml", "--", *options)
+    assert sorted(path.name for path in here.iterdir()) == ["tale.yaml"]
+    assert main(["install-timer", "--", "--yes", "--select", "sequel:+s1", "--deadline", "90m"]) == 0
+    assert "--select sequel:+s1: no such story is there yet" in capfd.readouterr().err
 
 
 def test_options_of_run_that_stand_before_the_dashes_are_shown_their_place(here, capfd):

@@ -43,6 +43,11 @@ def deadline_of(text: str, now: float) -> float:
     return when
 
 
+def comes_again(text: str) -> bool:
+    """Whether a deadline is another moment for a run of another day."""
+    return bool(_SPAN.fullmatch(text) or _CLOCK.fullmatch(text))
+
+
 def _next(hour: int, minute: int, now: float) -> float:
     today = datetime.datetime.fromtimestamp(now).replace(hour=hour, minute=minute, second=0, microsecond=0)
     when = _local(today)

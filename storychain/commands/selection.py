@@ -166,6 +166,12 @@ def choice_of(selected: Sequence[str], stories: Sequence[Story], *, resume_only:
     return Choice(buys=not resume_only, scenes=scenes)
 
 
+def selects_one_of(text: str, stories: Sequence[Story]) -> bool:
+    """Whether a `--select` means one of the stories."""
+    names = {story.name for story in stories}
+    return _pick(text, names).story in names
+
+
 def _pick(text: str, known: Collection[str]) -> _Pick:
     """What one `--select` means; of the `known` stories the one of the longest name, which may hold colons itself."""
     if (whole := _named(text, known)) in known:

@@ -7,15 +7,23 @@ import hashlib
 import os
 import re
 import sys
+import time
 import unicodedata
 from glob import glob
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from storychain.cli import parser
+from storychain.commands.deadline import comes_again, deadline_of
 from storychain.commands.desk import desk
+from storychain.commands.selection import choice_of, selects_one_of
+from storychain.commands.watching import check_told
 from storychain.errors import UsageError
 from storychain.unattended.timer import Timer, crontab_text, daily, regular, shell_text
+
+if TYPE_CHECKING:
+    from storychain.story.model import Story
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ZONES = "/zoneinfo/"
@@ -26,7 +34,8 @@ def install_timer(arguments: argparse.Namespace) -> int:
     given = [_safe(story) for story in arguments.stories or ["*.yaml"]]
     patterns = {story: sorted(glob(story)) for story in given if not Path(story).exists()}  # noqa: PTH207 - may be absolute
     _check_patterns(patterns)
-    _check_run([name for story in given for name in patterns.get(story, [story])], arguments.passed_on)
+    found = [name for story in given for name in patterns.get(story, [story])]
+    _check_run(found, arguments.passed_on, more=bool(patterns))
     zone, own = arguments.timezone or _own_zone(), _own_zone()
     timer = Timer(
         name=_name(arguments.name, Path.cwd()),
@@ -57,15 +66,39 @@ def _check_patterns(patterns: dict[str, list[str]]) -> None:
             )
 
 
-def _check_run(stories: list[str], options: list[str]) -> None:
-    """Try the run's command line and stories now: at night nobody reads what is wrong with them."""
+def _check_run(stories: list[str], options: list[str], *, more: bool) -> None:
+    """Try the run's command line and stories now: at night nobody reads what is wrong with them.
+
+    There may be `more` stories by then.
+    """
     run = parser().parse_args(["run", *stories, *options])
-    desk(run).stories(run.stories)
+    at = desk(run)
+    _check_selection(run.select, at.stories(run.stories, run.matrix), more=more)
+    if run.deadline is not None:
+        deadline_of(run.deadline, time.time())
+        if not comes_again(run.deadline):
+            raise UsageError(
+                f"--deadline: {run.deadline} comes once, and every run after it would fail",
+                next_step="Write a time of day such as 06:00, or a span such as 90m.",
+            )
+    check_told(at, run)
+    if run.local:
+        from storychain.studio import parse_faults  # noqa: PLC0415 - a server is slow to import
+
+        parse_faults(run.fault)
     if not (run.local or run.yes or run.max_credits is not None):
         raise UsageError(
             "nobody can be asked for consent when the clock strikes",
             next_step="Agree now, behind `--`: storychain install-timer ... -- --max-credits 200 --quiet",
         )
+
+
+def _check_selection(selected: list[str], stories: tuple[Story, ...], *, more: bool) -> None:
+    there = [text for text in selected if not more or selects_one_of(text, stories)]
+    choice_of(there, stories, resume_only=False)
+    for text in selected:
+        if text not in there:
+            print(f"storychain: --select {text}: no such story is there yet; until then runs fail", file=sys.stderr)
 
 
 def _program() -> tuple[str, ...]:

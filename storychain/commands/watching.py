@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from storychain.commands.desk import FREE, PAID
 from storychain.unattended.ended import Standing
+from storychain.unattended.log_file import check_log_file
 from storychain.unattended.metrics import check_metrics_file
 from storychain.unattended.notices import Notices
 from storychain.unattended.watch import Told, Watch
@@ -29,6 +30,21 @@ def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
     A free preview is not what a monitor waits for: with --local only what the command line itself names is told, so
     that somebody who looks at a story does not report that tonight's films are done.
     """
+    return Watch(_told(at, arguments), lambda run: _standing(at, run, free=arguments.local), _warn)
+
+
+def check_told(at: Desk, arguments: argparse.Namespace) -> None:
+    """Raise UsageError where the watch over such a run could not be opened. Nobody is told anything."""
+    told = _told(at, arguments)
+    if told.metrics_file:
+        check_metrics_file(told.metrics_file)
+    if told.notify:
+        Notices(told.notify, _warn)
+    if told.log_file:
+        check_log_file(told.log_file)
+
+
+def _told(at: Desk, arguments: argparse.Namespace) -> Told:
     settings, local = at.settings, arguments.local
     key = settings.api_key or ""
     shy = [
@@ -37,7 +53,7 @@ def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
         *settings.notify,
         *([key] * (len(key) >= _LEAST_SECRET)),
     ]
-    told = Told(
+    return Told(
         where=f"on {socket.gethostname()}, in {Path.cwd()}",
         free=local,
         log_file=settings.log_file,
@@ -47,7 +63,6 @@ def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
         notify_always=settings.notify_on == "always",
         secrets=tuple(shy),
     )
-    return Watch(told, lambda run: _standing(at, run, free=local), _warn)
 
 
 def told_line(settings: Settings) -> str:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 
+def check_log_file(path: Path) -> None:
+    """Raise UsageError for a log file that cannot be opened; none is made."""
+    if path.exists():
+        LogFile(path, print).close()
+    elif not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise _unwritable(path, "its folder is not there or not ours to write in")
+
+
 class LogFile:
     """Appends lines to a file.
 
@@ -32,11 +40,7 @@ class LogFile:
         try:
             self._descriptor = os.open(path, _FLAGS, 0o644)
         except OSError as error:
-            raise UsageError(
-                f"the log file cannot be written: {_why(error)}",
-                where=str(path),
-                next_step="Make its folder, or let --log-file name another. Nothing was bought.",
-            ) from error
+            raise _unwritable(path, _why(error)) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -74,6 +78,14 @@ class LogFile:
         if stat.S_ISREG(now.st_mode) and now.st_size == os.lseek(self._descriptor, 0, os.SEEK_CUR):
             os.ftruncate(self._descriptor, now.st_size - written)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _unwritable(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"the log file cannot be written: {why}",
+        where=str(path),
+        next_step="Make its folder, or let --log-file name another. Nothing was bought.",
+    )
 
 
 def _why(error: OSError) -> str:

@@ -103,6 +103,8 @@ _ENVIRONMENT = {
 
 _TEMPORAL = "TEMPORAL_"
 
+_SECRET = ("PICTORY_API_KEY", "STORYCHAIN_URL", "STORYCHAIN_PING_URL", "STORYCHAIN_NOTIFY")
+
 _DEFAULTS: Mapping[str, str] = {"workspace": ".storychain", "out": "films"}
 
 
@@ -130,6 +132,11 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str], folde
     values = {name: _parse(name, value, origin) for name, (value, origin) in merged.items()}
     temporal = {name: value for name, value in environment.items() if name.startswith(_TEMPORAL)}
     return Settings(**values, temporal=temporal, catalogue={**MODELS, **_models(models)})
+
+
+def for_programs(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment for programs that we start: without keys, and without addresses that are as good as one."""
+    return {name: value for name, value in environ.items() if name not in _SECRET and not name.startswith(_TEMPORAL)}
 
 
 def _flag(name: str) -> str:

@@ -127,7 +127,7 @@ async def carry_out(order: dict[str, Any], acts: Acts) -> str:
                 silence=0.0,
             ),
             locks=locks_of(ledger),
-            paint=painter(FFMPEG.path),
+            paint=painter(FFMPEG),
         )
         outcome = await render(run, load_story(Path(order["story"])))
     ledger.close()

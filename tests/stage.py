@@ -78,17 +78,18 @@ class Stage:
 
     def run(self, **changes: Any) -> Run:
         """A run with this stage's things."""
+        ffmpeg = find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)})
         values: dict[str, Any] = {
             "id": uuid.uuid4().hex,
             "provider": self.provider,
             "ledger": self.ledger,
             "workspace": self.workspace,
-            "room": FfmpegRoom(find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)})),
+            "room": FfmpegRoom(ffmpeg),
             "out": self.folder / "films",
             "tell": self.told.append,
             "caps": Caps(),
             "pace": Pace(poll=0.05, job_timeout=30, settle=0.4, silence=0.0),
-            "paint": painter(FFMPEG),
+            "paint": painter(ffmpeg),
             **changes,
         }
         return Run(**values)

@@ -19,12 +19,14 @@ from pathlib import Path
 
 import pytest
 
+import storychain
 from storychain.chain import events as ev
 from storychain.chain.recipe import film_path
 from storychain.cli import main
 from storychain.errors import AccountError, MediaError, ProviderUnreachable
 from storychain.media.prepare import last_frame, prepare
 from storychain.media.probe import probe
+from storychain.media.sound.voice import find_speaker
 from storychain.media.tool import Ffmpeg, find_ffmpeg
 from storychain.pictory import Patience, Pictory
 from storychain.plan import Facts, plan, quote
@@ -416,6 +418,44 @@ def test_every_ffmpeg_reads_files_and_pipes_alone(tmp_path):
     calls = _calls(tmp_path)
     assert len(calls) >= 4
     assert all(_confined(call) for call in calls), calls
+
+
+def test_programs_that_are_started_learn_no_secret(desk, monkeypatch):
+    """Of commands, and of a program that uses storychain, whose own environment stays as it is."""
+    program, told = desk.folder / "telling", desk.folder / "told"
+    program.write_text(f'#!/bin/sh\nenv >> {told}\nexec {FFMPEG} "$@"\n')
+    program.chmod(0o755)
+    path = story_file(desk.folder, 1)
+    secrets = dict.fromkeys(("PICTORY_API_KEY", "TEMPORAL_API_KEY"), SECRET)
+    secrets["STORYCHAIN_PING_URL"] = f"http://127.0.0.1:9/{SECRET[:9]}"
+    environ = desk.environ(STORYCHAIN_FFMPEG=str(program), **secrets)
+
+    def learned():
+        """What a program was told of; forgotten at once."""
+        words = told.read_text()
+        told.unlink()
+        assert f"HOME={desk.folder}\n" in words
+        return {name for name in (*secrets, SECRET[:9]) if name in words}
+
+    for words in (["run", "--local", "--scale", "0.125"], ["assemble", "--local"], ["inspect", "--local"]):
+        done = desk.run(*words, path, **environ)
+        assert done.returncode == 0, done.stderr
+        assert learned() == set(), words
+    monkeypatch.chdir(desk.folder)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    for options in ({"any_price": True}, {"local": True, "workspace": "apart"}):
+        (outcome,) = asyncio.run(storychain.render(path, **options))
+        assert outcome.status == "done", outcome.error
+        assert learned() == set(), options
+    assert os.environ["PICTORY_API_KEY"] == SECRET
+    speaker = desk.folder / "espeak-ng"
+    speaker.write_text(f"#!/bin/sh\nenv >> {told}\n")
+    speaker.chmod(0o755)
+    known = {"PATH": f"{desk.folder}:{os.environ['PATH']}", "HOME": str(desk.folder)}
+    with pytest.raises(MediaError):
+        asyncio.run(find_speaker("espeak-ng", known).speak("Ahoy.", desk.folder / "said.wav"))
+    assert learned() == set()
 
 
 def test_every_ffmpeg_of_the_studio_is_kept_to_files(tmp_path):

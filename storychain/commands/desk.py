@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
 from storychain.locks import Held, lock_now
-from storychain.settings import Settings, read_settings
+from storychain.settings import Settings, for_programs, read_settings
 from storychain.story.advice import places_given
 from storychain.workspace import Workspace
 
@@ -54,6 +54,8 @@ class Desk:
     workspace: Workspace
     model: str | None = None
     """The model that stories are made by in place of their own."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where programs are looked for, and what they are started with: nothing secret."""
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -175,4 +177,10 @@ def desk(arguments: argparse.Namespace) -> Desk:
     if getattr(arguments, "local", False):
         # A preview's studio lives on this machine alone, and so does what it made.
         settings = replace(settings, url=None, store=None)
-    return Desk(settings, Workspace(settings.workspace), getattr(arguments, "model", None))
+    return Desk(settings, Workspace(settings.workspace), getattr(arguments, "model", None), for_programs(os.environ))
+
+
+def keep_to_ourselves() -> None:
+    """Take secrets out of the environment, once they are read: what others start for us is to have none either."""
+    for secret in os.environ.keys() - for_programs(os.environ).keys():
+        del os.environ[secret]

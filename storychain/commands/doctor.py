@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import platform
 import shutil
 import sys
@@ -33,7 +32,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     code = 0
     print(f"storychain  {__version__}, Python {platform.python_version()} ({sys.executable})")
     try:
-        print(f"ffmpeg      {find_ffmpeg(os.environ).reason}")
+        print(f"ffmpeg      {find_ffmpeg(at.environ).reason}")
     except StorychainError as error:
         print(f"ffmpeg      {error}")
         code = error.exit_code

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -87,7 +86,7 @@ async def _inspect(
     limits: Mapping[str, Limit],
     arguments: argparse.Namespace,
 ) -> list[Inspection]:
-    ffmpeg, found = find_ffmpeg(os.environ), list[Inspection]()
+    ffmpeg, found = find_ffmpeg(at.environ), list[Inspection]()
     for story in stories:
         free = at.shows_preview(ledger, story.name, local=arguments.local)
         run = a_run(at, ledger, cast("Provider", Offline(FREE if free else PAID, free=free)), ffmpeg, lambda _: None)

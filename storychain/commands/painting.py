@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from storychain.chain.card import Card, Painter
+    from storychain.media.tool import Ffmpeg
 
 
-def painter(ffmpeg: Path) -> Painter:
+def painter(ffmpeg: Ffmpeg) -> Painter:
     """A painter that works with this ffmpeg; it is loaded when first asked."""
 
     async def paint(card: Card, video: Path) -> None:
@@ -17,7 +19,8 @@ def painter(ffmpeg: Path) -> Painter:
 
         await paint_placeholder(
             video,
-            ffmpeg=ffmpeg,
+            ffmpeg=ffmpeg.path,
+            environ=ffmpeg.environ,
             scene=card.scene,
             words=card.words,
             aspect_ratio=card.aspect_ratio,

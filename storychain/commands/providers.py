@@ -9,7 +9,6 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.run import Pace
@@ -17,6 +16,7 @@ from storychain.commands.desk import FREE, PAID, Desk
 from storychain.pictory import Gate, Patience, Pictory
 
 if TYPE_CHECKING:
+    from storychain.media.tool import Ffmpeg
     from storychain.provider import Provider
 
 _LOCAL_POLL = 0.1
@@ -28,7 +28,7 @@ _LOCAL_KEY = "pictai_local_studio"
 
 
 @asynccontextmanager
-async def provider(at: Desk, arguments: argparse.Namespace, ffmpeg: Path) -> AsyncIterator[Provider]:
+async def provider(at: Desk, arguments: argparse.Namespace, ffmpeg: Ffmpeg) -> AsyncIterator[Provider]:
     """The provider of a run, closed with all it opened at the end."""
     async with AsyncExitStack() as stack:
 

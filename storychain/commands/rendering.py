@@ -20,7 +20,7 @@ from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, interrupted, outcome_of
 from storychain.commands.allowances import allow_files, collect_seldom, files_of
 from storychain.commands.calls import hooks_of
-from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.commands.desk import FREE, PAID, Desk, desk, keep_to_ourselves
 from storychain.commands.interrupts import interrupts
 from storychain.commands.limits import Limits, by_workers, limits_of
 from storychain.commands.painting import painter
@@ -54,12 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     keep_to_ourselves()
     with watched(at, arguments) as watch:
         return _run(at, arguments, watch)
-
-
-def keep_to_ourselves() -> None:
-    """Take secrets out of the environment: they are read, and the programs we start have no business with them."""
-    for secret in ("PICTORY_API_KEY", "STORYCHAIN_URL", *(name for name in os.environ if name.startswith("TEMPORAL_"))):
-        os.environ.pop(secret, None)
 
 
 def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
@@ -100,7 +94,7 @@ async def _outcomes(
 
             offline = cast("Provider", Offline(PAID, free=False))
             following = replace(
-                a_run(at, ledger, offline, find_ffmpeg(os.environ), tell),
+                a_run(at, ledger, offline, find_ffmpeg(at.environ), tell),
                 id=watch.run_id,
                 retry_failed=arguments.retry_failed,
                 choice=limits.choice,
@@ -119,9 +113,9 @@ async def opened_run(
     at: Desk, ledger: Ledger, arguments: argparse.Namespace, limits: Limits, tell: Callable[[Event], None]
 ) -> AsyncIterator[Run]:
     """A run by the settings, the command line and its limits, with all that has to be open as long as it lasts."""
-    settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
+    settings, ffmpeg = at.settings, find_ffmpeg(at.environ)
     caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
-    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg) as opened:
         plain = a_run(at, ledger, opened, ffmpeg, tell)
         yield replace(
             plain,
@@ -142,7 +136,7 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         provider=opened,
         ledger=ledger,
         workspace=at.workspace,
-        room=FfmpegRoom(ffmpeg, os.environ),
+        room=FfmpegRoom(ffmpeg, at.environ),
         out=settings.out,
         tell=tell,
         catalogue=settings.catalogue,
@@ -151,7 +145,7 @@ def a_run(at: Desk, ledger: Ledger, opened: Provider, ffmpeg: Ffmpeg, tell: Call
         store=None if settings.store is None else Store(settings.store),
         slots=Slots(settings.jobs),
         lanes=Lanes(settings.submit_lanes),
-        paint=painter(ffmpeg.path),
+        paint=painter(ffmpeg),
         certificate=_certificate(settings),
     )
 
@@ -180,7 +174,7 @@ def assemble(arguments: argparse.Namespace) -> int:
 async def _assemble(
     at: Desk, ledger: Ledger, stories: tuple[Story, ...], arguments: argparse.Namespace
 ) -> tuple[tuple[Outcome, ...], bool]:
-    ffmpeg = find_ffmpeg(os.environ)
+    ffmpeg = find_ffmpeg(at.environ)
     offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
     with listener(arguments) as tell:
         run = a_run(at, ledger, offline, ffmpeg, tell)

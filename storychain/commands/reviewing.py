@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.commands.desk import FREE, PAID, Desk, desk, keep_to_ourselves
 from storychain.commands.interrupts import interrupts
 from storychain.commands.selection import paths_of
 from storychain.errors import InvalidStory, UsageError
@@ -35,6 +35,7 @@ def review(arguments: argparse.Namespace) -> int:
         till = _till(at, arguments, open_until_the_end)
         views = Views(_places(at, arguments, open_until_the_end))
         views.look()
+        keep_to_ourselves()
         asyncio.run(_serve(views, till, arguments))
     return 0
 

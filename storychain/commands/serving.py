@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,22 +15,24 @@ from storychain.studio import Options, parse_faults, serve
 
 if TYPE_CHECKING:
     from storychain.catalogue import Catalogue
+    from storychain.media.tool import Ffmpeg
 
 
 def studio(arguments: argparse.Namespace) -> int:
     """Serve until interrupted. Prints the base address on stdout, once it answers."""
     at = desk(arguments)
     home = Path(arguments.home) if arguments.home else at.workspace.studio
-    options = studio_options(arguments, home, find_ffmpeg(os.environ).path, at.settings.catalogue)
+    options = studio_options(arguments, home, find_ffmpeg(at.environ), at.settings.catalogue)
     asyncio.run(_serve(options, arguments.port))
     return 0
 
 
-def studio_options(arguments: argparse.Namespace, home: Path, ffmpeg: Path, catalogue: Catalogue) -> Options:
+def studio_options(arguments: argparse.Namespace, home: Path, ffmpeg: Ffmpeg, catalogue: Catalogue) -> Options:
     """What a command line says about the studio."""
     return Options(
         home=home,
-        ffmpeg=ffmpeg,
+        ffmpeg=ffmpeg.path,
+        environ=ffmpeg.environ,
         faults=parse_faults(arguments.fault),
         seed=arguments.seed,
         latency=arguments.latency,

@@ -20,12 +20,12 @@ from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.allowances import allow_files, collect_seldom, files_of_any
 from storychain.commands.calls import hooks_of
-from storychain.commands.desk import Desk, desk
+from storychain.commands.desk import Desk, desk, keep_to_ourselves
 from storychain.commands.editions import ordered_story
 from storychain.commands.engines import engine_of
 from storychain.commands.interrupts import interrupts
 from storychain.commands.providers import pace, provider
-from storychain.commands.rendering import a_run, keep_to_ourselves, listener
+from storychain.commands.rendering import a_run, listener
 from storychain.errors import (
     AccountError,
     DiskTrouble,
@@ -71,9 +71,9 @@ def worker(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace, engine: Engine) -> None:
-    settings, ffmpeg = at.settings, find_ffmpeg(os.environ)
+    settings, ffmpeg = at.settings, find_ffmpeg(at.environ)
     stop = asyncio.Event()
-    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg.path) as opened:
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg) as opened:
         with listener(arguments) as tell, interrupts(stop.set):
             plain = a_run(at, ledger, opened, ffmpeg, tell)
             called = await hooks.enter_async_context(hooks_of(at, plain.lookout))

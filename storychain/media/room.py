@@ -124,7 +124,7 @@ class CuttingRoom(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FfmpegRoom:
-    """The cutting room there is; `environ` is where programs that speak are looked for."""
+    """The cutting room there is; `environ` is where programs that speak are looked for, and theirs."""
 
     ffmpeg: Ffmpeg
     environ: Mapping[str, str] = field(default_factory=dict)

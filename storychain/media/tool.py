@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -44,55 +44,62 @@ class FfmpegFailed(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class Ffmpeg:
-    """The ffmpeg in use; `reason` says in one sentence which it is and why."""
+    """The ffmpeg in use; `reason` says in one sentence which it is and why.
+
+    It is started with `environ`; None: with that of this process.
+    """
 
     path: Path
     version: str
     origin: Origin
     reason: str
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 def find_ffmpeg(environ: Mapping[str, str]) -> Ffmpeg:
     """The setting's ffmpeg, else a good enough one on PATH, else the one that came with the imageio-ffmpeg package.
 
-    Raises UsageError where the setting's cannot be used, MediaError where there is none at all.
+    Whichever it is, it is started with `environ`. Raises UsageError where the setting's cannot be used, MediaError
+    where there is none at all.
     """
     if wanted := environ.get(SETTING):
         return _from_setting(wanted, environ)
     found = shutil.which("ffmpeg", path=environ.get("PATH", os.defpath))
     if found is None:
-        return _from_wheel("there is none on PATH")
-    version, lack = _examine(Path(found))
+        return _from_wheel("there is none on PATH", environ)
+    version, lack = _examine(Path(found), environ)
     if lack is None:
-        return Ffmpeg(Path(found), version, "system", f"ffmpeg {version} of this system ({found}): new enough")
-    return _from_wheel(f"{found} {lack}")
+        return Ffmpeg(Path(found), version, "system", f"ffmpeg {version} of this system ({found}): new enough", environ)
+    return _from_wheel(f"{found} {lack}", environ)
 
 
 def _from_setting(wanted: str, environ: Mapping[str, str]) -> Ffmpeg:
     path = Path(shutil.which(wanted, path=environ.get("PATH", os.defpath)) or wanted).expanduser()
-    version, lack = _examine(path)
+    version, lack = _examine(path, environ)
     if lack is not None:
         advice = f"Set {SETTING} to an ffmpeg of version 5.1 or newer with libx264, or unset it."
         raise UsageError(f"{path} {lack}", where=SETTING, next_step=advice)
-    return Ffmpeg(path, version, "setting", f"ffmpeg {version} at {path}: {SETTING} says so")
+    return Ffmpeg(path, version, "setting", f"ffmpeg {version} at {path}: {SETTING} says so", environ)
 
 
-def _from_wheel(why: str) -> Ffmpeg:
+def _from_wheel(why: str, environ: Mapping[str, str]) -> Ffmpeg:
     advice = f"Install ffmpeg 5.1 or newer with libx264, or set {SETTING} to one."
     try:
         path = Path(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise MediaError(f"no usable ffmpeg: {why}, and imageio-ffmpeg has none", next_step=advice) from error
-    version, lack = _examine(path)
+    version, lack = _examine(path, environ)
     if lack is not None:
         raise MediaError(f"no usable ffmpeg: {why}, and {path} {lack}", next_step=advice)
-    return Ffmpeg(path, version, "wheel", f"ffmpeg {version} of the imageio-ffmpeg package: {why}")
+    return Ffmpeg(path, version, "wheel", f"ffmpeg {version} of the imageio-ffmpeg package: {why}", environ)
 
 
-def _examine(path: Path) -> tuple[str, str | None]:
+def _examine(path: Path, environ: Mapping[str, str]) -> tuple[str, str | None]:
     """Version, and what is lacking (None: nothing), from one call."""
     try:
-        told = subprocess.run([path, "-version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=True)
+        told = subprocess.run(
+            [path, "-version"], env=environ, capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return "unknown", f"cannot be run ({_brief(error)})"
     return _judge(told.stdout.decode(errors="replace"))
@@ -129,7 +136,7 @@ async def run_ffmpeg(
     `on_progress` gets the seconds of output written so far. Cancelling, or `timeout` seconds, kills ffmpeg and all it
     started before this returns. Raises MediaError, about `where`, when ffmpeg fails or takes too long.
     """
-    process = await _start(_command(ffmpeg, argv, progress=on_progress is not None), cwd)
+    process = await _start(_command(ffmpeg, argv, progress=on_progress is not None), cwd, ffmpeg.environ)
     try:
         async with asyncio.timeout(timeout):
             said, code = await _attend(process, on_progress)
@@ -210,7 +217,7 @@ async def fed_ffmpeg(
     Another `stdin` or `stdout` is the end of a pipe, by which one ffmpeg reads what another writes.
     """
     command = _command(ffmpeg, argv, progress=False)
-    feed = Feed(await _start(command, cwd, stdin=stdin, stdout=stdout))
+    feed = Feed(await _start(command, cwd, ffmpeg.environ, stdin=stdin, stdout=stdout))
     try:
         yield feed
     finally:
@@ -220,6 +227,7 @@ async def fed_ffmpeg(
 async def _start(
     command: Sequence[str],
     cwd: Path | None,
+    environ: Mapping[str, str] | None,
     stdin: int = asyncio.subprocess.DEVNULL,
     stdout: int = asyncio.subprocess.PIPE,
 ) -> asyncio.subprocess.Process:
@@ -231,6 +239,7 @@ async def _start(
             stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
+            env=environ,
             start_new_session=True,
         )
     )

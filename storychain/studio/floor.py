@@ -123,7 +123,10 @@ class Floor:
         renders = self._options.renders
         if renders is None or not await asyncio.to_thread(kept.take, renders, shot, video):
             self._counts.plain["renders"] += 1
-            await render(shot, video, ffmpeg=self._options.ffmpeg, scratch=scratch, on_frame=on_frame)
+            options = self._options
+            await render(
+                shot, video, ffmpeg=options.ffmpeg, environ=options.environ, scratch=scratch, on_frame=on_frame
+            )
             if renders is not None:
                 await asyncio.to_thread(kept.keep, renders, shot, video)
 

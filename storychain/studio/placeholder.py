@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ async def paint_placeholder(
     video: Path,
     *,
     ffmpeg: Path,
+    environ: Mapping[str, str] | None,
     scene: str,
     words: str,
     aspect_ratio: str,
@@ -42,4 +44,4 @@ async def paint_placeholder(
         stamp=_STAMP,
     )
     with tempfile.TemporaryDirectory(prefix="storychain-") as scratch:
-        await render(shot, video, ffmpeg=ffmpeg, scratch=Path(scratch), on_frame=lambda _: None)
+        await render(shot, video, ffmpeg=ffmpeg, environ=environ, scratch=Path(scratch), on_frame=lambda _: None)

@@ -15,7 +15,7 @@ import signal
 import tempfile
 import wave
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -63,6 +63,8 @@ class EspeakNg:
     program: Path
     voice: str = "en"
     words_per_minute: int = WORDS_PER_MINUTE
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    """What it is started with; None: with that of this process."""
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class EspeakNg:
         with folder_aside(wav.parent) as aside:
             said = aside / "said.wav"
             argv = [str(self.program), "--stdin", *manner, "-w", str(said)]
-            told = await _run(argv, words.encode(), timeout=60 + len(words), cwd=aside)
+            told = await _run(argv, words.encode(), self.environ, timeout=60 + len(words), cwd=aside)
             if await asyncio.to_thread(_frames, said) == 0:
                 advice = f"See whether it knows the voice {self.voice!r}: {self.program} --voices"
                 raise MediaError(f"{self.program} said nothing{told and ': ' + told}", next_step=advice)
@@ -113,7 +115,7 @@ def _espeak(environ: Mapping[str, str], voice: str, words_per_minute: int) -> Es
     path = environ.get("PATH", os.defpath)
     for program in _PROGRAMS:
         if found := shutil.which(program, path=path):
-            return EspeakNg(Path(found).absolute(), voice, words_per_minute)
+            return EspeakNg(Path(found).absolute(), voice, words_per_minute, environ)
     advice = (
         "Install it: `apt install espeak-ng` (Debian, Ubuntu), `dnf install espeak-ng` (Fedora), "
         "`brew install espeak-ng` (macOS). Or give recordings instead of text."
@@ -147,7 +149,7 @@ def _frames(wav: Path) -> int:
         return 0
 
 
-async def _run(argv: list[str], text: bytes, *, timeout: float, cwd: Path) -> str:
+async def _run(argv: list[str], text: bytes, environ: Mapping[str, str] | None, *, timeout: float, cwd: Path) -> str:
     """Run a program that reads `text` to its end; the last of what it said. Cancelled or too slow, it is killed."""
     # From a file, not a pipe: who ends without having read it all breaks nothing.
     with tempfile.TemporaryFile() as written:
@@ -160,6 +162,7 @@ async def _run(argv: list[str], text: bytes, *, timeout: float, cwd: Path) -> st
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 cwd=cwd,
+                env=environ,
                 start_new_session=True,
             )
         except OSError as error:

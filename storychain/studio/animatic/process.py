@@ -6,20 +6,27 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from storychain.errors import MediaError
 
 _KEPT = 4000
 
 
-async def run(argv: Sequence[str], *, seconds: float, on_frame: Callable[[int], None] = lambda _: None) -> None:
+async def run(
+    argv: Sequence[str],
+    environ: Mapping[str, str] | None,
+    *,
+    seconds: float,
+    on_frame: Callable[[int], None] = lambda _: None,
+) -> None:
     """Run a command whose stdout is ffmpeg's `-progress`; raises MediaError with the end of its stderr."""
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=environ,
         start_new_session=True,
     )
     assert process.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -24,8 +24,16 @@ _SECONDS_PER_SECOND = 30.0
 """How long rendering one second may take before it is given up."""
 
 
-async def render(shot: Shot, video: Path, *, ffmpeg: Path, scratch: Path, on_frame: Callable[[int], None]) -> None:
-    """Render `shot` to the file `video`, working in `scratch`.
+async def render(
+    shot: Shot,
+    video: Path,
+    *,
+    ffmpeg: Path,
+    scratch: Path,
+    on_frame: Callable[[int], None],
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Render `shot` to the file `video`, working in `scratch`; `environ` is what ffmpeg is started with.
 
     Raises SourceRefused for a source that is not what its field says, MediaError if ffmpeg cannot do it.
     The same shot with the same source bytes gives the same bytes.
@@ -36,10 +44,10 @@ async def render(shot: Shot, video: Path, *, ffmpeg: Path, scratch: Path, on_fra
     layers = await asyncio.to_thread(_paint, shot, look, world, opening, scratch)
     fresh = scratch / "segment.mp4"
     limit = 20 + _SECONDS_PER_SECOND * shot.seconds
-    await run(command(ffmpeg, shot, layers, fresh), seconds=limit, on_frame=on_frame)
+    await run(command(ffmpeg, shot, layers, fresh), environ, seconds=limit, on_frame=on_frame)
     if shot.extends and shot.flaws & {"media.merged", "media.repeat"}:
         longer = scratch / "longer.mp4"
-        await run(_behind(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), seconds=limit)
+        await run(_behind(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), environ, seconds=limit)
         fresh = longer
     await asyncio.to_thread(fresh.replace, video)
 

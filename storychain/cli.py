@@ -314,7 +314,8 @@ def _export(commands: _Commands) -> None:
     export.add_argument("story", metavar="STORY", help="the story file")
     formats = ("otio", "fcpxml", "edl", "csv")
     export.add_argument("--to", required=True, choices=formats, help="otio needs the extra storychain[otio]")
-    export.add_argument("--out", dest="out_file", metavar="FILE", help="the file (default: beside the film)")
+    written = "the file (default: beside the film); one that is there has to be an earlier export"
+    export.add_argument("--out", dest="out_file", metavar="FILE", help=written)
     export.add_argument("--json", action="store_true", help="print one JSON document instead of the files' paths")
     export.add_argument("--local", action="store_true", help="of the free preview")
     _edition(export)

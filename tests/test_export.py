@@ -832,6 +832,23 @@ def test_a_lock_file_leads_to_no_file_outside_the_workspace(tale, tmp_path):
             assert "secret" not in Path(f"films/tale.{to}").read_text("utf-8")
 
 
+@needs_otio
+@pytest.mark.parametrize("to", ["otio", "fcpxml", "edl", "csv"])
+def test_an_export_replaces_an_earlier_one_and_no_other_file(tale, capsys, to):
+    there = {"towns.csv": "town,words\n", "films/tale.mp4": "A film.", "films/tale.lock.json": "{}"}
+    Path("films").mkdir()
+    for name, words in there.items():
+        Path(name).write_text(words, "utf-8")
+    before = {name: Path(name).read_bytes() for name in ("tale.yaml", *there)}
+    for name in before:
+        assert main(["export", "tale.yaml", "--to", to, "--out", name]) == 2
+        assert f"{name}: a file is there, and it is no {to} that was exported before" in capsys.readouterr().err
+    assert {name: Path(name).read_bytes() for name in before} == before
+    Path("empty").touch()
+    for name in ("cut.x", "cut.x", "empty"):
+        assert main(["export", "tale.yaml", "--to", to, "--out", name]) == 0
+
+
 def test_nothing_to_export_is_an_error_with_a_way_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     story_file(tmp_path, 1)

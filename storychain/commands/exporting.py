@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -39,6 +40,13 @@ if TYPE_CHECKING:
     from storychain.workspace import Workspace
 
 _ENDINGS = {"otio": ".otio", "fcpxml": ".fcpxml", "edl": ".edl", "csv": ".csv"}
+_BEGINNINGS = {
+    "otio": rb'\{\s*"OTIO_SCHEMA"',
+    "fcpxml": rb"<\?xml[^>]*>\s*<!DOCTYPE fcpxml>",
+    "edl": rb"TITLE: ",
+    "csv": rb"\xef\xbb\xbfposition,",
+}
+"""How files of ours begin: those may be written over, and no others."""
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -52,7 +60,7 @@ def export(arguments: argparse.Namespace) -> int:
         film = film_path(ledger, at.settings.out, story.edition, free=free)
     cutting = _Cutting(at.workspace, table)
     timeline = cutting.timeline(lock_path(film))
-    written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film))
+    written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film), arguments.to)
     _tell(timeline, written, as_json=arguments.json)
     return 0
 
@@ -195,17 +203,39 @@ def _out(arguments: argparse.Namespace, film: Path) -> Path:
     return Path(arguments.out_file) if arguments.out_file else film.with_suffix(_ENDINGS[arguments.to])
 
 
-def _write(texts: Sequence[str], out: Path) -> list[Path]:
-    """Write what there is into `out`, or into numbered files of that name if it is more than one."""
+def _write(texts: Sequence[str], out: Path, to: str) -> list[Path]:
+    """Write what there is into `out`, or into numbered files of that name if it is more than one.
+
+    Raises UsageError where something else than an earlier export has that name.
+    """
     names = [out] if len(texts) == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, len(texts) + 1)]
     if not out.name or out.is_dir():
         raise UsageError("this is a folder", where=str(out), next_step="Give a file's name to --out.")
+    for name in names:
+        _check_free(name, to)
     with folder_aside(out.parent) as aside:
         for text, name in zip(texts, names, strict=True):
             made = aside / "timeline"
             made.write_text(text, encoding="utf-8", newline="")
             give_name(made, name)
     return names
+
+
+def _check_free(name: Path, to: str) -> None:
+    """Raise UsageError where a file is that would be lost."""
+    try:
+        with name.open("rb") as file:
+            head = file.read(200)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"cannot be written over: {error.strerror}", where=str(name)) from error
+    if head and not re.match(_BEGINNINGS[to], head):
+        raise UsageError(
+            f"a file is there, and it is no {to} that was exported before",
+            where=str(name),
+            next_step="Give --out the name of a file that is not there yet. Nothing was written.",
+        )
 
 
 def _tell(timeline: Timeline, written: Sequence[Path], *, as_json: bool) -> None:

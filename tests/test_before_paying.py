@@ -7,7 +7,7 @@ import pytest
 
 from storychain.cli import main
 from tests import clips
-from tests.stage import story_file
+from tests.stage import BARE, story_file
 
 
 @pytest.fixture
@@ -34,3 +34,22 @@ def test_a_plan_warns_of_narration_that_is_longer_than_its_scene(here, capsys):
     assert guessed.startswith("scene scene-4: its narration takes about ")
     assert main(["plan", "tale.yaml", "--local"]) == 0
     assert too_long in capsys.readouterr().out
+
+
+def test_what_is_in_the_way_beside_a_film_is_told_before_its_segments_are_bought(plain):
+    told = {**BARE, "formats": ["hls", "1:1"], "subtitles": "soft"}
+    path = story_file(plain.folder, [{"prompt": "A scene.", "caption": "Once."}], film=told)
+    films = plain.folder / "films"
+    for name in ("tale.lock.json", "tale.srt", "tale.1x1.mp4", "tale.hls"):
+        (films / name / "mine").mkdir(parents=True)
+        done = plain.run("run", path, "--local")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"no film can be put there: {name} is " in done.stderr
+        assert "submitted" not in done.stderr
+        (films / name / "mine").rmdir()
+        (films / name).rmdir()
+    assert plain.run("run", path, "--local", "--scale", "0.125").returncode == 0
+    (plain.folder / "afile").touch()
+    done = plain.run("assemble", path, "--local", "--out", "afile")
+    assert done.returncode == 2
+    assert "no film can be put there: it is a file\n  Let --out name a folder" in done.stderr

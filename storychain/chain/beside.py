@@ -46,6 +46,11 @@ def let_go_of_the_former(run: Run, story: Story, film: Path) -> None:
     lock_path(film).unlink(missing_ok=True)
 
 
+def neighbours(story: Story, film: Path) -> list[Path]:
+    """Where all goes that a story asks for beside its film, the film's lock file among it."""
+    return [*(beside(film, kind) for kind in kinds_of(story)), lock_path(film)]
+
+
 async def make_beside(
     run: Run,
     story: Story,

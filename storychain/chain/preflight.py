@@ -10,9 +10,10 @@ from storychain.chain.narration import too_long
 from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.media.aside import folder_aside
 from storychain.media.outputs.names import beside
+from storychain.media.outputs.streaming import check_free
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from storychain.chain.run import Run
@@ -42,15 +43,18 @@ async def preflight(run: Run, story: Story) -> None:
                 run.tell(Noticed(story.name, scene.id, words))
 
 
-def check_place(film: Path) -> None:
-    """Raise UsageError where no film could be written by this name, or be put on record. Makes its folder."""
-    trouble = _trouble_with(film)
+def check_place(film: Path, neighbours: Iterable[Path] = ()) -> None:
+    """Raise UsageError where no film could be written by this name, or be put on record. Makes its folder.
+
+    `neighbours` are files that are to be written beside it, and the folder of a stream.
+    """
+    trouble = _trouble_with(film) or next(filter(None, map(_in_the_way, neighbours)), None)
     if trouble:
         raise UsageError(
             f"no film can be put there: {trouble}",
             where=str(film.parent),
-            next_step="Let --out name a folder that is there, or can be made, and is ours to write in. "
-            "Nothing was bought.",
+            next_step="Let --out name a folder that is there, or can be made, and is ours to write in; or move away "
+            "what is in the way. Nothing was bought.",
         )
 
 
@@ -69,6 +73,17 @@ def _trouble_with(film: Path) -> str | None:
         return "it is a file" if isinstance(error.__cause__, FileExistsError) else error.what
     except OSError as error:
         return f"cannot be written: {error.strerror}"
+    return None
+
+
+def _in_the_way(neighbour: Path) -> str | None:
+    """What is where something is to be written beside a film, and cannot make way for it."""
+    if neighbour.suffix != ".hls":
+        return f"{neighbour.name} is a folder" if neighbour.is_dir() else None
+    try:
+        check_free(neighbour)
+    except (MediaError, OSError):
+        return f"{neighbour.name} is something else than a stream that was made here"
     return None
 
 

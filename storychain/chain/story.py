@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.account import Balance, balance
-from storychain.chain.beside import all_there
+from storychain.chain.beside import all_there, neighbours
 from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryLeft, StoryStopped
 from storychain.chain.film import film_in_the_making
@@ -161,13 +161,19 @@ async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
 
 
 async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Path) -> None:
-    """Before the first request: can all be paid that is to be bought of the story, and the film be put in its place?"""
+    """Before the first request: can all be paid that is to be bought of the story, and the film be put in its place?
+
+    Where a segment is still on its way home, that comes first: the film can be made wherever and whenever.
+    """
+    joins = all(step.action in (Action.REUSE, Action.PLACEHOLDER) for step in steps)
     steps = run.choice.of(story.name, steps)
-    if not quote(steps).submits:
+    submits = quote(steps).submits
+    if joins or submits:
+        await off_loop(check_place, film, neighbours(story, film))
+    if not submits:
         return
     run.check_time()
     _check_budget(story, steps, await on_record(run.ledger.spent, run.provider.name, story=story.name))
-    await off_loop(check_place, film)
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 

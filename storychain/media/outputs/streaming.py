@@ -52,7 +52,7 @@ async def stream(ffmpeg: Ffmpeg, film: Path, out: Path, *, on_progress: Callable
     Segments are MPEG-TS, of HEVC fragments of MP4. If this process is killed just between the two, neither folder is
     there. About 0.4 s for 40 s. Raises MediaError, also where something of somebody else's is in the way; DiskTrouble.
     """
-    _check_free(out)
+    check_free(out)
     facts = await to_its_end(lambda: probe(film))
     need_space(out.parent, film.stat().st_size * 11 // 10 + 4_000_000)
     with folder_aside(out.parent) as aside:
@@ -186,7 +186,7 @@ def _hevc(told: bytes) -> str:
     return f"hvc1.{space}{profile}.{fits:x}.{tier}{told[12]}{limits}"
 
 
-def _check_free(out: Path) -> None:
+def check_free(out: Path) -> None:
     """Raise MediaError unless there is nothing at `out`, or a folder with nothing in it but what is written here."""
     if not out.exists() and not out.is_symlink():
         return

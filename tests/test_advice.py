@@ -50,5 +50,5 @@ def test_a_story_that_waits_for_a_person_is_not_said_to_go_on_by_a_run(plain):
     waiting = plain.run("run", path, "--local", "--scale", "0.125")
     assert waiting.returncode == 0, waiting.stderr
     status = plain.run("status", path, "--local").stdout
-    assert "1 of 2 segments are here; scene one is not approved yet" in status
+    assert "1 of 2 segments here; scene one is not approved yet" in status
     assert "goes on" not in status

@@ -53,3 +53,12 @@ def test_what_is_in_the_way_beside_a_film_is_told_before_its_segments_are_bought
     done = plain.run("assemble", path, "--local", "--out", "afile")
     assert done.returncode == 2
     assert "no film can be put there: it is a file\n  Let --out name a folder" in done.stderr
+
+
+def test_one_scene_is_no_scenes(here, capsys):
+    story_file(here, 1)
+    assert main(["check", "tale.yaml"]) == main(["plan", "tale.yaml", "--local"]) == main(["status", "tale.yaml"]) == 0
+    said = "".join(capsys.readouterr())
+    assert "fine, 1 scene, 4 s" in said
+    assert "16:9 · 1 scene, 4 s" in said
+    assert "0 of 1 segment here" in said

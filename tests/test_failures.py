@@ -369,7 +369,7 @@ def test_what_a_free_preview_advises_is_free_as_well(plain):
     (plain.folder / "films" / "tale.mp4").unlink()
     for asked in (["--local"], []):  # without it as well, where the preview is all there is
         status = plain.run("status", "tale.yaml", *asked).stdout
-        assert f"1 of 2 segments are here; `storychain run {path} --local` goes on" in status
+        assert f"1 of 2 segments here; `storychain run {path} --local` goes on" in status
 
 
 def test_the_hints_of_the_template_about_failures_work(tmp_path):

@@ -70,7 +70,7 @@ def test_a_retake_is_bought_within_the_attempts_and_the_first_is_kept(tmp_path):
 
 @pytest.mark.parametrize(
     ("attempts", "changes", "why"),
-    [(1, {}, "attempts are used up"), (2, {"caps": Caps(run=Decimal(3 * PRICE))}, "other scenes need")],
+    [(1, {}, "of 1 attempt none is left"), (2, {"caps": Caps(run=Decimal(3 * PRICE))}, "other scenes need")],
 )
 def test_what_may_not_be_bought_again_is_kept(tmp_path, attempts, changes, why):
     outcome, accepted, said, kept = rendered(tmp_path, scenes(3, handover="retake", attempts=attempts), [1], **changes)

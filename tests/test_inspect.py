@@ -71,7 +71,8 @@ def test_a_gate_that_names_nothing_known_is_refused(rendered):
     told = desk.run("inspect", path, "--fail-on", "brigthness")
     assert told.returncode == 2
     assert "brightness" in told.stderr
-    assert desk.run("inspect", path, "--fail-on", "black=-1").returncode == 2
+    for limit in ("black=-1", "brightness=", "brightness=abc"):
+        assert desk.run("inspect", path, "--fail-on", limit).returncode == 2
 
 
 def test_seams_of_long_names_in_any_script_are_drawn(plain):

@@ -7,7 +7,7 @@ import pytest
 
 from storychain.catalogue import MODELS
 from storychain.errors import UsageError
-from storychain.printable import printable, without_query
+from storychain.printable import counted, printable, without_query
 from storychain.settings import DEFAULT_BASE_URL, read_settings
 
 KEY = "pictai_0123456789"
@@ -305,3 +305,17 @@ def test_who_cannot_be_told_is_refused_without_their_address(tmp_path, toml, wor
     message = refused(tmp_path, toml=toml)
     assert words in message
     assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(
+    ("number", "word", "said"),
+    [
+        (0, "scene", "0 scenes"),
+        (1, "story", "1 story"),
+        (2, "more story", "2 more stories"),
+        (Decimal("1.0"), "credit", "1.0 credit"),
+        (Decimal("0.5"), "credit", "0.5 credits"),
+    ],
+)
+def test_things_are_counted_as_people_say_them(number, word, said):
+    assert counted(number, word) == said

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.run import Run, off_loop, on_record
 from storychain.plan import Action
+from storychain.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ class Handover:
 
     async def _why_kept(self, step: Step, record: Record) -> str | None:
         if record.failures + 1 >= step.scene.attempts:
-            return f"its {step.scene.attempts} attempts are used up"
+            return f"of {counted(step.scene.attempts, 'attempt')} none is left"
         if self._run.provider.free:
             return None
         rest = [other.price for other in self._steps if other.action is Action.SUBMIT and other.key != step.key]

@@ -19,6 +19,7 @@ from storychain.chain.reconcile import anything_in_doubt, settle_open_questions
 from storychain.chain.run import Run, first_on_record
 from storychain.errors import AccountError, MovedOn, ProviderUnreachable, Unresolved
 from storychain.ledger import Admitted, Full, Purchase, regardless
+from storychain.printable import counted
 from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> 
             case Accepted():
                 return
             case Full(under_way):
-                run.tell(SceneQueued(wanted.story, wanted.scene, f"{under_way} jobs are under way", take=wanted.take))
+                words = f"{counted(under_way, 'job')} under way"
+                run.tell(SceneQueued(wanted.story, wanted.scene, words, take=wanted.take))
                 await note_ended_orphans(run)
                 await asyncio.sleep(min(run.pace.poll, _ROOM_WAIT) * random.uniform(0.5, 1.0))
             case TurnedAway(why, asked):

@@ -8,6 +8,7 @@ from storychain.chain.joblist import appeared_since
 from storychain.chain.run import Run, on_record
 from storychain.chain.watermarks import MARKED
 from storychain.errors import Unresolved
+from storychain.printable import counted
 
 if TYPE_CHECKING:
     from storychain.ledger import Ledger
@@ -21,7 +22,7 @@ def forgotten(run: Run) -> int:
 
 def in_words(lost: int) -> str:
     """What is said of a ledger that has forgotten attempts."""
-    return f"the ledger has forgotten {lost} attempt{'s' if lost > 1 else ''}, as if put back from an older copy"
+    return f"the ledger has forgotten {counted(lost, 'attempt')}, as if put back from an older copy"
 
 
 async def check_memory(run: Run) -> None:

@@ -13,6 +13,7 @@ from storychain.chain.restored import unknown_jobs
 from storychain.commands.desk import PAID, Desk, desk
 from storychain.errors import AccountError, StorychainError, UsageError
 from storychain.pictory import Patience, Pictory
+from storychain.printable import counted
 from storychain.report import documents
 from storychain.report.text import credits_text, table
 
@@ -153,7 +154,8 @@ def reconcile(arguments: argparse.Namespace) -> int:
     with at.ledger() as ledger:
         lost = ledger.lost_attempts()
         if lost:
-            print(f"The ledger has forgotten {lost} attempts: it was put back from an older copy.", file=sys.stderr)
+            attempts = counted(lost, "attempt")
+            print(f"The ledger has forgotten {attempts}: it was put back from an older copy.", file=sys.stderr)
         if arguments.accept:
             ledger.accept_loss()
             print("Accepted: runs go on.", file=sys.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from storychain.commands.desk import desk
 from storychain.errors import UsageError
+from storychain.printable import counted
 from storychain.story import SCHEMA_FILE, schema, schema_text, template
 from storychain.story.advice import spelled
 
@@ -38,7 +39,7 @@ def check(arguments: argparse.Namespace) -> int:
     """Validate stories."""
     for story in desk(arguments).stories(arguments.stories, arguments.matrix):
         seconds = sum(scene.seconds for scene in story.scenes)
-        print(f"{story.path}: fine, {len(story.scenes)} scenes, {seconds} s", file=sys.stderr)
+        print(f"{story.path}: fine, {counted(len(story.scenes), 'scene')}, {seconds} s", file=sys.stderr)
     return 0
 
 

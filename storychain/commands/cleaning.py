@@ -11,6 +11,7 @@ from storychain.commands.desk import PAID, Desk, desk
 from storychain.errors import AccountError, StoryHeld
 from storychain.locks import Held
 from storychain.pictory import Pictory
+from storychain.printable import counted
 from storychain.workspace import sha256_of
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ def clean(arguments: argparse.Namespace) -> int:
         for record in wanted:
             if record not in safe:
                 print(f"{record.story}/{record.scene}: its file is not whole here; kept", file=sys.stderr)
+        jobs = counted(len(safe), "job")
         if not arguments.yes:
-            print(f"{len(safe)} jobs can be removed at the provider. That cannot be undone; add --yes to do it.")
+            print(f"{jobs} can be removed at the provider. That cannot be undone; add --yes to do it.")
             return 0
         if not at.settings.api_key:
             raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
         asyncio.run(_clean(at, ledger, safe))
-    print(f"{len(safe)} jobs removed at the provider; their segments are in {at.workspace.root}.")
+    print(f"{jobs} removed at the provider. Segments stay in {at.workspace.root}.")
     return 0
 
 

@@ -18,7 +18,7 @@ from storychain.errors import UsageError
 from storychain.media.aside import folder_aside, give_name
 from storychain.media.looks.limits import LIMITS, Finding, Limit
 from storychain.media.tool import find_ffmpeg
-from storychain.printable import visible_lines
+from storychain.printable import counted, visible_lines
 from storychain.report import documents
 from storychain.report.text import table
 
@@ -49,7 +49,7 @@ def inspect_stories(arguments: argparse.Namespace) -> int:
     bad = [finding for one in found for finding in one.findings if finding.name in failing]
     if bad:
         names = ", ".join(sorted({finding.name for finding in bad}))
-        print(f"storychain: {len(bad)} findings that --fail-on names: {names}", file=sys.stderr)
+        print(f"storychain: {counted(len(bad), 'finding')} that --fail-on names: {names}", file=sys.stderr)
     return FAILED if bad else 0
 
 
@@ -57,14 +57,14 @@ def _limits(asked: Sequence[str]) -> tuple[Mapping[str, Limit], frozenset[str]]:
     """The limits, some of them changed, and the names that fail. Raises UsageError."""
     limits, failing = dict(LIMITS), set[str]()
     for word in (word.strip() for words in asked for word in words.split(",")):
-        name, _, most = word.partition("=")
+        name, given, most = word.partition("=")
         if word == "any":
             failing.update(LIMITS)
             continue
         if name not in LIMITS:
             raise UsageError(f"--fail-on: '{word}' is none of any, {', '.join(LIMITS)}")
         failing.add(name)
-        if most:
+        if given:
             limits[name] = replace(limits[name], most=_number(word, most))
     return limits, frozenset(failing)
 
@@ -106,8 +106,8 @@ def _keep(document: Mapping[str, Any], path: Path) -> None:
 
 def _text(found: Inspection) -> str:
     count = len(found.findings)
-    what = f"{len(found.segments)} segments, {len(found.seams)} seams, " + (
-        "no findings" if not count else f"{count} findings"
+    what = f"{counted(len(found.segments), 'segment')}, {counted(len(found.seams), 'seam')}, " + (
+        counted(count, "finding") if count else "no findings"
     )
     lines = [f"{found.story.title} ({found.story.name}): {what}"]
     rows = [("seam", "begins", "light", "colour", "sharp", "motion", "sound")]
@@ -147,8 +147,7 @@ def _beginning(seam: SeamLookedAt) -> str:
     found = seam.found
     if found is None or found.kind in ("tail", "unrelated"):
         return "goes on" if found is None or found.kind == "tail" else "with something else"
-    frames = f"{found.frames} frame{'s' if found.frames != 1 else ''}"
-    return f"{found.kind}, {frames} ({found.confidence:.0%})"
+    return f"{found.kind}, {counted(found.frames, 'frame')} ({found.confidence:.0%})"
 
 
 def _when(finding: Finding) -> str:

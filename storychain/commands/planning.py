@@ -14,7 +14,7 @@ from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.restored import in_words
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.plan import Action, quote
-from storychain.printable import visible_lines
+from storychain.printable import counted, visible_lines
 from storychain.report import documents
 from storychain.report.text import credits_text, duration_text, plan_text, table
 from storychain.standing import standing
@@ -107,7 +107,7 @@ def _next(steps: Sequence[Step], story: Story, *, free: bool, workers: bool) -> 
         goes_on = brought_here(story, free=free, workers=workers)
     else:
         goes_on = held or f"{command('run', story, free=free)} goes on"
-    return f"{done} of {len(steps)} segments are here; {goes_on}"
+    return f"{done} of {counted(len(steps), 'segment')} here; {goes_on}"
 
 
 def _standing(record: Record, action: Action) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from storychain.commands.desk import FREE, PAID
+from storychain.printable import counted
 from storychain.unattended.ended import Standing
 from storychain.unattended.log_file import check_log_file
 from storychain.unattended.metrics import check_metrics_file
@@ -73,7 +74,7 @@ def told_line(settings: Settings) -> str:
     if settings.notify:
         Notices(settings.notify, _warn)
         often = "each time" if settings.notify_on == "always" else "after failures"
-        told.append(f"{len(settings.notify)} service{'s' * (len(settings.notify) > 1)}, {often}")
+        told.append(f"{counted(len(settings.notify), 'service')}, {often}")
     if settings.metrics_file:
         check_metrics_file(settings.metrics_file)
         told.append(f"metrics {settings.metrics_file}")

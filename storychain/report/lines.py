@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from storychain.chain import events as ev
 from storychain.errors import StoryHeld
-from storychain.printable import visible, visible_lines
+from storychain.printable import counted, visible, visible_lines
 from storychain.report.text import cost_text, credits_text, duration_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
     """An event in words; where it happened is said apart."""
     match event:
         case ev.StoryBegan(steps=steps, quoted=quoted):
-            return f"{len(steps)} scenes. {cost_text(quoted)}"
+            return f"{counted(len(steps), 'scene')}. {cost_text(quoted)}"
         case ev.SceneQueued(why=why):
             return f"waiting: {why}"
         case ev.Submitted(job_id=job_id, credits=credits_):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from storychain.chain import events as ev
 from storychain.plan import Action
-from storychain.printable import visible
+from storychain.printable import counted, visible
 from storychain.report.lines import line, told
 from storychain.report.text import duration_text
 
@@ -131,7 +131,9 @@ class LiveView:
         if sum(len(board.rows) + 2 for board in boards) <= room:
             return Group(*(_story(board, now, len(board.rows)) for board in boards))
         shown = boards if len(boards) <= room else boards[: room - 1]
-        more = [Text(f"… and {len(boards) - len(shown)} more stories", style="dim")] if shown != boards else []
+        more = (
+            [Text(f"… and {counted(len(boards) - len(shown), 'more story')}", style="dim")] if shown != boards else []
+        )
         return Group(_stories(shown, now), *more)
 
 

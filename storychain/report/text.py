@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.narration import narration_warnings
 from storychain.plan import Action, Quote, quote, with_beside
-from storychain.printable import visible
+from storychain.printable import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,9 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
     if prompts:
         lines = [lines[0], *_with_prompts(lines[1:], steps)]
     seconds = sum(step.scene.seconds for step in steps)
-    head = f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {len(steps)} scenes, {seconds} s"
+    head = (
+        f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {counted(len(steps), 'scene')}, {seconds} s"
+    )
     warnings = [f"  {visible(warning)}" for warning in narration_warnings(story)]
     return "\n".join([head, *(f"  {line}" for line in lines), *warnings, f"  {cost_text(quote(steps))}"])
 
@@ -53,7 +55,8 @@ def summary_text(outcomes: Sequence[Outcome], unreadable: Mapping[str, Storychai
     ]
     rows += [(path, "unreadable", "0", "not a valid story; see above") for path in unreadable]
     spent = sum((one.spent for one in outcomes), Decimal(0))
-    whole = f"{len(done)} of {len(outcomes) + len(unreadable)} stories done, {credits_text(spent)} spent in this run."
+    stories = counted(len(outcomes) + len(unreadable), "story")
+    whole = f"{len(done)} of {stories} done, {credits_text(spent)} spent in this run."
     if not rows:
         return whole
     short = [(*row[:3], textwrap.shorten(row[3], 100, placeholder=" …")) for row in rows]
@@ -92,19 +95,19 @@ def cost_text(cost: Quote) -> str:
     """One sentence about what is to be paid."""
     if not cost.submits:
         return "Nothing to pay."
-    scenes = f"{cost.submits} scene{'s' if cost.submits > 1 else ''}"
+    scenes = counted(cost.submits, "scene")
     if cost.total == 0:
         return f"{scenes} to render, free."
     if cost.unknown:
-        known = f"{cost.credits} credits and " if cost.credits else ""
+        known = f"{credits_text(cost.credits)} and " if cost.credits else ""
         return f"To pay for {scenes}: {known}an unknown price for {cost.unknown} of them."
     more = f" (at most {cost.most}, if scenes fail and are tried again)" if cost.most > cost.credits else ""
-    return f"To pay for {scenes}: {cost.credits} credits{more}."
+    return f"To pay for {scenes}: {credits_text(cost.credits)}{more}."
 
 
 def credits_text(credits_: Decimal | None) -> str:
     """Credits as people say them."""
-    return "unknown credits" if credits_ is None else f"{credits_} credit{'' if credits_ == 1 else 's'}"
+    return "unknown credits" if credits_ is None else counted(credits_, "credit")
 
 
 def duration_text(seconds: float) -> str:

@@ -277,11 +277,13 @@ def _takes(commands: _Commands) -> None:
     takes = _command(
         commands, "takes", "takes", "list_takes", "list every take of every scene, and what was said of it"
     )
-    retake = _command(commands, "retake", "takes", "retake", "take a scene again; shows first what that makes stale")
+    retake = _command(commands, "retake", "retaking", "retake", "take a scene again; shows first what that makes stale")
     pick = _command(commands, "pick", "takes", "pick", "show another take of a scene; what is paid stays paid")
     approve = _command(commands, "approve", "takes", "approve", "say that a take is good; scenes on hold then go on")
     reject = _command(commands, "reject", "takes", "reject", "say that a take is not good; nothing more continues it")
-    promote = _command(commands, "promote", "takes", "promote", "buy approved scenes from another model, price first")
+    promote = _command(
+        commands, "promote", "retaking", "promote", "buy approved scenes from another model, price first"
+    )
     for command in (takes, retake, pick, approve, reject, promote):
         command.add_argument("story", metavar="STORY", help="the story file")
     for command in (retake, pick, approve, reject):

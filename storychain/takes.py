@@ -191,14 +191,16 @@ def prompt_of(scene: Scene, words: str) -> str:
     text = " ".join(words.split())
     style = scene.prompt.removeprefix(scene.text) if scene.text else ""
     prompt = text if text.endswith(style) else f"{text}{style}"
-    if not text or not PROMPT_MIN <= len(prompt) <= PROMPT_MAX:
+    if not text:
+        raise UsageError("the prompt has no words", next_step="Say some, or leave --prompt out to take it in its own.")
+    if not PROMPT_MIN <= len(prompt) <= PROMPT_MAX:
         raise UsageError(f"the prompt is {len(prompt):,} characters long; a prompt has {PROMPT_MIN} to {PROMPT_MAX:,}")
     return prompt
 
 
 def stale(before: Sequence[Step], after: Sequence[Step]) -> tuple[Step, ...]:
-    """What would have to be bought after a choice that is there, or planned as another segment, before it."""
-    had = {step.scene.id: step for step in before}
+    """What is paid as it was before a choice, and would have to be bought anew after it."""
+    had = {step.scene.id: step for step in before if step.record.state in LIVE}
     bought = (Action.SUBMIT, Action.HOLD)
     return tuple(
         step

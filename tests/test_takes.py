@@ -11,11 +11,13 @@ import pytest
 from storychain.chain.choice import WaitsForApproval
 from storychain.chain.events import Stored
 from storychain.errors import UsageError
+from storychain.locks import lock_now
 from storychain.plan import Action, Facts, keys, plan, quote, with_beside
 from storychain.records import Chosen, Record
 from storychain.report.lines import line
 from storychain.story import load_story
 from storychain.takes import as_called_now, made_by, prompt_of, retaken, stale, takes_of
+from storychain.workspace import Workspace
 from tests.stage import PRICE, frames_of, stage, story_file
 
 SCENES = [
@@ -274,10 +276,41 @@ def test_a_retake_that_is_begun_is_gone_on_with_rather_than_begun_anew(desk):
     again = ("retake", path, "three", "--max-credits", PRICE)
     begun = desk.run(*again, PICTORY_API_BASE_URL="http://127.0.0.1:9/pictoryapis")
     assert begun.returncode != 0
+    assert f"`storychain run {path}` buys it. To pay for 1 scene: {PRICE} credits." in begun.stderr
+    assert f"`storychain pick {path} three 1` shows scene three as before." in begun.stderr
     assert accepted(desk) == 3
     assert desk.run(*again).returncode == 0
     assert accepted(desk) == 4
     assert shown(desk, path)["three"] == 2
+
+
+def test_what_cannot_be_bought_is_not_chosen(desk):
+    path = story_file(desk.folder, SCENES[:2], budget=float(3 * PRICE))
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    agreed = ("retake", path, "one", "--max-credits", 200)
+    assert desk.run(*agreed, PICTORY_API_KEY="").returncode == 7
+    poor = desk.run(*agreed)
+    assert (poor.returncode, "budget" in poor.stderr) == (5, True)
+    story_file(desk.folder, SCENES[:2])
+    spent = desk.run(*agreed, STORYCHAIN_MAX_CREDITS_PER_DAY=str(2 * PRICE + 1))
+    assert (spent.returncode, "leaves 1 credit, and scene one costs 40" in spent.stderr) == (5, True), spent.stderr
+    with lock_now(Workspace(desk.folder / ".storychain").story_lock(path, "tale")):
+        held = desk.run(*agreed)
+    assert (held.returncode, "would not know of what is chosen now" in held.stderr) == (75, True), held.stderr
+    assert shown(desk, path) == {"one": 1, "two": 1}
+    assert desk.run("run", path, "--max-credits", 200).returncode == 0
+    assert accepted(desk) == 2
+
+
+def test_what_is_bought_along_with_a_retake_for_the_first_time_is_not_called_stale(desk):
+    path = story_file(desk.folder, SCENES)
+    assert desk.run("run", path, "--max-credits", 200, "--select", "tale:one").returncode == 0
+    asked = desk.run("retake", path, "one")
+    assert "Stale" not in asked.stderr
+    assert "Bought along with it, as it is not bought yet: two, three." in asked.stderr
+    assert f"To pay for 3 scenes: {3 * PRICE}" in asked.stderr
+    empty = desk.run("retake", path, "one", "--prompt", " ")
+    assert (empty.returncode, "the prompt has no words" in empty.stderr) == (2, True)
 
 
 def test_a_take_of_another_branch_is_shown_as_it_is(desk):
@@ -402,6 +435,33 @@ def test_a_draft_is_promoted_scene_by_scene_price_first(desk):
     assert {one.name for one in (desk.folder / "films").glob("*.mp4")} == {"tale.mp4", "tale.pixverse5.5.mp4"}
 
 
+def test_a_promotion_says_what_waits_and_what_it_makes_stale(desk):
+    path = story_file(desk.folder, [SCENES[0], {**SCENES[1], "takes": 2, "hold": True}, SCENES[2]])
+    assert desk.run("run", path, "--local").returncode == 0
+    none = desk.run("promote", path, "--local", "--model", "pixverse5.5")
+    assert f"Approve some with `storychain approve {path} SCENE --local`" in none.stderr
+    for scene in ("two", "one"):
+        assert desk.run("approve", path, scene, "--local").returncode == 0
+    assert desk.run("run", path, "--local").returncode == 0
+    assert desk.run("approve", path, "three", "--local").returncode == 0
+    asked = desk.run("promote", path, "--local", "--model", "pixverse5.5")
+    assert asked.returncode == 0, asked.stderr
+    assert "By pixverse5.5: one, two, three." in asked.stderr
+    assert "In several takes side by side: two (2)." in asked.stderr
+    assert "Not bought before what it continues is approved: three." in asked.stderr
+    by = ("--local", "--model", "pixverse5.5")
+    for command in (
+        ("approve", path, "two"),
+        ("run", path),
+        ("retake", path, "one", "--prompt", "A harbour by night."),
+    ):
+        assert desk.run(*command, *by).returncode == 0
+    # Promoted in the words of the draft, which are others.
+    again = desk.run("promote", path, "one", *by)
+    assert "Stale by that, since it continues it, and not bought with it: two" in again.stderr, again.stderr
+    assert accepted(desk) == 0
+
+
 def test_another_model_makes_scenes_as_long_as_it_can(tmp_path):
     story = load_story(
         story_file(tmp_path, [{**SCENES[0], "duration": 6}, {**SCENES[1], "duration": 8}], model="veo3.1")
@@ -433,8 +493,11 @@ def test_what_is_stale_is_what_continues_a_scene_up_to_the_next_cut(tmp_path):
     story = load_story(story_file(tmp_path, [*SCENES, {"id": "four", "prompt": "Home again.", "join": "cut"}]))
     facts = Facts("p")
     before = plan(story, facts)
+    paid = {step.key: Record("stored", attempt=1, key=step.key) for step in before if step.scene.id != "three"}
+    facts = replace(facts, records=paid)
+    before = plan(story, facts)
     after = plan(story, replace(facts, choices=retaken(story, facts, (), "two")))
-    assert [step.scene.id for step in stale(before, after)] == ["two", "three"]
+    assert [step.scene.id for step in stale(before, after)] == ["two"]  # the third was not paid before either
 
 
 def test_scenes_that_are_called_by_their_number_are_told_by_their_words(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -173,7 +173,7 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Pa
     if not submits:
         return
     run.check_time()
-    _check_budget(story, steps, await on_record(run.ledger.spent, run.provider.name, story=story.name))
+    check_budget(story, steps, await on_record(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 
@@ -186,8 +186,8 @@ async def _balance(run: Run, story: str) -> Balance | None:
         return None
 
 
-def _check_budget(story: Story, steps: tuple[Step, ...], spent: Decimal) -> None:
-    """Half a film is no film: a story whose budget cannot pay for all that is left buys nothing."""
+def check_budget(story: Story, steps: Sequence[Step], spent: Decimal) -> None:
+    """Half a film is no film: where a story's budget cannot pay for all that is left, raise CapReached."""
     wanted = quote(steps)
     if story.budget is None or not wanted.submits:
         return

@@ -17,6 +17,7 @@ from storychain.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from storychain.commands.selection import Found
     from storychain.ledger import Ledger
@@ -85,24 +86,15 @@ class Desk:
 
         return mark_beside(self.workspace.ledger).read()
 
-    @contextmanager
-    def key_held(self, ledger: Ledger, key: str) -> Iterator[None]:
+    def key_held(self, ledger: Ledger, key: str) -> AbstractContextManager[None]:
         """Hold a segment against every run, or raise Held."""
-        from storychain.ledger import relying_on  # noqa: PLC0415
-
         path = self.workspace.key_lock(key)
-        with lock_now(path):
-            if ledger.claims is None:
-                yield
-                return
-            claim = ledger.claims.take(path.name)
-            if claim is None:
-                raise Held
-            try:
-                with relying_on(claim):
-                    yield
-            finally:
-                ledger.claims.release(claim)
+        return _held(ledger, path, path.name)
+
+    def story_held(self, ledger: Ledger, story: Story, *, free: bool) -> AbstractContextManager[None]:
+        """Hold a story against every run, or raise Held."""
+        name = f"story-{FREE if free else PAID}-{story.name}"
+        return _held(ledger, self.workspace.story_lock(story.path, story.name), name)
 
     def facts(
         self,
@@ -158,6 +150,25 @@ class Desk:
     def stories(self, paths: Sequence[str], matrix: str | None = None) -> tuple[Story, ...]:
         """Load stories; the problems of all of them are told together."""
         return self.find(paths, matrix).all()
+
+
+@contextmanager
+def _held(ledger: Ledger, path: Path, name: str) -> Iterator[None]:
+    """Hold what a file stands for, and what other machines call `name`; or raise Held."""
+    from storychain.ledger import relying_on  # noqa: PLC0415
+
+    with lock_now(path):
+        if ledger.claims is None:
+            yield
+            return
+        claim = ledger.claims.take(name)
+        if claim is None:
+            raise Held
+        try:
+            with relying_on(claim):
+                yield
+        finally:
+            ledger.claims.release(claim)
 
 
 def _empty(what: str) -> UsageError:

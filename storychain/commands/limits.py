@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from storychain.chain.story import check_budget
 from storychain.commands.consent import can_ask, cap_agreed_to
 from storychain.commands.deadline import deadline_of
+from storychain.commands.desk import PAID
 from storychain.commands.selection import check_reach, choice_of, is_in_state
-from storychain.errors import AccountError
+from storychain.errors import AccountError, CapReached
+from storychain.ledger import Caps
 from storychain.plan import Action, Step, quote
+from storychain.report.text import credits_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from storychain.chain.choice import Choice
     from storychain.commands.desk import Desk
     from storychain.ledger import Ledger
@@ -78,8 +84,12 @@ def _agree(
     payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
     if arguments.resume_only:
         payable = []
-    asking = any(_asks_the_api(step) for plan in plans for step in plan)
-    keyless = asking and not at.settings.api_key and not by_workers(at, arguments)
+    return agreed(at, arguments, payable, asking=[step for plan in plans for step in plan])
+
+
+def agreed(at: Desk, arguments: argparse.Namespace, payable: Sequence[Step], asking: Sequence[Step]) -> Decimal | None:
+    """The credits that are agreed to for what is `payable`; for what is `asking` the API a key has to be there."""
+    keyless = any(_asks_the_api(step) for step in asking) and not at.settings.api_key and not by_workers(at, arguments)
     cap = None if keyless and arguments.asks and can_ask() else cap_agreed_to(quote(payable), arguments, arguments.argv)
     if keyless:
         raise AccountError(
@@ -87,6 +97,25 @@ def _agree(
             next_step="Set PICTORY_API_KEY in the environment or in .env, or add --local for a free preview.",
         )
     return cap
+
+
+def check_means(at: Desk, ledger: Ledger, story: Story, steps: Sequence[Step], arguments: argparse.Namespace) -> None:
+    """Raise CapReached where a run would not be let buy the first of these steps: what nobody can buy is not chosen."""
+    wanted = [step for step in steps if step.action is Action.SUBMIT]
+    if arguments.local or not wanted:
+        return
+    check_budget(story, steps, ledger.spent(PAID, story=story.name))
+    caps = Caps(day=at.settings.max_credits_per_day, month=at.settings.max_credits_per_month)
+    left = None if by_workers(at, arguments) else ledger.left(PAID, caps, story=story.name, run="")
+    price = wanted[0].credits
+    if left is not None and (price is None or price > left):
+        cost = "an unknown number of" if price is None else price
+        raise CapReached(
+            f"the day's or the month's cap leaves {credits_text(max(left, Decimal(0)))}, "
+            f"and scene {wanted[0].scene.id} costs {cost}",
+            where=story.name,
+            next_step="Nothing was chosen or bought. Raise the cap, or wait for the next day.",
+        )
 
 
 def _asks_the_api(step: Step) -> bool:

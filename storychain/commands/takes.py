@@ -1,6 +1,6 @@
-"""Commands about takes: list them, take a scene again, pick, approve, reject, and promote a draft's scenes.
+"""Commands about takes that cost nothing: list them, pick, approve, reject.
 
-What is chosen lives in the ledger, never in the story file. Nothing is chosen before its price is shown and agreed to.
+What is chosen lives in the ledger, never in the story file.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ import shlex
 import sys
 import textwrap
 import time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from storychain import takes as choosing
-from storychain.commands.consent import cap_agreed_to
 from storychain.commands.desk import Desk, desk
-from storychain.directing import Table, judge, planned, retaken, table_of
+from storychain.directing import Table, judge, table_of
 from storychain.directing import pick as show
-from storychain.errors import UsageError
-from storychain.plan import Action, plan, quote, step_of
+from storychain.plan import Action, quote, step_of
 from storychain.printable import listed, visible, visible_lines
 from storychain.records import LIVE
 from storychain.report import documents
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
     from storychain.plan import Step
     from storychain.records import Remark, Verdict
     from storychain.story.model import Story
-    from storychain.takes import SceneTakes, Take
+    from storychain.takes import Take
 
 
 def on_the_table(at: Desk, ledger: Ledger, story: Story, *, free: bool) -> Table:
@@ -190,105 +186,3 @@ def _command_of(found: Table, name: str, *more: str) -> str:
     model = ["--model", found.story.other_model] if found.story.other_model else []
     local = ["--local"] if found.facts.free else []
     return shlex.join(["storychain", name, str(found.story.path), *more, *model, *local])
-
-
-def retake(arguments: argparse.Namespace) -> int:
-    """Take a scene again: shows what that makes stale and costs, and renders once that is agreed to."""
-    at = desk(arguments)
-    (story,) = at.stories([arguments.story])
-    with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=arguments.local)
-        choices = retaken(found, arguments.scene, arguments.prompt, keep_after=arguments.keep_after)
-        steps = planned(found, choices)
-        stale = [step for step in choosing.stale(found.steps, steps) if step.scene.id != arguments.scene]
-        told = [f"Scene {arguments.scene} is taken again."]
-        if bought := [step.scene.id for step in stale if step.action is Action.SUBMIT]:
-            told.append(f"Stale by that, and to be bought again, since it continues it: {listed(bought)}.")
-        if later := [step.scene.id for step in stale if step.action is Action.HOLD]:
-            told.append(f"Stale as well, and to be bought once what it continues is approved: {listed(later)}.")
-        if not stale and arguments.keep_after:
-            told.append("What follows is kept as it is; the seam is covered by a dissolve.")
-        _agree(arguments, steps, told)
-        if choices:
-            ledger.decisions.choose(found.facts.provider, story.edition, choices)
-    return _render(arguments)
-
-
-def promote(arguments: argparse.Namespace) -> int:
-    """Buy approved scenes from another model, in the words that were approved; price first."""
-    at = desk(arguments)
-    (draft,) = Desk(at.settings, at.workspace, arguments.draft).stories([arguments.story])
-    (story,) = at.stories([arguments.story])
-    with at.ledger() as ledger:
-        drafted = on_the_table(at, ledger, draft, free=False)
-        target = on_the_table(at, ledger, story, free=arguments.local)
-        names = _promoted_names(arguments, drafted)
-        choices = choosing.promoted(story, target.facts, drafted.scenes, names)
-        # Another edition may share segments with other stories, of which nobody has looked yet.
-        steps = plan(story, at.facts(story, ledger, free=target.facts.free, choices=choices))
-        needed = _up_to(steps, names)
-        told = [f"From {story.model}: {', '.join(names)}."]
-        if extra := [step.scene.id for step in needed if step.scene.id not in names]:
-            told.append(f"They continue what is not bought from it yet either: {', '.join(extra)}.")
-        _agree(arguments, needed, told)
-        if choices:
-            ledger.decisions.choose(target.facts.provider, story.edition, choices)
-    bought = [step.scene.id for step in needed] or names
-    arguments.select = [f"{story.name}:{scene}" for scene in bought]
-    return _render(arguments)
-
-
-def _promoted_names(arguments: argparse.Namespace, drafted: Table) -> list[str]:
-    """The scenes that are named, else all that have an approved take, in the story's order."""
-    for name in arguments.scenes:
-        drafted.scene(name)
-    names = [
-        one.step.scene.id
-        for one in drafted.scenes
-        if (one.step.scene.id in arguments.scenes if arguments.scenes else _is_approved(one))
-    ]
-    if not names:
-        raise UsageError(
-            "no scene is approved",
-            where=drafted.story.name,
-            next_step="Approve some with `storychain approve STORY SCENE`, or name those to be promoted.",
-        )
-    return names
-
-
-def _is_approved(one: SceneTakes) -> bool:
-    return any(take.verdict == "approved" for take in one.takes)
-
-
-def _up_to(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
-    """What has to be bought for the scenes named, with what they continue."""
-    wanted: dict[str, Step] = {}
-    parents: set[str] = set()
-    for step in reversed(steps):
-        if step.scene.id in names or step.key in parents:
-            if step.parent:
-                parents.add(step.parent)
-            if step.action is Action.SUBMIT:
-                wanted[step.key] = step
-    return list(reversed(wanted.values()))
-
-
-def _agree(arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[str]) -> None:
-    """Show what would be done and its price; raises ConsentNeeded where nobody agrees to that."""
-    for line in told if arguments.verbose >= arguments.quiet else ():
-        print(line, file=sys.stderr)
-    if arguments.local:
-        return
-    cost = quote(steps)
-    cap = cap_agreed_to(cost, arguments, arguments.argv)
-    if arguments.max_credits is None and not arguments.yes:
-        # With nothing to pay nothing may be spent; what has no known price was agreed to at any.
-        arguments.max_credits = cap if cost.submits else Decimal(0)
-        arguments.yes = arguments.max_credits is None
-
-
-def _render(arguments: argparse.Namespace) -> int:
-    from storychain.commands import rendering  # noqa: PLC0415 - listing takes needs no ffmpeg
-
-    arguments.stories = [arguments.story]
-    return rendering.run(arguments)

@@ -100,7 +100,7 @@ def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: boo
     if cost.total is None:
         raise UsageError("its price is not known, and the page buys at known prices only", where=table.story.name)
     bought = [step.scene.id for step in steps if step.action is Action.SUBMIT]
-    stale = tuple(step.scene.id for step in choosing.stale(table.steps, steps) if step.scene.id != scene)
+    stale = tuple(step.scene.id for step in choosing.stale(table.steps, steps) if step.scene.id in {*bought} - {scene})
     return Offer(table.story.name, scene, choices, cost.total, tuple(bought), stale)
 
 

@@ -285,7 +285,7 @@ def _takes(commands: _Commands) -> None:
         commands, "promote", "retaking", "promote", "buy approved scenes from another model, price first"
     )
     for command in (takes, retake, pick, approve, reject, promote):
-        command.add_argument("story", metavar="STORY", help="the story file")
+        _one_story(command)
     for command in (retake, pick, approve, reject):
         command.add_argument("scene", metavar="SCENE", help="the scene's id")
     pick.add_argument("take", type=int, metavar="TAKE", help="its number in `storychain takes`")
@@ -298,7 +298,7 @@ def _takes(commands: _Commands) -> None:
     retake.add_argument("--keep-after", action="store_true", help=says)
     promote.add_argument("scenes", nargs="*", metavar="SCENE", help="these rather than all that are approved")
     for command in (retake, promote):
-        command.set_defaults(matrix=None, select=[], only=None, deadline=None, resume_only=False)
+        command.set_defaults(select=[], only=None, deadline=None, resume_only=False)
         _renders(command)
     takes.add_argument("--json", action="store_true", help="print one JSON document")
     for command in (takes, pick, approve, reject):
@@ -311,9 +311,15 @@ def _takes(commands: _Commands) -> None:
     promote.add_argument("--from", dest="draft", metavar="NAME", help=says)
 
 
+def _one_story(command: argparse.ArgumentParser) -> None:
+    command.add_argument("story", metavar="STORY", help="the story file")
+    command.add_argument("--matrix", metavar="CSV", help="the story is one of the rows of this table")
+    command.add_argument("--row", metavar="NAME", help="that row's film, where several could be meant")
+
+
 def _export(commands: _Commands) -> None:
     export = _command(commands, "export", "exporting", "export", "write the film's timeline for an editing program")
-    export.add_argument("story", metavar="STORY", help="the story file")
+    _one_story(export)
     formats = ("otio", "fcpxml", "edl", "csv")
     export.add_argument("--to", required=True, choices=formats, help="otio needs the extra storychain[otio]")
     written = "the file (default: beside the film); one that is there has to be an earlier export"
@@ -328,15 +334,13 @@ def _settling(commands: _Commands) -> None:
     adopt = _command(commands, "adopt", "settling", "adopt", "say which job made a scene")
     resubmit = _command(commands, "resubmit", "settling", "resubmit", "let an unresolved scene be bought again")
     for command in (adopt, resubmit):
-        command.add_argument("story", metavar="STORY", help="the story file")
+        _one_story(command)
         command.add_argument("scene", metavar="SCENE", help="the scene's id")
     adopt.add_argument("job", metavar="JOB", help="the job's id at the provider")
     resubmit.add_argument("--may-pay-twice", action="store_true", help="accept that it may have been paid already")
     for command in (adopt, resubmit):
         command.add_argument("--local", action="store_true", help="of the free preview")
         _edition(command)
-        command.add_argument("--matrix", metavar="CSV", help="the story is one of the rows of this table")
-        command.add_argument("--row", metavar="NAME", help="that row's film, where several could be meant")
         _workspace(command)
 
 

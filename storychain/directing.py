@@ -12,6 +12,7 @@ from storychain import takes as choosing
 from storychain.chain.survey import attempts_of, with_choices, with_presence
 from storychain.errors import UsageError
 from storychain.plan import plan, step_of
+from storychain.records import LIVE
 from storychain.story.advice import command
 
 if TYPE_CHECKING:
@@ -102,10 +103,11 @@ def retaken(table: Table, scene: str, words: str | None, *, keep_after: bool) ->
 
 def judge(ledger: Ledger, table: Table, scene: str, key: str, verdict: Verdict, note: str) -> None:
     """Approve or reject a take; an approved one that was not shown is shown from then on. Raises UsageError."""
-    take = table.take(scene, key)
-    if verdict == "approved" and not take.shown:
-        pick(ledger, table, scene, key)
-    said = _words(note)
+    said, take = _words(note), table.take(scene, key)
+    if verdict == "approved":
+        _check_had(table, scene, take)
+        if not take.shown:
+            pick(ledger, table, scene, key)
     ledger.decisions.remark(table.facts.provider, table.story.name, scene, take.key, verdict=verdict, text=said)
 
 
@@ -121,8 +123,20 @@ def comment(ledger: Ledger, table: Table, scene: str, key: str, text: str, secon
 def pick(ledger: Ledger, table: Table, scene: str, key: str) -> None:
     """Show another take of a scene; it costs nothing. Raises UsageError."""
     take = table.take(scene, key)
+    _check_had(table, scene, take)
     choices = choosing.picked(table.story, table.facts, table.attempts, scene, take.record)
     ledger.decisions.choose(table.facts.provider, table.story.edition, choices)
+
+
+def _check_had(table: Table, scene: str, take: Take) -> None:
+    """Raise UsageError for a take of which there is nothing to show, and never will be."""
+    if take.record.state not in LIVE:
+        again = command("retake", table.story, scene, free=table.facts.free)
+        raise UsageError(
+            f"take {take.number} of scene {scene} is {take.record.state}: there is nothing to show",
+            where=table.story.name,
+            next_step=f"{again} takes it again.",
+        )
 
 
 def _words(text: str) -> str:

@@ -75,6 +75,7 @@ class Step:
     segment it continues; without one it begins afresh, or from the story's start files where `from_start` says so.
     `again` allows one try more than the story does. `continued` is the key of the segment that a kept one was really
     made to continue, where another is shown before it. `beside` are the scene's other takes, bought side by side.
+    `waits_for` is the scene that has to be approved before this one is bought.
     """
 
     scene: Scene
@@ -90,6 +91,7 @@ class Step:
     model: str = ""
     continued: str | None = None
     beside: tuple[Step, ...] = ()
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +252,10 @@ def _held_back(step: Step, holding: Step | None, facts: Facts) -> Step:
     """The step; where it would be bought though what it continues is not approved as it has to be, it waits."""
     if step.action is not Action.SUBMIT or holding is None:
         return step
-    rejected = holding.key in facts.verdicts
-    why = (
-        "is rejected; take it again or pick another take" if rejected else "is not approved yet (`storychain approve`)"
-    )
-    reason = f"scene {holding.scene.id} {why}"
-    return replace(step, action=Action.HOLD, reason=reason, credits=Decimal(0), beside=())
+    name, rejected = holding.scene.id, holding.key in facts.verdicts
+    reason = f"scene {name} is {'rejected; take it again or pick another take' if rejected else 'not approved yet'}"
+    held = replace(step, action=Action.HOLD, reason=reason, credits=Decimal(0), beside=())
+    return held if rejected else replace(held, waits_for=name)
 
 
 def _step(story: Story, scene: Scene, facts: Facts, key: str, parent: str | None) -> Step:

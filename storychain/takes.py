@@ -133,7 +133,7 @@ def retaken(
     chosen = {scene: replace(before, take=take, prompt=before.prompt if prompt is None else prompt, kept=None)}
     if not keep_after:
         return _for_words(story, chosen | _let_go(facts, steps, place))
-    for follower in _rest_of_chain(steps, place)[:1]:
+    for follower in rest_of_chain(steps, place)[:1]:
         if follower.record.state in LIVE:
             kept = facts.choices.get(follower.scene.id, Chosen(take=follower.scene.take))
             chosen[follower.scene.id] = replace(kept, kept=follower.key)
@@ -156,7 +156,7 @@ def picked(story: Story, facts: Facts, attempts: Sequence[Record], scene: str, t
     if _planned(story, facts, choices, scene).key != take.key:
         choices[scene] = replace(shown, kept=take.key)
     key = take.key
-    rest, paid = [step.scene.id for step in _rest_of_chain(steps, place)], _continuations(attempts)
+    rest, paid = [step.scene.id for step in rest_of_chain(steps, place)], _continuations(attempts)
     for number, name in enumerate(rest):
         follower = _planned(story, facts, choices, name)
         if follower.record.state not in LIVE:
@@ -252,7 +252,7 @@ def _planned(story: Story, facts: Facts, choices: Mapping[str, Chosen], scene: s
     return step_of(plan(story, replace(facts, choices={**facts.choices, **choices})), scene)
 
 
-def _rest_of_chain(steps: Sequence[Step], place: int) -> tuple[Step, ...]:
+def rest_of_chain(steps: Sequence[Step], place: int) -> tuple[Step, ...]:
     """What continues the scene at `place`, directly or not."""
     rest = []
     for step in steps[place + 1 :]:
@@ -285,7 +285,7 @@ def _let_go(facts: Facts, steps: Sequence[Step], place: int) -> dict[str, Chosen
     """The choices of what follows, where they keep something: it is to continue what is shown before it again."""
     return {
         step.scene.id: replace(chosen, kept=None)
-        for step in _rest_of_chain(steps, place)
+        for step in rest_of_chain(steps, place)
         if (chosen := facts.choices.get(step.scene.id)) is not None and chosen.kept
     }
 

@@ -1,8 +1,11 @@
 """What is advised is given word for word: by a shell that takes spaces apart, for the film that was meant."""
 
+import html
+import json
 import re
 import shlex
 
+from tests.reviewing import reviewing
 from tests.stage import story_file
 
 TALE = [{"id": "one", "prompt": "A ${what} at dawn."}, {"id": "two", "prompt": "The same ${what} at noon."}]
@@ -52,3 +55,40 @@ def test_a_story_that_waits_for_a_person_is_not_said_to_go_on_by_a_run(plain):
     status = plain.run("status", path, "--local").stdout
     assert "1 of 2 segments here; scene one is not approved yet" in status
     assert "goes on" not in status
+
+
+def test_a_scene_of_a_row_is_approved_and_taken_again_as_it_is_advised(plain):
+    """Of a table one row is meant, and nothing of the others is chosen or rendered."""
+    path = story_file(plain.folder, [{**TALE[0], "hold": True}, TALE[1]], name="towns", vars={"what": "harbour"})
+    table = plain.folder / "towns.csv"
+    table.write_text("name,what\nsea,sea\nhill,hill\n", "utf-8")
+    waiting = plain.run("run", path, "--local", "--scale", "0.125", "--matrix", table)
+    approving = [words for words in advised(waiting.stderr) if words[0] == "approve"]
+    row = ["--local", "--matrix", str(table), "--row"]
+    assert sorted(approving) == [["approve", str(path), "one", *row, f"towns-{name}"] for name in ("hill", "sea")]
+    which = plain.run("approve", path, "one", "--local", "--matrix", table)
+    assert (which.returncode, "which row is meant? towns-sea, towns-hill" in which.stderr) == (2, True), which.stderr
+    said = plain.run(*max(approving))
+    assert said.returncode == 0, said.stderr
+    listed = json.loads(plain.run("takes", path, *row, "towns-hill", "--json").stdout)
+    assert [take["verdict"] for take in listed["scenes"][0]["takes"]] == [None]
+    again = plain.run("retake", path, "two", *row, "towns-sea", "--scale", "0.125")
+    assert again.stdout == f"{plain.folder}/films/towns-sea.mp4\n", again.stderr
+    with reviewing(plain, path, "--matrix", table, "--local") as review:
+        client = review.client()
+        page = html.unescape(client.get("/stories/towns-sea/scenes/two").text)
+        assert f"storychain retake {path.name} two --local --matrix {table} --row towns-sea" in page
+        page = html.unescape(client.get("/stories/towns-sea").text)
+        assert f"storychain inspect {path.name} --local --matrix {table}" in page
+
+
+def test_of_several_stories_or_none_it_is_asked_which_is_meant(plain):
+    several = plain.folder / "several"
+    several.mkdir()
+    for name in ("a", "b"):
+        story_file(several, TALE[:1], name=name, vars={"what": "harbour"})
+    for command in (["takes"], ["pick", "one", "1"], ["promote", "--model", "veo3.1"], ["export", "--to", "edl"]):
+        refused = plain.run(command[0], several, *command[1:])
+        assert (refused.returncode, "which story is meant? a, b" in refused.stderr) == (2, True), refused.stderr
+    none = plain.run("takes", "-", stdin="")
+    assert (none.returncode, "no story is named" in none.stderr) == (2, True), none.stderr

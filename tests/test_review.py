@@ -251,6 +251,8 @@ def test_a_verdict_and_a_comment_are_on_record_and_shown(page, shared_desk):
         ("comment", {"text": "x", "second": "inf"}, 400),
         ("comment", {"text": "x" * 5000}, 400),
         ("comment", {"text": "x" * 70_000}, 413),
+        ("comment", {"text": "x", "second": "500"}, 400),
+        ("comment", {f"field-{n}": "x" for n in range(21)}, 400),
         ("erase", {}, 404),
     ],
 )
@@ -301,6 +303,13 @@ def test_a_price_is_agreed_to_once_and_the_cap_holds(desk):
         until(lambda: "2 of 2 scenes" in page.let_in.get("/stories/bought/row").text)
         until(lambda: "s-done" in page.let_in.get("/stories/bought/row").text)
         assert desk.studio.counts()["submits"] == 2
+        # What is offered for one story buys nothing of another, and what was refused may be agreed to later.
+        story_file(desk.folder, 1, name="other")
+        token, _ = offered(page.let_in, "/stories/bought/buy")
+        for _ in range(2):
+            wrong = post(page, "/stories/other/buy", token=token[1])
+            assert (wrong.status_code, "for another story" in wrong.text) == (409, True)
+        assert post(page, "/stories/bought/buy", token=token[1]).status_code == 200
         # One more take of the first scene, with what continues it, is more than is left.
         token, text = offered(page.let_in, "/stories/bought/buy?scene=s1")
         assert token is None

@@ -325,6 +325,32 @@ def test_a_take_of_another_branch_is_shown_as_it_is(desk):
     assert accepted(desk) == 4
 
 
+def test_a_take_of_which_there_is_nothing_is_neither_approved_nor_picked(desk):
+    path = story_file(desk.folder, on_hold())
+    assert desk.run("run", path, "--local", "--fault", "job.failed=@2").returncode == 3
+    for command in (("approve", path, "two"), ("pick", path, "two", 1)):
+        refused = desk.run(*command, "--local")
+        assert (refused.returncode, "is failed: there is nothing to show" in refused.stderr) == (2, True)
+    again = desk.run("retake", path, "two", "--local")
+    assert again.returncode == 0, again.stderr
+    # What is refused has done nothing: the words are looked at before the take is picked.
+    assert desk.run("retake", path, "two", "--local").returncode == 0
+    assert desk.run("approve", path, "two", 2, "--local", "--note", "x" * 4001).returncode == 2
+    assert shown(desk, path, "--local")["two"] == 3
+    assert desk.run("approve", path, "two", 2, "--local").returncode == 0
+    assert shown(desk, path, "--local")["two"] == 2
+
+
+def test_a_pick_says_what_follows_it_and_what_is_missing_elsewhere(desk):
+    path = story_file(desk.folder, SCENES)
+    assert desk.run("run", path, "--local").returncode == 0
+    story_file(desk.folder, [{**SCENES[0], "prompt": "A harbour at noon."}, *SCENES[1:]])
+    last = desk.run("pick", path, "three", 1, "--local")
+    assert "continues it:" not in last.stderr
+    assert "Not made yet of the rest of the story: one, two." in last.stderr
+    assert f"`storychain run {path} --local` makes the film, for nothing." in last.stderr
+
+
 def test_what_cannot_be_chosen_is_refused_in_words(desk):
     path = story_file(desk.folder, SCENES)
     for command, words in (

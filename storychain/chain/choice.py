@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
 from storychain.plan import Action
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from storychain.plan import Step
+    from storychain.story.model import Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,20 @@ class LeftUnbought(StorychainError):
 
     exit_code = 0
 
+    @property
+    def told(self) -> str:
+        """In one line."""
+        return "; ".join(said for said in (self.what, self.next_step) if said)
+
 
 class WaitsForApproval(LeftUnbought):
     """A story goes on once somebody has looked: what is left continues a scene that is not approved."""
+
+    @classmethod
+    def to_buy(cls, story: Story, step: Step, *, free: bool) -> WaitsForApproval:
+        """Before this step is bought; with the command that approves."""
+        if not step.waits_for:
+            return cls(step.reason)
+        here = story.row is None or story.row.table is not None  # where the table is elsewhere, so is its name
+        approve = command("approve", story, step.waits_for, free=free) if here else "`storychain approve`"
+        return cls(step.reason, next_step=f"{approve} lets it go on.")

@@ -96,7 +96,7 @@ class Rendering:
         self._raise_worst(results)
         left = [self._steps[place] for place, one in zip(wanted, results, strict=False) if isinstance(one, Halted)]
         if waiting := [step for step in left if step.action is Action.HOLD]:
-            raise WaitsForApproval(waiting[0].reason)
+            raise WaitsForApproval.to_buy(self._story, waiting[0], free=self._run.provider.free)
         if left:
             raise LeftUnbought(f"not bought, as asked: {listed([step.scene.id for step in left])}")
 

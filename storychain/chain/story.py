@@ -99,7 +99,7 @@ async def render_with(
     except OSError as trouble:
         error = DiskTrouble.of(trouble)
     if isinstance(error, LeftUnbought):
-        run.tell(StoryLeft(story.name, error.what))
+        run.tell(StoryLeft(story.name, error.told))
     elif error is not None:
         run.tell(StoryStopped(story.name, error))
     return await _summed_up(run, story, film, planned, error)

@@ -151,6 +151,12 @@ class Desk:
         """Load stories; the problems of all of them are told together."""
         return self.find(paths, matrix).all()
 
+    def story(self, arguments: argparse.Namespace) -> Story:
+        """Load the one story that a command is about; of a table the row that is named. Raises UsageError."""
+        from storychain.commands.selection import the_one  # noqa: PLC0415
+
+        return the_one(self.stories([arguments.story], arguments.matrix), arguments.row)
+
 
 @contextmanager
 def _held(ledger: Ledger, path: Path, name: str) -> Iterator[None]:

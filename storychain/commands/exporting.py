@@ -52,7 +52,7 @@ _BEGINNINGS = {
 def export(arguments: argparse.Namespace) -> int:
     """Write a story's timeline beside its film, or to --out."""
     at = desk(arguments)
-    (story,) = at.stories([arguments.story])
+    story = at.story(arguments)
     with at.ledger_if_any() as ledger:
         free = at.shows_preview(ledger, story.name, local=arguments.local)
         facts = at.facts(story, ledger, free=free)

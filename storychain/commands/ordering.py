@@ -190,7 +190,7 @@ class _Following:
 
     async def _summed_up(self, told: dict[str, Any], error: StorychainError | None, film: Path | None) -> Outcome:
         if isinstance(error, LeftUnbought):
-            self._run.tell(StoryLeft(self._story.name, error.what))
+            self._run.tell(StoryLeft(self._story.name, error.told))
         elif error is not None:
             self._run.tell(StoryStopped(self._story.name, error))
         planned = told.get("planned", "0")

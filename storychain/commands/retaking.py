@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 def retake(arguments: argparse.Namespace) -> int:
     """Take a scene again: shows what that makes stale and costs, and renders once that is agreed to."""
     at = desk(arguments)
-    (story,) = at.stories([arguments.story])
+    story = at.story(arguments)
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=arguments.local)
         choices = retaken(found, arguments.scene, arguments.prompt, keep_after=arguments.keep_after)
         steps = planned(found, choices)
         _agree(at, arguments, steps, _retake_words(arguments, found, steps))
         _choose(at, ledger, arguments, found, choices, steps)
+    arguments.select = [story.name] if story.row else []
     return _render(at, arguments, found, [arguments.scene])
 
 
@@ -73,8 +74,8 @@ def _names(steps: Sequence[Step], action: Action) -> list[str]:
 def promote(arguments: argparse.Namespace) -> int:
     """Buy approved scenes from another model, in the words that were approved; price first."""
     at = desk(arguments)
-    (draft,) = Desk(at.settings, at.workspace, arguments.draft).stories([arguments.story])
-    (story,) = at.stories([arguments.story])
+    draft = Desk(at.settings, at.workspace, arguments.draft).story(arguments)
+    story = at.story(arguments)
     with at.ledger() as ledger:
         preview = at.shows_preview(ledger, draft.name, local=arguments.local)
         drafted = on_the_table(at, ledger, draft, free=preview)

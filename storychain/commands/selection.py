@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from storychain.chain.choice import Choice
 from storychain.errors import InvalidStory, UsageError
 from storychain.plan import Action
+from storychain.printable import listed
 from storychain.standing import under_way
 
 if TYPE_CHECKING:
@@ -125,6 +126,29 @@ def by_name(stories: Sequence[Story]) -> dict[str, Story]:
         if replace(story, path=other.path) != other:
             raise UsageError(f"{other.path} is given twice, and not with the same words", next_step="Read it once.")
     return named
+
+
+def of_row(stories: Sequence[Story], row: str | None) -> tuple[Story, ...]:
+    """Those of a table's rows that are named; all where none is."""
+    return tuple(story for story in stories if row in (None, story.name))
+
+
+def the_one(stories: Sequence[Story], row: str | None) -> Story:
+    """The only story there is, or that row of it. Raises UsageError."""
+    found = of_row(stories, row)
+    if len(found) != 1:
+        raise which(stories)
+    return found[0]
+
+
+def which(stories: Sequence[Story]) -> UsageError:
+    """What is said where one of these had to be named."""
+    if not stories:
+        return UsageError("no story is named")
+    names = listed([story.name for story in stories])
+    if any(story.row for story in stories):
+        return UsageError(f"which row is meant? {names}", next_step="Name it with --row NAME, as `status` shows it.")
+    return UsageError(f"which story is meant? {names}", next_step="Name its file, without --row.")
 
 
 STATES = ("failed", "unfinished", "new")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.survey import with_presence
 from storychain.commands.desk import FREE, PAID, desk
+from storychain.commands.selection import of_row, which
 from storychain.errors import AccountError, StoryHeld, UsageError
 from storychain.ledger import Purchase
 from storychain.locks import Held
 from storychain.pictory import Pictory
 from storychain.plan import step_of
-from storychain.printable import listed
 from storychain.story.advice import command
 
 if TYPE_CHECKING:
@@ -113,16 +113,13 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
 
 def _meant(at: Desk, ledger: Ledger, stories: Sequence[Story], arguments: argparse.Namespace) -> tuple[Story, Step]:
     """The story and its scene: of a table's rows the one that is named, else the only one with anything to settle."""
-    if arguments.row is not None:
-        stories = [story for story in stories if story.name == arguments.row]
-    planned = {story.name: step_of(at.plan(story, ledger, free=arguments.local), arguments.scene) for story in stories}
-    found = [(story, planned[story.name]) for story in stories]
+    rows = of_row(stories, arguments.row)
+    found = [(story, step_of(at.plan(story, ledger, free=arguments.local), arguments.scene)) for story in rows]
     if len(found) > 1:
         found = [(story, step) for story, step in found if step.record.state in _OPEN] or found
     # Rows that share a segment settle it together.
     if len({step.key for _, step in found}) != 1:
-        names = listed([story.name for story, _ in found]) or "none"
-        raise UsageError(f"which row is meant? {names}", next_step="Name it with --row NAME, as `status` shows it.")
+        raise which([story for story, _ in found] or stories)
     return found[0]
 
 

@@ -6,7 +6,6 @@ What is chosen lives in the ledger, never in the story file.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import textwrap
 import time
@@ -20,6 +19,8 @@ from storychain.printable import listed, visible, visible_lines
 from storychain.records import LIVE
 from storychain.report import documents
 from storychain.report.text import cost_text, table
+from storychain.story.advice import command
+from storychain.takes import rest_of_chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def on_the_table(at: Desk, ledger: Ledger, story: Story, *, free: bool) -> Table
 def list_takes(arguments: argparse.Namespace) -> int:
     """Print every take of every scene."""
     at = desk(arguments)
-    (story,) = at.stories([arguments.story])
+    story = at.story(arguments)
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
     if arguments.json:
@@ -133,7 +134,7 @@ def reject(arguments: argparse.Namespace) -> int:
 
 def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
     at = desk(arguments)
-    (story,) = at.stories([arguments.story])
+    story = at.story(arguments)
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
@@ -141,7 +142,7 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
         if verdict == "approved" and not take.shown:
             _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), found)
     waiting = [one.step.scene.id for one in found.scenes if one.step.action is Action.HOLD]
-    goes_on = f" `{_command_of(found, 'run')}` goes on." if waiting and verdict == "approved" else ""
+    goes_on = f" {command('run', story, free=found.facts.free)} goes on." if waiting and verdict == "approved" else ""
     print(f"Take {take.number} of scene {arguments.scene} is {verdict}.{goes_on}", file=sys.stderr)
     return 0
 
@@ -152,7 +153,7 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
 def pick(arguments: argparse.Namespace) -> int:
     """Show another take of a scene. Costs nothing; says what the film then lacks."""
     at = desk(arguments)
-    (story,) = at.stories([arguments.story])
+    story = at.story(arguments)
     with at.ledger() as ledger:
         found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
@@ -166,23 +167,25 @@ def _tell_pick(scene: str, take: Take, steps: Sequence[Step], found: Table) -> N
     print(f"Scene {scene} is take {take.number}{by} now.", file=sys.stderr)
     if step_of(steps, scene).continued is not None:
         print("  It was made to continue another take than the one before it: a dissolve covers that.", file=sys.stderr)
-    wanted = [one.scene.id for one in steps if one.action is Action.SUBMIT]
-    if wanted:
-        print(f"  Not paid yet of what continues it: {listed(wanted)}. {cost_text(quote(steps))}", file=sys.stderr)
-        if (kept := _last_had(found, wanted[0])) is not None:
-            command = _command_of(found, "pick", wanted[0], str(kept.number))
-            print(f"  A take of {wanted[0]} that is there may follow it for nothing: `{command}`", file=sys.stderr)
-    goes_on = " and buys that, once you agree" if wanted else ", for nothing"
-    print(f"  `{_command_of(found, 'run')}` makes the film{goes_on}.", file=sys.stderr)
+    free, story = found.facts.free, found.story
+    wanted = [one for one in steps if one.action is Action.SUBMIT]
+    after = rest_of_chain(steps, steps.index(step_of(steps, scene)))
+    lacking = [one.scene.id for one in wanted if one in after]
+    others = [one.scene.id for one in wanted if one not in after]
+    what = "made" if free else "paid"
+    if lacking:
+        print(f"  Not {what} yet of what continues it: {listed(lacking)}.", file=sys.stderr)
+        if (kept := _last_had(found, lacking[0])) is not None:
+            follow = command("pick", story, lacking[0], str(kept.number), free=free)
+            print(f"  A take of {lacking[0]} that is there may follow it for nothing: {follow}", file=sys.stderr)
+    if others:
+        print(f"  Not {what} yet of the rest of the story: {listed(others)}.", file=sys.stderr)
+    if wanted and not free:
+        print(f"  {cost_text(quote(steps))}", file=sys.stderr)
+    goes_on = " and buys that, once you agree" if wanted and not free else ", for nothing"
+    print(f"  {command('run', story, free=free)} makes the film{goes_on}.", file=sys.stderr)
 
 
 def _last_had(found: Table, scene: str) -> Take | None:
     """The last take of a scene that is bought, if there is one."""
     return next((take for take in reversed(found.scene(scene).takes) if take.record.state in LIVE), None)
-
-
-def _command_of(found: Table, name: str, *more: str) -> str:
-    """A command about what is on the table: the story's own film, another edition of it or its free preview."""
-    model = ["--model", found.story.other_model] if found.story.other_model else []
-    local = ["--local"] if found.facts.free else []
-    return shlex.join(["storychain", name, str(found.story.path), *more, *model, *local])

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 _MOST_BYTES = 64 << 10
 """Of a form; the longest note is a fraction of it."""
 
+_MOST_FIELDS = 20
+
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form, the last of each name. Raises HTTPException (413, 415)."""
+    """The fields of a form, the last of each name. Raises HTTPException (400, 413, 415)."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise HTTPException(415, "This is no form.")
     body = b""
@@ -32,7 +34,10 @@ async def form_of(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _MOST_BYTES:
             raise HTTPException(413, "This is too long.")
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise HTTPException(400, f"A form has {_MOST_FIELDS} fields at the most.") from error
     return {name: values[-1] for name, values in fields.items()}
 
 
@@ -43,7 +48,8 @@ def decide(ledger: Ledger, table: Table, scene: str, key: str, what: str, told: 
             verdict = cast("Verdict", told["verdict"])
             deciding.judge(ledger, table, scene, key, verdict, told.get("note", ""))
         case "comment":
-            deciding.comment(ledger, table, scene, key, told.get("text", ""), _second(told.get("second", "")))
+            second = _second(told.get("second", ""), table.take(scene, key).seconds)
+            deciding.comment(ledger, table, scene, key, told.get("text", ""), second)
         case "pick":
             deciding.pick(ledger, table, scene, key)
         case "verdict":
@@ -52,13 +58,14 @@ def decide(ledger: Ledger, table: Table, scene: str, key: str, what: str, told: 
             raise HTTPException(404, "There is no such form.")
 
 
-def _second(text: str) -> float | None:
+def _second(text: str, length: int) -> float | None:
+    """A second of a take of about that length; None where there is no text. Raises HTTPException (400)."""
     if not text:
         return None
     try:
         second = float(text)
     except ValueError:
         second = math.nan
-    if not 0 <= second < 1e6:
+    if not 0 <= second <= length + 1:  # videos may be a little longer than they were asked for
         raise HTTPException(400, "That is no second of a take.")
     return second

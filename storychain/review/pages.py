@@ -176,11 +176,12 @@ class Pages:
         story, till = await asyncio.to_thread(self._found, request), self._till
         if till is None or story.free:
             raise HTTPException(404, "This page buys nothing: it was opened without --allow-spend.")
-        offer = self._offers.agree(token)
+        table = await asyncio.to_thread(self._table, story)
+        # From here to `begin` nothing else has a turn: two offers cannot both be under the cap, nor is one had twice.
+        offer = self._offers.of(token)
         if offer is not None:
-            table = await asyncio.to_thread(self._table, story)
-            # From here to `begin` nothing else has a turn: two offers cannot both be under the cap.
             check_price(offer, table, till)
+            self._offers.agree(token)
             ledger = self._views.places.ledger()
             assert ledger is not None
             if offer.choices:

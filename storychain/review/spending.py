@@ -77,13 +77,16 @@ class Offers:
             self._made.popitem(last=False)
         return token
 
-    def agree(self, token: str) -> Offer | None:
-        """The offer of a token, for the first who asks; None for all others. Raises ConsentNeeded for an unknown."""
+    def of(self, token: str) -> Offer | None:
+        """The offer of a token; None once it was agreed to. Raises ConsentNeeded for an unknown."""
         if token not in self._made:
             step = "Ask for it again; nothing was bought."
             raise ConsentNeeded("This price was offered too long ago, or never.", next_step=step)
-        offer, self._made[token] = self._made[token], None
-        return offer
+        return self._made[token]
+
+    def agree(self, token: str) -> None:
+        """From now on it is agreed to."""
+        self._made[token] = None
 
 
 def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: bool = False) -> Offer:
@@ -105,7 +108,9 @@ def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: boo
 
 
 def check_price(offer: Offer, table: Table, till: Till) -> None:
-    """Raise ConsentNeeded unless what was agreed to still holds and may be spent."""
+    """Raise ConsentNeeded unless what was agreed to is of this story, still holds and may be spent."""
+    if offer.story != table.story.name:
+        raise ConsentNeeded("This price was offered for another story.", next_step="Nothing was bought; look again.")
     now = quote(planned(table, offer.choices)).total
     if now is None or now > offer.credits:
         raise ConsentNeeded("The price has changed since it was shown.", next_step="Nothing was bought; look again.")

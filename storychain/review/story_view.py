@@ -18,6 +18,7 @@ from storychain.records import LIVE
 from storychain.review.measured import Measured, drift_of, read_measured, sentences
 from storychain.review.view import Chapter, CommentView, FilmView, SceneView, SeamView, StoryView, TakeView
 from storychain.standing import standing
+from storychain.story.advice import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +50,10 @@ def story_view(table: Table, sources: Sources) -> StoryView:
     waits = _waits(facts, steps, ledger)
     chain_of = {step.key: number for number, chain in enumerate(chains(steps), 1) for step in chain}
     scenes = tuple(
-        _scene(number, taken, chain_of[taken.step.key], sources.workspace, waits, measured)
+        replace(
+            _scene(number, taken, chain_of[taken.step.key], sources.workspace, waits, measured),
+            retake=_advised("retake", story, taken.step.scene.id, free=facts.free),
+        )
         for number, taken in enumerate(table.scenes, 1)
     )
     seams = _seams(scenes, steps, measured)
@@ -75,12 +79,19 @@ def story_view(table: Table, sources: Sources) -> StoryView:
         until=_until(steps, scenes, waits),
         drift=drift_of(measured, named),
         inspected=any(scene.key in measured.segments for scene in scenes),
+        inspect=_advised("inspect", story, free=facts.free),
+        preview=_advised("run", story, free=True),
     )
 
 
 def _from_here(path: Path) -> str:
     """A file as one would name it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _advised(verb: str, story: Story, *words: str, free: bool) -> str:
+    """A command as one would give it here."""
+    return command(verb, replace(story, path=Path(_from_here(story.path))), *words, free=free).strip("`")
 
 
 def _take(take: Take, workspace: Workspace) -> TakeView:

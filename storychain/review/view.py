@@ -74,7 +74,8 @@ class RetakeView:
 class SceneView:
     """A scene as the plan has it. `state` is a word for people, `reason` the plan's; `chain` counts chains from 1.
 
-    `expected_at` is when its job is likely to end, seconds of the epoch; None where nobody can tell.
+    `expected_at` is when its job is likely to end, seconds of the epoch; None where nobody can tell. `retake` is the
+    command that takes it again.
     """
 
     number: int
@@ -98,6 +99,7 @@ class SceneView:
     submitted_at: float | None = None
     expected_at: float | None = None
     findings: tuple[str, ...] = ()
+    retake: str = ""
 
     @property
     def bought(self) -> int:
@@ -186,7 +188,8 @@ class StoryView:
     """A story, all of it. `to_pay` is what the plan would still cost, None where that is unknown.
 
     `film` is the one that the plan would make, `others` are by other models, or the free preview of what was bought.
-    `until` is when the jobs under way and those that wait for them are likely done, seconds of the epoch.
+    `until` is when the jobs under way and those that wait for them are likely done, seconds of the epoch. `inspect` and
+    `preview` are the commands that measure it and that render the free preview.
     """
 
     name: str
@@ -208,6 +211,8 @@ class StoryView:
     until: float | None = None
     drift: DriftView | None = None
     inspected: bool = False
+    inspect: str = ""
+    preview: str = ""
 
     @property
     def seconds(self) -> int:

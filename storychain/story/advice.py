@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from storychain.story.model import Story
 
 
+_OF_ONE = {"takes", "pick", "approve", "reject", "retake", "promote", "export", "adopt", "resubmit"}
+"""Commands about one story, which of a table is one row."""
+
 _LOOK_AT_FILMS = ("run", "assemble", "inspect", "status")
 _PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default=MappingProxyType({}))
 
@@ -27,6 +30,8 @@ def command(verb: str, story: Story, *words: str, free: bool = False) -> str:
     """The command line, in backquotes. `words` come behind the file, before what says which film is meant."""
     edition = ["--model", story.other_model] if story.other_model else []
     table = ["--matrix", str(story.row.table)] if story.row and story.row.table else []
+    if table and verb in _OF_ONE:
+        table += ["--row", story.name]
     return spelled(verb, story.path, *words, *(["--local"] if free else []), *edition, *table, *_places(verb))
 
 

@@ -55,6 +55,8 @@ def test_a_story_that_waits_for_a_person_is_not_said_to_go_on_by_a_run(plain):
     status = plain.run("status", path, "--local").stdout
     assert "1 of 2 segments here; scene one is not approved yet" in status
     assert "goes on" not in status
+    (told,) = json.loads(plain.run("status", path, "--local", "--json").stdout)["stories"]
+    assert [(one["status"], one["action"]) for one in told["segments"]] == [("stored", "reuse"), ("planned", "hold")]
 
 
 def test_a_scene_of_a_row_is_approved_and_taken_again_as_it_is_advised(plain):

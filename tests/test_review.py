@@ -17,10 +17,12 @@ import pytest
 
 import storychain
 from storychain.ledger import Caps, Ledger, Purchase
+from storychain.locks import lock_now
 from storychain.provider import Job
 from storychain.records import Chosen
 from storychain.review.guard import Door
 from storychain.review.live import News
+from storychain.workspace import Workspace
 from tests.reviewing import MARKUP, reviewing, tale
 from tests.stage import story_file
 
@@ -326,6 +328,9 @@ def test_a_retake_in_other_words_is_bought_and_another_take_shown(desk):
         scene = "/stories/again/scenes/s2"
         token, text = offered(page.let_in, "/stories/again/buy?scene=s2&prompt=A+lantern+on+the+quay.")
         assert "40 credits" in text
+        with lock_now(Workspace(desk.folder / ".storychain").story_lock(desk.folder / "again.yaml", "again")):
+            held = post(page, "/stories/again/buy", token=token[1])
+        assert (held.status_code, "would not know of what is chosen now" in held.text) == (409, True)
         assert "A lantern on the quay." in text
         post(page, "/stories/again/buy", token=token[1])
         until(lambda: page.let_in.get(scene).text.count("<video") == 2)

@@ -11,12 +11,18 @@ from storychain.chain.choice import Choice
 from storychain.cli import parser
 from storychain.commands.limits import Limits
 from storychain.commands.rendering import opened_run
+from storychain.commands.retaking import choose
 from storychain.errors import AccountError, StorychainError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from storychain.chain.events import Event
     from storychain.commands.desk import Desk
+    from storychain.directing import Table
     from storychain.ledger import Ledger
+    from storychain.plan import Step
+    from storychain.records import Chosen
     from storychain.story.model import Story
 
 
@@ -48,6 +54,10 @@ class PageTill:
     def told(self, story: str) -> str:
         """See Till."""
         return self._told.get(story, "")
+
+    def choose(self, table: Table, choices: Mapping[str, Chosen], steps: Sequence[Step]) -> None:
+        """See Till."""
+        choose(self._at, self._ledger, table, choices, steps, elsewhere=False)
 
     def begin(self, story: Story, most: Decimal) -> None:
         """See Till."""

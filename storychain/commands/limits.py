@@ -99,14 +99,17 @@ def agreed(at: Desk, arguments: argparse.Namespace, payable: Sequence[Step], ask
     return cap
 
 
-def check_means(at: Desk, ledger: Ledger, story: Story, steps: Sequence[Step], arguments: argparse.Namespace) -> None:
-    """Raise CapReached where a run would not be let buy the first of these steps: what nobody can buy is not chosen."""
+def check_means(at: Desk, ledger: Ledger, story: Story, steps: Sequence[Step], *, elsewhere: bool) -> None:
+    """Raise CapReached where a run would not be let buy the first of these steps: what nobody can buy is not chosen.
+
+    A run `elsewhere`, by workers, has caps of its own.
+    """
     wanted = [step for step in steps if step.action is Action.SUBMIT]
-    if arguments.local or not wanted:
+    if not quote(wanted).total and not quote(wanted).unknown:
         return
     check_budget(story, steps, ledger.spent(PAID, story=story.name))
     caps = Caps(day=at.settings.max_credits_per_day, month=at.settings.max_credits_per_month)
-    left = None if by_workers(at, arguments) else ledger.left(PAID, caps, story=story.name, run="")
+    left = None if elsewhere else ledger.left(PAID, caps, story=story.name, run="")
     price = wanted[0].credits
     if left is not None and (price is None or price > left):
         cost = "an unknown number of" if price is None else price

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from storychain import takes as choosing
 from storychain.commands.desk import Desk, desk
-from storychain.commands.limits import agreed, check_means
+from storychain.commands.limits import agreed, by_workers, check_means
 from storychain.commands.takes import on_the_table
 from storychain.directing import planned, retaken
 from storychain.errors import StorychainError, StoryHeld, UsageError
@@ -43,7 +43,7 @@ def retake(arguments: argparse.Namespace) -> int:
         choices = retaken(found, arguments.scene, arguments.prompt, keep_after=arguments.keep_after)
         steps = planned(found, choices)
         _agree(at, arguments, steps, _retake_words(arguments, found, steps))
-        _choose(at, ledger, arguments, found, choices, steps)
+        choose(at, ledger, found, choices, steps, elsewhere=by_workers(at, arguments))
     arguments.select = [story.name] if story.row else []
     return _render(at, arguments, found, [arguments.scene])
 
@@ -85,7 +85,7 @@ def promote(arguments: argparse.Namespace) -> int:
         steps = planned(target, choices)
         needed = _up_to(steps, names)
         _agree(at, arguments, needed, _promote_words(names, target, steps, needed))
-        _choose(at, ledger, arguments, target, choices, needed)
+        choose(at, ledger, target, choices, needed, elsewhere=by_workers(at, arguments))
     bought = [step.scene.id for step in needed] or names
     arguments.select = [f"{story.name}:{scene}" for scene in bought]
     return _render(at, arguments, target, names)
@@ -161,18 +161,16 @@ def _agree(at: Desk, arguments: argparse.Namespace, steps: Sequence[Step], told:
         arguments.yes = arguments.max_credits is None
 
 
-def _choose(
-    at: Desk,
-    ledger: Ledger,
-    arguments: argparse.Namespace,
-    found: Table,
-    choices: Mapping[str, Chosen],
-    steps: Sequence[Step],
+def choose(
+    at: Desk, ledger: Ledger, found: Table, choices: Mapping[str, Chosen], steps: Sequence[Step], *, elsewhere: bool
 ) -> None:
-    """Write down what is chosen, if its `steps` may be bought and nobody renders the story as it was before."""
+    """Write down what is chosen, if its `steps` may be bought and nobody renders the story as it was before.
+
+    Raises CapReached or StoryHeld. A run `elsewhere` is one by workers.
+    """
     if not choices:
         return
-    check_means(at, ledger, found.story, steps, arguments)
+    check_means(at, ledger, found.story, steps, elsewhere=elsewhere)
     try:
         with at.story_held(ledger, found.story, free=found.facts.free):
             ledger.decisions.choose(found.facts.provider, found.story.edition, choices)
@@ -180,7 +178,7 @@ def _choose(
         raise StoryHeld(
             "another run is rendering this story, and would not know of what is chosen now",
             where=found.story.name,
-            next_step="Nothing was chosen or bought. Wait for its end, then give the same command again.",
+            next_step="Nothing was chosen or bought. Wait for its end, then ask for it again.",
         ) from None
 
 

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from storychain.errors import ConsentNeeded, InvalidStory, StorychainError, UsageError
+from storychain.errors import CapReached, ConsentNeeded, InvalidStory, StorychainError, StoryHeld, UsageError
 from storychain.review.charts import days_svg, drift_svg
 from storychain.review.forms import decide, form_of
 from storychain.review.rendering import STATIC, Served, part, rendered
@@ -180,12 +180,8 @@ class Pages:
         # From here to `begin` nothing else has a turn: two offers cannot both be under the cap, nor is one had twice.
         offer = self._offers.of(token)
         if offer is not None:
-            check_price(offer, table, till)
+            till.choose(table, offer.choices, check_price(offer, table, till))
             self._offers.agree(token)
-            ledger = self._views.places.ledger()
-            assert ledger is not None
-            if offer.choices:
-                ledger.decisions.choose(table.facts.provider, table.story.edition, offer.choices)
             till.begin(table.story, offer.credits)
         return RedirectResponse(self._to.story(story), status_code=303)
 
@@ -281,7 +277,7 @@ def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
 def _trouble(request: Request, error: Exception) -> Response:  # noqa: ARG001
     status, what = 500, "This cannot be shown"
     match error:
-        case ConsentNeeded():
+        case ConsentNeeded() | CapReached() | StoryHeld():
             status, what = 409, "Nothing was bought"
         case UsageError():
             status, what = 400, "This cannot be done"

@@ -18,10 +18,11 @@ from storychain.plan import Action, quote
 from storychain.story.advice import command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from storychain.directing import Table
+    from storychain.plan import Step
     from storychain.records import Chosen
     from storychain.story.model import Story
 
@@ -41,6 +42,9 @@ class Till(Protocol):
 
     def told(self, story: str) -> str:
         """What was wrong with the story's last rendering; empty where nothing was."""
+
+    def choose(self, table: Table, choices: Mapping[str, Chosen], steps: Sequence[Step]) -> None:
+        """Write down what is chosen, if its steps may be bought. Raises CapReached or StoryHeld."""
 
     def begin(self, story: Story, most: Decimal) -> None:
         """Start rendering a story for so many credits at the most, and return at once."""
@@ -107,11 +111,12 @@ def offer_of(table: Table, scene: str = "", *, prompt: str = "", keep_after: boo
     return Offer(table.story.name, scene, choices, cost.total, tuple(bought), stale)
 
 
-def check_price(offer: Offer, table: Table, till: Till) -> None:
-    """Raise ConsentNeeded unless what was agreed to is of this story, still holds and may be spent."""
+def check_price(offer: Offer, table: Table, till: Till) -> tuple[Step, ...]:
+    """The plan that is agreed to. Raises ConsentNeeded unless it is of this story, still holds and may be spent."""
     if offer.story != table.story.name:
         raise ConsentNeeded("This price was offered for another story.", next_step="Nothing was bought; look again.")
-    now = quote(planned(table, offer.choices)).total
+    steps = planned(table, offer.choices)
+    now = quote(steps).total
     if now is None or now > offer.credits:
         raise ConsentNeeded("The price has changed since it was shown.", next_step="Nothing was bought; look again.")
     if offer.credits > till.left:
@@ -121,3 +126,4 @@ def check_price(offer: Offer, table: Table, till: Till) -> None:
         )
     if till.busy(offer.story):
         raise ConsentNeeded("The story is being rendered already.", next_step="Nothing was bought; wait for its end.")
+    return steps

@@ -31,6 +31,9 @@ NOTE = "The pictures of this film are AI-generated."
 _BREATH = Fraction(3, 10)
 """Seconds into a scene at which its narration begins."""
 
+_CARDS = 2
+"""Counts up when cards are painted differently: those painted before are then painted anew."""
+
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 
 
@@ -59,7 +62,7 @@ def _following(clip: Clip, transition: Transition | None) -> Clip:
 async def _card(run: Run, card: TitleCard, title: str, clips: Sequence[Clip], shape: str) -> Clip:
     """A card in the form of the film around it; painted once."""
     form = run.room.edit(clips, drawn=True).form
-    name = hashlib.sha256(repr((card, form, shape) if shape else (card, form)).encode()).hexdigest()[:32]
+    name = hashlib.sha256(repr((_CARDS, card, form, shape)).encode()).hexdigest()[:32]
     video = run.workspace.placeholder(f"card-{name}")
     if not video.exists():
         await run.room.paint_card(card.text, card.subtitle, form, card.seconds, video, shape)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageFilter
 
-from storychain.lettering.lines import TEXT, Face, draw_line, drawable, length, wrap
+from storychain.lettering.lines import TEXT, Face, draw_line, drawable, length, running_as, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,7 @@ def caption(text: str, size: tuple[int, int]) -> Image.Image | None:
     if not words:
         return None
     face, lines = _fitted(words, size)
+    lines = running_as(words, lines)
     step = round(face.size * _LEADING)
     base = size[1] - _foot(size) - step * (len(lines) - 1)
     letters, fat = (Image.new("L", size, 0) for _ in range(2))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,9 @@ TEXT, CAPS, THIN = "DejaVuSans.ttf", "DejaVuSansCondensed-Bold.ttf", "DejaVuSans
 _MOST_FONTS = 600
 _NOWHERE = "\U0010fffe"
 """A character that no font has: what is drawn for it is drawn for every missing one."""
+
+_MARKS = {True: "\u200e", False: "\u200f"}
+"""What has no width and says that a line runs to the right, or to the left."""
 
 _LIKELY = (
     "cjk",
@@ -50,8 +54,15 @@ def wrap(text: str, face: Face, width: float, most: int) -> list[str]:
     """Lines no wider than `width` pixels, at most `most`; a text that is cut ends in an ellipsis."""
     lines = _filled(text, face, width)
     if len(lines) > most:
-        return [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), face, width)]
-    return _balanced(text, face, width, lines)
+        lines = [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), face, width)]
+    else:
+        lines = _balanced(text, face, width, lines)
+    return running_as(text, lines)
+
+
+def running_as(text: str, lines: Sequence[str]) -> list[str]:
+    """Lines of a text, marked so that each runs as the whole does, whatever letter it begins with itself."""
+    return [_running(line, rightwards=not _right_to_left(text)) for line in lines]
 
 
 def _balanced(text: str, face: Face, width: float, lines: list[str]) -> list[str]:
@@ -99,8 +110,7 @@ def draw_line(
     """
     draw = ImageDraw.Draw(picture)
     x, y = at
-    runs = list(_runs(text, face))
-    for run, run_face in reversed(runs) if _right_to_left(text) else runs:
+    for run, run_face in _in_sight(_runs(text, face), _right_to_left(text)):
         draw.text((x, y), run, fill, font=run_face.font, anchor="ls", stroke_width=stroke)
         x += run_face.font.getlength(run)
 
@@ -108,9 +118,9 @@ def draw_line(
 def draw_spaced(
     picture: Image.Image, at: tuple[float, float], text: str, face: Face, fill: tuple[int, ...], space: float
 ) -> None:
-    """Draw a short line letter by letter with `space` pixels between."""
+    """Draw a short line letter by letter with `space` pixels between; scripts from right to left stay whole."""
     x = at[0]
-    for letter in text:
+    for letter in [text] if _turns(text) else text:
         draw_line(picture, (x, at[1]), letter, face, fill)
         x += length(letter, face) + space
 
@@ -155,16 +165,36 @@ def _cut(line: str, face: Face, width: float) -> str:
     return line.rstrip(" ,;:.") + "…"
 
 
+_RIGHT_TO_LEFT = {"R", "AL"}
+
+
 def _right_to_left(text: str) -> bool:
+    """Whether a text begins on the right, as its first letter has it."""
     strong = (unicodedata.bidirectional(letter) for letter in text)
-    return next((kind in {"R", "AL"} for kind in strong if kind in {"L", "R", "AL"}), False)
+    return next((kind in _RIGHT_TO_LEFT for kind in strong if kind in {"L", *_RIGHT_TO_LEFT}), False)
+
+
+def _turns(text: str) -> bool:
+    """Whether any of it runs from right to left."""
+    return any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
+
+
+def _running(text: str, *, rightwards: bool) -> str:
+    """A part of a text, with a mark before it where its own first letter would let it run the other way."""
+    if not _turns(text) and rightwards:
+        return text
+    return text if _right_to_left(text) is not rightwards else f"{_MARKS[rightwards]}{text}"
 
 
 def _runs(text: str, face: Face) -> Iterator[tuple[str, Face]]:
-    """The text in stretches of one font each."""
-    held, name = "", face.name
+    """The text in stretches of one font each; where any of it runs from right to left, in one font if one has it all.
+
+    Only within one run are words, digits and punctuation of both directions put in their order.
+    """
+    whole = _name_for_all(frozenset(text), face.name) if _turns(text) else None
+    held, name = "", whole or face.name
     for letter in text:
-        wanted = name if _clings(letter) or letter.isspace() else _name_for(letter, face.name)
+        wanted = name if whole or _clings(letter) or letter.isspace() else _name_for(letter, face.name)
         if wanted != name and held:
             yield held, Face(name, face.size)
             held = ""
@@ -174,8 +204,31 @@ def _runs(text: str, face: Face) -> Iterator[tuple[str, Face]]:
         yield held, Face(name, face.size)
 
 
+def _in_sight(runs: Iterable[tuple[str, Face]], right_to_left: bool) -> Iterator[tuple[str, Face]]:
+    """The runs of a line from left to right: those against its direction keep their order among themselves."""
+
+    def is_leftwards(run: tuple[str, Face]) -> bool:
+        kinds = {unicodedata.bidirectional(letter) for letter in run[0]}
+        against = {"L"} if right_to_left else _RIGHT_TO_LEFT
+        along = _RIGHT_TO_LEFT if right_to_left else {"L"}
+        return right_to_left if not kinds & against or kinds & along else not right_to_left
+
+    groups = [(leftwards, list(group)) for leftwards, group in itertools.groupby(runs, is_leftwards)]
+    for leftwards, group in reversed(groups) if right_to_left else groups:
+        for run, face in reversed(group) if leftwards else group:
+            yield _running(run, rightwards=not leftwards), face
+
+
 def _name_for(letter: str, preferred: str) -> str:
     return _found(letter, preferred) or preferred
+
+
+@lru_cache(maxsize=256)
+def _name_for_all(letters: frozenset[str], preferred: str) -> str | None:
+    """A font that has all of these letters, as near to the preferred one as can be."""
+    wanted = sorted(letter for letter in letters if unicodedata.category(letter) != "Cf")
+    names = itertools.chain((preferred, TEXT), _machine_fonts())
+    return next((name for name in names if all(_has(name, letter) for letter in wanted)), None)
 
 
 @lru_cache(maxsize=4096)

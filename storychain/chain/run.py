@@ -25,13 +25,13 @@ from storychain.chain.slots import Slots
 from storychain.chain.watermarks import Watermarks
 from storychain.errors import OutOfTime
 from storychain.ledger import Caps, Ledger
-from storychain.media.room import CuttingRoom
 from storychain.provider import Provider
 from storychain.store import Store
 from storychain.workspace import Workspace
 
 if TYPE_CHECKING:
     from storychain.hooks import Hooks
+    from storychain.media.room import CuttingRoom
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -91,10 +91,9 @@ async def render(
 ) -> tuple[Outcome, ...]:
     """Render stories side by side; their outcomes in the same order. Idempotent, as `storychain run` is.
 
-    A story that is given twice is rendered once and has its outcome in both places; one of which `select` means no
-    scene has none.
-    What goes wrong with one story is in its outcome. Raises ConsentNeeded, UsageError, InvalidStory or AccountError
-    before anything is spent. Cancelling it leaves everything paid on record.
+    A story that is given twice is rendered once and has its outcome in both places; one that `select` leaves out has
+    none. What goes wrong with one story is in its outcome. Raises ConsentNeeded, UsageError, InvalidStory or
+    AccountError before anything is spent. Cancelling it leaves everything paid on record.
     """
     async with rendering(*stories, on_event=on_event, **options) as running:
         return await running.outcomes()

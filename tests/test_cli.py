@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,16 @@ def test_nothing_is_spent_without_consent_and_the_way_to_consent_is_told(desk):
     assert "80 credits" in done.stderr
     assert "storychain run tale.yaml --max-credits 80" in done.stderr
     assert desk.studio.counts()["submits"] == 0
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "status"])
+def test_looking_loads_no_media_libraries(desk, command):
+    """They take most of the time that such a command has."""
+    path = story_file(desk.folder, 2)
+    code = "import sys; from storychain.cli import main; main(sys.argv[1:]); print({'av', 'numpy'} & set(sys.modules))"
+    argv = [sys.executable, "-c", code, command, str(path)]
+    done = subprocess.run(argv, cwd=desk.folder, env=desk.environ(), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_a_cap_below_the_quote_buys_nothing(desk):

@@ -92,6 +92,17 @@ def test_more_stories_than_may_be_in_hand_are_all_rendered(tmp_path):
             assert {one.status for one in outcomes} == {"done"}
             # They all ask for the same: one is paid, and all have it.
             assert at.counts["accepted"] == 1
+            asked = dict(at.counts)
+            outcomes[3].film.unlink()
+            del at.told[:]
+            again = await at.render_all(*paths, jobs=2, slots=Slots(2))
+            assert [(one.story.name, one.status, one.film) for one in again] == [
+                (one.story.name, "done", one.film) for one in outcomes
+            ]
+            ready = {event.story: event.made for event in at.told if isinstance(event, ev.FilmReady)}
+            assert ready == {path.stem: path.stem == "tale3" for path in paths}
+            assert outcomes[3].film.exists()
+            assert dict(at.counts) == asked
 
     asyncio.run(play())
 

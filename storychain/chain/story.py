@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -117,6 +118,17 @@ async def _summed_up(
         return Outcome(story, status, None, (), planned, Decimal(0), error or words)
 
 
+def done_already(run: Run, story: Story) -> Callable[[], Outcome] | None:
+    """Of a story with nothing left to do, what tells so and sums it up; None of any other, or where that is unknown."""
+    try:
+        stands = _stand(run, story, retry_failed=run.retry_failed)
+    except (StorychainError, OSError):
+        return None  # it is said when the story's turn comes
+    if stands.there is None or _in_doubt(stands):
+        return None
+    return partial(_as_it_is, run, story, stands, stands.there)
+
+
 def _as_it_is(run: Run, story: Story, stands: _Standing, there: FilmRecord) -> Outcome:
     for step in stands.steps:
         if step.action is Action.PLACEHOLDER:
@@ -211,11 +223,15 @@ def _usual(run: Run, steps: tuple[Step, ...]) -> tuple[float | None, ...]:
 async def _settled(run: Run, story: Story) -> _Standing:
     """How it stands, once it is known what became of requests whose answer was lost: what is in doubt has no price."""
     stands = await off_loop(_stand, run, story, retry_failed=run.retry_failed)
-    if not any(step.record.state == "intended" for step in with_beside(stands.steps)):
+    if not _in_doubt(stands):
         return stands
     async with await run.lanes.alone(run):
         await settle_open_questions(run)
     return await off_loop(_stand, run, story, retry_failed=run.retry_failed)
+
+
+def _in_doubt(stands: _Standing) -> bool:
+    return any(step.record.state == "intended" for step in with_beside(stands.steps))
 
 
 def _look(

@@ -66,6 +66,6 @@ def _second(text: str, length: int) -> float | None:
         second = float(text)
     except ValueError:
         second = math.nan
-    if not 0 <= second <= length + 1:  # videos may be a little longer than they were asked for
+    if not 0 <= second <= length + 2:  # videos may be a little longer than they were asked for
         raise HTTPException(400, "That is no second of a take.")
     return second

@@ -62,3 +62,36 @@ def test_one_scene_is_no_scenes(here, capsys):
     assert "fine, 1 scene, 4 s" in said
     assert "16:9 · 1 scene, 4 s" in said
     assert "0 of 1 segment here" in said
+
+
+STRANGE = "\U00013000\U00013001\U00013002"
+"""Hieroglyphs: letters that no usual font has."""
+
+
+def test_a_plan_and_a_run_tell_which_words_will_not_be_seen(here, plain, capsys):
+    long = {"text": "One\ntwo", "subtitle": "Words without an end. " * 22}
+    film = {**BARE, "subtitles": "burned", "title_card": {"text": f"Tokyo nights {STRANGE[0]}"}, "end_card": long}
+    scene = {"prompt": "A scene.", "caption": f"Once upon a time {STRANGE[1]}"}
+    told = [
+        f"film.title_card: no font on this machine has {STRANGE[0]}; it is shown without",
+        f"scene scene-1: no font on this machine has {STRANGE[1]}; it is shown without",
+    ]
+    cut = "film.end_card.text: there is too much of it for a card; its end is left out"
+    story_file(here, [scene], film=film)
+    assert main(["plan", "tale.yaml", "--local", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stories"][0]["warnings"] == told
+    many = {**film, "end_card": {"text": "\n".join("abcdefghijk"), "subtitle": "Words."}}
+    path = story_file(plain.folder, [scene], film=many, name="many")
+    done = plain.run("run", path, "--local", "--scale", "0.125")
+    assert done.returncode == 0, done.stderr
+    before, _, _ = done.stderr.partition("submitted")
+    assert all(words in before for words in (*told, cut))
+
+
+def test_a_subtitle_that_cannot_be_drawn_is_refused_before_anything_is_bought(plain):
+    film = {**BARE, "title_card": {"text": "Hello world", "subtitle": STRANGE}}
+    path = story_file(plain.folder, 1, film=film, name="strange")
+    done = plain.run("run", path, "--local")
+    assert done.returncode == 3
+    assert "strange, film.title_card.subtitle: no font on this machine has enough of its letters" in done.stderr
+    assert "submitted" not in done.stderr

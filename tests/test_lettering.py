@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, features
 
 from storychain.lettering.captions import caption
+from storychain.lettering.cards import card, cut
 from storychain.lettering.lines import TEXT, THIN, Face, draw_line, length, wrap
 
 needs_raqm = pytest.mark.skipif(not features.check_feature("raqm"), reason="Pillow finds no fribidi here")
@@ -69,3 +70,21 @@ def test_every_line_of_a_text_runs_as_the_text_does():
 
 def test_what_runs_to_the_right_is_left_as_it_is():
     assert wrap("Tokyo nights (1)!", Face(THIN, 40), 10_000, 2) == ["Tokyo nights (1)!"]
+
+
+def test_lines_of_a_card_stay_lines():
+    """Rows of ink, from top to bottom: an empty line is a larger gap."""
+    assert wrap("one two\n\nthree", Face(THIN, 40), 10_000, 5) == ["one two", "", "three"]
+    own_way = ["Hello", "\u05e9\u05dc\u05d5\u05dd BBC!"]
+    assert wrap("\n".join(own_way), Face(THIN, 40), 10_000, 5) == own_way
+    picture = np.asarray(card("line one\nline two\n\nline four", "", (1280, 720)).convert("L"))
+    rows = np.flatnonzero((picture > 120).any(1))
+    gaps = np.diff(rows)[np.diff(rows) > 9]
+    assert len(gaps) == 2
+    assert gaps[1] > 2 * gaps[0]
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (720, 720), (320, 180)])
+def test_a_subtitle_of_every_length_that_a_story_may_have_is_seen_to_its_end(size):
+    assert cut("The Lighthouse Keeper", "And then some more words. " * 19, size) == (False, False)
+    assert cut("A line\n" * 12, "Words.", size) == (True, False)

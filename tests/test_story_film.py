@@ -134,3 +134,11 @@ def test_mistakes_are_told_with_the_way_out(tmp_path, written):
 def test_a_scene_is_narrated_once(tmp_path):
     scenes = "scenes:\n  - {prompt: A boat leaves., narration: Away., narration_file: theme.mp3}\n"
     assert "keep one of them" in said(tmp_path, "", scenes)
+
+
+def test_the_lines_of_cards_are_kept_and_those_of_captions_are_not(tmp_path):
+    card = '{text: "One  two\\n${who}\\n\\n\\n\\nfour\\n", subtitle: "a\\tb\\nc"}'
+    scenes = SCENES.replace("leaves.", 'leaves.\n    caption: "Away\\nand away"')
+    story = read(tmp_path, f"film:\n  title_card: {card}\n", scenes)
+    assert (story.film.title_card.text, story.film.title_card.subtitle) == ("One two\nMara\n\nfour", "a b\nc")
+    assert story.scenes[0].caption == "Away and away"

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.finishing import narration_of
 from storychain.chain.narration import too_long
+from storychain.chain.run import off_loop
+from storychain.chain.wording import UNREADABLE, undrawn, wording_warnings
 from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.media.aside import folder_aside
 from storychain.media.outputs.names import beside
 from storychain.media.outputs.streaming import check_free
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from storychain.chain.run import Run
@@ -27,13 +29,14 @@ async def preflight(run: Run, story: Story) -> None:
         await room.seconds_of(film.music.file)
     if film.watermark is not None:
         await room.check_picture(film.watermark.file)
-    for where, words in _drawn_words(story):
-        if not room.can_draw(words):
-            raise MediaError(
-                "no font on this machine has enough of its letters",
-                where=f"{story.name}, {where}",
-                next_step="Install a font for its script, or leave it out. Nothing was bought.",
-            )
+    if where := await off_loop(undrawn, story):
+        raise MediaError(
+            UNREADABLE,
+            where=f"{story.name}, {where}",
+            next_step="Install a font for its script, or leave it out. Nothing was bought.",
+        )
+    for warning in await off_loop(wording_warnings, story):
+        run.tell(Noticed(story.name, "", warning))
     for scene in story.scenes:
         sound = await narration_of(run, story, scene)
         if sound is not None:
@@ -85,15 +88,3 @@ def _in_the_way(neighbour: Path) -> str | None:
     except (MediaError, OSError):
         return f"{neighbour.name} is something else than a stream that was made here"
     return None
-
-
-def _drawn_words(story: Story) -> Iterator[tuple[str, str]]:
-    """Words that become pictures, and where they are written."""
-    film = story.film
-    for name, card in (("film.title_card", film.title_card), ("film.end_card", film.end_card)):
-        if card is not None:
-            yield name, card.text
-    if film.subtitles == "burned":
-        for scene in story.scenes:
-            if scene.caption:
-                yield f"scene {scene.id}", scene.caption

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageFilter
 
-from storychain.lettering.lines import TEXT, Face, draw_line, drawable, length, running_as, wrap
+from storychain.lettering.lines import TEXT, Face, draw_line, drawable_lines, length, running_as, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,7 @@ def caption(text: str, size: tuple[int, int]) -> Image.Image | None:
 
 def _drawable(text: str) -> str:
     """The words without what cannot be drawn, in lines as they came."""
-    if not drawable(" ".join(text.split()), Face(TEXT, 16)):
-        return ""
-    lines = (" ".join(drawable(line, Face(TEXT, 16), least=0).split()) for line in text.splitlines())
-    return "\n".join(line for line in lines if line)
+    return "\n".join(filter(None, drawable_lines(text, Face(TEXT, 16)).splitlines()))
 
 
 def _face(size: tuple[int, int], scale: float) -> Face:
@@ -82,7 +79,7 @@ def _foot(size: tuple[int, int]) -> int:
 
 
 def _fitted(words: str, size: tuple[int, int]) -> tuple[Face, list[str]]:
-    measure, given = _measure(size), words.split("\n")
+    measure, given, words = _measure(size), words.split("\n"), " ".join(words.split())
     for scale in (1.0, 0.92, 0.84):
         face = _face(size, scale)
         if len(given) <= _STEPS[0][1] and all(length(line, face) <= measure for line in given):

@@ -5,12 +5,13 @@ Pictures only; how long a card stands and how it comes in is not decided here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from storychain.lettering.lines import TEXT, THIN, Face, draw_line, drawable, length, wrap
+from storychain.lettering.lines import TEXT, THIN, Face, draw_line, drawable_lines, length, wrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,49 +28,65 @@ _TITLE_SIZES = ((0.115, 1), (0.1, 2), (0.085, 2), (0.072, 3), (0.06, 4), (0.05, 
 _LEAST_THIN = 0.055
 """Share below which a thin face would not survive the coding of a film."""
 
-_MOST_SUBTITLE_LINES = 4
+_SUBTITLE_SIZES = ((1.0, 4), (0.85, 6), (0.7, 15))
+"""Shares of the usual size of what stands below a title, and the most lines it may take in each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Words in lines, and whether their end had to be left out."""
+
+    face: Face
+    lines: list[str]
+    cut: bool
+
+
+def cut(title: str, subtitle: str, size: tuple[int, int]) -> tuple[bool, bool]:
+    """Whether the ends of the title and of the subtitle do not fit on a card of this size (width, height)."""
+    above, below = _title(title, size), _subtitle(subtitle, size)
+    return above is not None and above.cut, below is not None and below.cut
 
 
 def card(title: str, subtitle: str, size: tuple[int, int]) -> Image.Image | None:
     """An opaque picture (RGB) of this size (width, height); None if no font here can draw the title.
 
-    A subtitle that no font here can draw, or that is empty, is left out.
+    Lines of the words stay lines. A subtitle that no font here can draw, or that is empty, is left out.
     """
-    words = _drawable(title, THIN)
-    if not words:
+    above, below = _title(title, size), _subtitle(subtitle, size)
+    if above is None:
         return None
-    width, height = size
-    unit = min(size) / 720
-    measure = width * (0.76 if width >= 0.9 * height else 0.84)
-    face, lines = _title(words, size, measure)
-    small = Face(TEXT, max(8, round((23 if width > height else 26 if 1.2 * width > height else 31) * unit)))
-    below = wrap(_drawable(subtitle, TEXT), small, measure * 0.86, _MOST_SUBTITLE_LINES) if subtitle.strip() else []
+    face, unit = above.face, min(size) / 720
     picture = _ground(size)
     leading, gap = round(face.size * 1.24), round(max(30 * unit, face.size * 0.62))
-    block = face.size * 0.72 + leading * (len(lines) - 1)
+    block = face.size * 0.72 + leading * (len(above.lines) - 1)
     if below:
-        block += gap * 2 + small.size * (1.5 * len(below) - 0.78)
+        block += gap * 2 + below.face.size * (1.5 * len(below.lines) - 0.78)
     # What stands exactly in the middle seems to sink.
-    baseline = round(height * 0.485 - block / 2 + face.size * 0.72)
-    for line in lines:
+    baseline = round(size[1] * 0.485 - block / 2 + face.size * 0.72)
+    for line in above.lines:
         _centred(picture, baseline, line, face, _PAPER)
         baseline += leading
     if below:
         baseline += gap - leading
         _rule(picture, baseline, unit)
-        baseline += gap + round(small.size * 0.72)
-        for line in below:
-            _centred(picture, baseline, line, small, _QUIET)
-            baseline += round(small.size * 1.5)
+        baseline += gap + round(below.face.size * 0.72)
+        for line in below.lines:
+            _centred(picture, baseline, line, below.face, _QUIET)
+            baseline += round(below.face.size * 1.5)
     return picture
 
 
-def _drawable(text: str, font: str) -> str:
-    return " ".join(drawable(" ".join(text.split()), Face(font, 16)).split())
+def _measure(size: tuple[int, int]) -> float:
+    """Pixels a line of a title may take."""
+    width, height = size
+    return width * (0.76 if width >= 0.9 * height else 0.84)
 
 
-def _title(words: str, size: tuple[int, int], measure: float) -> tuple[Face, list[str]]:
-    upright = size[1] > 1.2 * size[0]
+def _title(title: str, size: tuple[int, int]) -> _Set | None:
+    words = drawable_lines(title, Face(THIN, 16))
+    if not words:
+        return None
+    measure, upright = _measure(size), size[1] > 1.2 * size[0]
     longest = max(words.split(), key=len)
     for share, count in _TITLE_SIZES:
         face = Face(THIN if share >= _LEAST_THIN else TEXT, max(10, round(min(size) * share)))
@@ -77,7 +94,27 @@ def _title(words: str, size: tuple[int, int], measure: float) -> tuple[Face, lis
         lines = wrap(words, face, measure, most + 1)
         if len(lines) <= most and length(longest, face) <= measure:
             break
-    return face, lines if len(lines) <= most else wrap(words, face, measure, most)
+    return _kept(words, face, lines, measure, most)
+
+
+def _subtitle(subtitle: str, size: tuple[int, int]) -> _Set | None:
+    words = drawable_lines(subtitle, Face(TEXT, 16))
+    if not words:
+        return None
+    width, height = size
+    measure = _measure(size) * 0.86
+    usual = (23 if width > height else 26 if 1.2 * width > height else 31) * min(size) / 720
+    for share, most in _SUBTITLE_SIZES:
+        face = Face(TEXT, max(8, round(usual * share)))
+        lines = wrap(words, face, measure, most + 1)
+        if len(lines) <= most:
+            break
+    return _kept(words, face, lines, measure, most)
+
+
+def _kept(words: str, face: Face, lines: list[str], measure: float, most: int) -> _Set:
+    too_many = len(lines) > most
+    return _Set(face, wrap(words, face, measure, most) if too_many else lines, too_many)
 
 
 def _centred(picture: Image.Image, baseline: int, line: str, face: Face, fill: tuple[int, int, int]) -> None:

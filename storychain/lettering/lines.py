@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,13 +52,19 @@ class Face:
 
 
 def wrap(text: str, face: Face, width: float, most: int) -> list[str]:
-    """Lines no wider than `width` pixels, at most `most`; a text that is cut ends in an ellipsis."""
-    lines = _filled(text, face, width)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), face, width)]
-    else:
-        lines = _balanced(text, face, width, lines)
-    return running_as(text, lines)
+    """Lines no wider than `width` pixels, at most `most`; a text that is cut ends in an ellipsis.
+
+    Lines that the text has stay lines, empty ones among them.
+    """
+    given = text.split("\n") if text.strip() else []
+    parts = [_filled(line, face, width) or [""] for line in given]
+    too_many = sum(map(len, parts)) > most
+    if not too_many:
+        parts = [_balanced(line, face, width, part) for line, part in zip(given, parts, strict=True)]
+    lines = [one for line, part in zip(given, parts, strict=True) for one in running_as(line, part)]
+    if too_many:
+        return [*lines[: most - 1], _cut(" ".join(filter(None, lines[most - 1 :])), face, width)]
+    return lines
 
 
 def running_as(text: str, lines: Sequence[str]) -> list[str]:
@@ -92,8 +99,27 @@ def _filled(text: str, face: Face, width: float) -> list[str]:
 
 def drawable(text: str, face: Face, *, least: float = 0.7) -> str:
     """The text without letters that no font here has; empty unless more than the share `least` of it is left."""
-    kept = "".join(letter for letter in text if letter.isspace() or _clings(letter) or _found(letter, face.name))
+    kept = "".join(letter for letter in text if _can_be_seen(letter, face.name))
     return kept if len(kept.strip()) > least * len(text.strip()) else ""
+
+
+def drawable_lines(text: str, face: Face) -> str:
+    """The same for a text of several lines, which stay lines; of empty ones between them at the most one."""
+    if not drawable(" ".join(text.split()), face):
+        return ""
+    lines = (" ".join(drawable(line, face, least=0).split()) for line in text.strip().splitlines())
+    return re.sub("\n{3,}", "\n\n", "\n".join(lines))
+
+
+def undrawable(text: str, face: Face) -> tuple[str, ...]:
+    """The letters of a text that no font here has, each once."""
+    return tuple(letter for letter in dict.fromkeys(text) if not _can_be_seen(letter, face.name))
+
+
+def _can_be_seen(letter: str, name: str) -> bool:
+    """Whether some font here has a letter. Marks and joiners are nothing by themselves, and go with their letter."""
+    alone = not letter.isspace() and unicodedata.category(letter) not in {"Mn", "Mc", "Me", "Cf"}
+    return not alone or _found(letter, name) is not None
 
 
 def length(text: str, face: Face) -> float:

@@ -24,7 +24,7 @@ from storychain.media.film import FilmFacts
 from storychain.media.form import Form
 from storychain.media.looks.ending import ending_of
 from storychain.media.outputs.masters import kept_in, ratio_of
-from storychain.media.outputs.overlays import card_png, check_picture, readable
+from storychain.media.outputs.overlays import card_png, check_picture
 from storychain.media.prepare import Prepared, Preparing
 from storychain.media.seam import Seam, find_seam
 from storychain.media.sound import duration
@@ -74,9 +74,6 @@ class CuttingRoom(Protocol):
 
     async def check_picture(self, picture: Path) -> None:
         """Look at a still picture that will be laid over a film."""
-
-    def can_draw(self, words: str) -> bool:
-        """Whether fonts of this machine can draw them."""
 
     def beside(self, film: Path) -> Alongside:
         """What can be made beside a finished film."""
@@ -163,10 +160,6 @@ class FfmpegRoom:
     async def check_picture(self, picture: Path) -> None:
         """See `overlays.check_picture`."""
         await asyncio.to_thread(check_picture, picture)
-
-    def can_draw(self, words: str) -> bool:
-        """See `overlays.readable`."""
-        return readable(words)
 
     def beside(self, film: Path) -> Alongside:
         """See `alongside`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storychain.chain.narration import narration_warnings
+from storychain.chain.wording import wording_warnings
 from storychain.plan import Action, quote
 from storychain.report.text import total_credits
 
@@ -61,7 +62,7 @@ def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: b
                 "story": story.name,
                 "credits": number(quote(steps).total),
                 "scenes": [_planned(step, prompts) for step in steps],
-                "warnings": list(narration_warnings(story)),
+                "warnings": [*narration_warnings(story), *wording_warnings(story)],
             }
             for story, steps in plans
         ],

@@ -46,9 +46,13 @@ class WrittenCard(_Written):
     """A card of words before or after the film."""
 
     text: Text | None = Field(
-        default=None, description="Its words, set large. Variables are filled in.", examples=["The Lighthouse Keeper"]
+        default=None,
+        description="Its words, set large. Lines stay lines; variables are filled in.",
+        examples=["The Lighthouse Keeper"],
     )
-    subtitle: Text | None = Field(default=None, description="Smaller words below them.", examples=["A film by Mara"])
+    subtitle: Text | None = Field(
+        default=None, description="Smaller words below them, in lines as they are.", examples=["A film by Mara"]
+    )
     duration: Time | None = Field(default=None, description="How long it stands. Default: 3s.", examples=["3s"])
 
 

@@ -31,7 +31,7 @@ from storychain.story.finishing import (
 )
 from storychain.story.problems import did_you_mean, quoted
 from storychain.story.starting import Unusable, find_file
-from storychain.story.values import joined_up
+from storychain.story.values import joined_lines, joined_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +111,12 @@ class Finisher:
         """What becomes of a segment that ends badly."""
         return cast("Handover | None", self._one_of(at, written, HANDOVERS))
 
-    def words(self, at: StoryPath, written: str | None, most: int = LONGEST_CAPTION) -> str:
-        """Text for people, variables filled in."""
+    def words(self, at: StoryPath, written: str | None, most: int = LONGEST_CAPTION, *, in_lines: bool = False) -> str:
+        """Text for people, variables filled in; `in_lines` keeps its lines."""
         if written is None:
             return ""
-        text = joined_up(self._texts.fill(at, written).text)
+        filled = self._texts.fill(at, written).text
+        text = joined_lines(filled) if in_lines else joined_up(filled)
         if len(text) > most:
             self._places.add(at, f"is {len(text):,} characters long; at most {most:,}")
         if not text:
@@ -138,8 +139,8 @@ class Finisher:
         if written.text is None:
             self._places.add(at, "needs a text")
         return TitleCard(
-            self.words((*at, "text"), written.text),
-            self.words((*at, "subtitle"), written.subtitle),
+            self.words((*at, "text"), written.text, in_lines=True),
+            self.words((*at, "subtitle"), written.subtitle, in_lines=True),
             self._time((*at, "duration"), written.duration, Fraction(3), least=Fraction(1, 2), most=30),
         )
 

@@ -24,6 +24,7 @@ MOST_TAKES = 8
 """Most paid tries at one scene."""
 
 _SPACES = re.compile(r"[ \t\n]+")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST_NUMBER = 40
 
@@ -31,6 +32,12 @@ _LONGEST_NUMBER = 40
 def joined_up(text: str) -> str:
     """Return `text` on one line: runs of spaces, tabs and line ends become one space."""
     return _SPACES.sub(" ", text).strip()
+
+
+def joined_lines(text: str) -> str:
+    """Return `text` with each of its lines on one; of empty lines between them at the most one stays."""
+    lines = "\n".join(map(joined_up, text.strip().split("\n")))
+    return _EMPTY_LINES.sub("\n\n", lines)
 
 
 def refusal(what: str) -> PydanticCustomError:

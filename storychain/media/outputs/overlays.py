@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from storychain.errors import MediaError
 from storychain.lettering.captions import caption
-from storychain.lettering.cards import card
-from storychain.lettering.lines import TEXT, Face, drawable
+from storychain.lettering.cards import card, cut
+from storychain.lettering.lines import TEXT, Face, drawable, undrawable
 from storychain.media.aside import folder_aside, give_name
 from storychain.media.outputs.threads import to_its_end
 from storychain.media.probe import MOST_PIXELS
@@ -35,6 +35,16 @@ _NO_FONT = "Install a font for their script (the Noto fonts have most), or leave
 def readable(text: str) -> bool:
     """Whether fonts of this machine have enough of these letters for the text to be read; worth asking early."""
     return bool(drawable(" ".join(text.split()), Face(TEXT, 16)))
+
+
+def unseen(text: str) -> tuple[str, ...]:
+    """The letters of a text that no font of this machine has: they are left out wherever it is drawn."""
+    return undrawable(text, Face(TEXT, 16))
+
+
+def cut_on_card(title: str, subtitle: str, size: tuple[int, int]) -> tuple[bool, bool]:
+    """Whether the ends of the title and of the subtitle do not fit on a card of this size (width, height)."""
+    return cut(title, subtitle, size)
 
 
 async def caption_png(text: str, size: tuple[int, int], out: Path) -> None:

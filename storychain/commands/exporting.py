@@ -27,7 +27,7 @@ from storychain.media.aside import folder_aside, give_name
 from storychain.media.probe import probe
 from storychain.plan import Action
 from storychain.printable import visible
-from storychain.story.advice import command
+from storychain.story.advice import brought_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def export(arguments: argparse.Namespace) -> int:
         facts = at.facts(story, ledger, free=free)
         table = table_of(story, facts, ledger, at.workspace)
         film = film_path(ledger, at.settings.out, story.edition, free=free)
-    cutting = _Cutting(at.workspace, table)
+    cutting = _Cutting(at.workspace, table, workers=at.settings.url is not None)
     timeline = cutting.timeline(lock_path(film))
     written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film), arguments.to)
     _tell(timeline, written, as_json=arguments.json)
@@ -81,7 +81,8 @@ def _look(file: Path) -> Media | None:
 class _Cutting:
     """One story as it stands, and what its files are; looking at those takes 16 ms each for 8 s of 720p."""
 
-    def __init__(self, workspace: Workspace, table: Table) -> None:
+    def __init__(self, workspace: Workspace, table: Table, *, workers: bool) -> None:
+        self._brought = brought_here(table.story, free=table.facts.free, workers=workers)
         self._workspace = workspace
         self._story = table.story
         self._start = table.facts.start
@@ -102,7 +103,7 @@ class _Cutting:
             raise UsageError(
                 "there is nothing to export yet: no segment is here",
                 where=self._story.name,
-                next_step=f"{command('run', self._story)} renders it, with --local for a free preview.",
+                next_step=f"{self._brought}.",
             )
         fps, width, height = _usual(shown)
         about = {"name": self._story.name, "title": self._story.title}

@@ -86,7 +86,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
     state = standing(steps, joined=film is not None)
     warnings = warnings_of(story, facts, steps)
-    segments = [documents.segment(step, at.workspace) for step in steps]
+    segments = [documents.standing_segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
     where = f"film: {film}" if film else _next(steps, story, free=free, workers=at.settings.url is not None)

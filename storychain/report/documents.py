@@ -139,10 +139,7 @@ def status_document(
 
 
 def segment(step: Step, workspace: Workspace) -> dict[str, Any]:
-    """One segment, with the state its attempt is in; `planned` where there is none, or `placeholder`.
-
-    `action` is what a run would do for it, in the words of the plan.
-    """
+    """One segment, with the state its attempt is in; `planned` where there is none, or `placeholder`."""
     record = step.record
     stands_in = step.action is Action.PLACEHOLDER
     bought = record.state not in ("none", "refused", "abandoned") and not stands_in
@@ -150,8 +147,12 @@ def segment(step: Step, workspace: Workspace) -> dict[str, Any]:
         "scene": step.scene.id,
         "key": step.key,
         "status": "placeholder" if stands_in else record.state if bought else "planned",
-        "action": str(step.action),
         "job_id": record.job_id,
         "path": str(workspace.segment(step.key).resolve()) if record.present else None,
         "credits": number(record.credits) if bought else 0,
     }
+
+
+def standing_segment(step: Step, workspace: Workspace) -> dict[str, Any]:
+    """One segment of `status --json`: also what a run would do for it, in the words of the plan."""
+    return {**segment(step, workspace), "action": str(step.action)}

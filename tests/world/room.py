@@ -109,6 +109,9 @@ class Beside:
         self._process = process
         self._film = film
 
+    def remove(self, kinds):
+        """Nothing that was asked for before is asked for no more: stories stay as they are."""
+
     async def poster(self, avoid):
         return await self._made("jpg")
 

@@ -214,11 +214,18 @@ def test_a_lock_file_never_speaks_of_a_film_that_is_gone(tmp_path):
             lock = film.with_suffix(".lock.json")
             before = lock.read_text()
             in_the_way = film.with_name("tale.1x1.mp4")
-            in_the_way.mkdir()
-            (in_the_way / "kept").touch()
             asked = story_file(tmp_path, 1, title="Another Tale", film={"formats": ["1:1"], "loudness": "off"})
-            assert (await at.render(asked)).status == "stopped"
+
+            def obstruct(event):
+                if isinstance(event, ev.FilmReady):
+                    in_the_way.mkdir()
+                    (in_the_way / "kept").touch()
+
+            assert (await at.render(asked, tell=obstruct)).status == "stopped"
             assert not lock.exists()
+            data = film.read_bytes()
+            assert (await at.render(asked)).status == "stopped"  # seen now before anything is made
+            assert film.read_bytes() == data
             (in_the_way / "kept").unlink()
             in_the_way.rmdir()
             assert (await at.render(asked)).status == "done"

@@ -363,7 +363,7 @@ def test_what_a_free_preview_advises_is_free_as_well(plain):
     path = story_file(plain.folder, [DAWN, STORM], **HOLD)
     preview = ["run", "tale.yaml", "--local", "--scale", "0.125", "--fault"]
     told = json.loads(plain.run(*preview, "job.failed=@2", "--json").stdout)["stories"][0]["warnings"]
-    advice = f"or try again with `storychain run {path} --local --retry-failed`"
+    advice = f"or try again with `storychain run {path} --retry-failed --local`"
     assert told[-1].endswith(advice)
     assert advice in plain.run("status", "tale.yaml", "--local").stdout
     (plain.folder / "films" / "tale.mp4").unlink()

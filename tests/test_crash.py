@@ -13,7 +13,7 @@ from tests.telling import REST
 PER_SCENE = ["admit", "submit", "submitted", "job", "completed", "download", "stored"]
 ACTS = [(act, occurrence) for act in PER_SCENE for occurrence in (1, 2, 3)]
 ACTS += [(act, occurrence) for act in ("seam", "remember_seam", "in_flight") for occurrence in (1, 2)]
-ACTS += [("quota", 1), ("jobs", 1), ("remember_film", 1)]
+ACTS += [("quota", 1), ("jobs", 1), ("remember_film", 1), ("story_records", 1)]
 DEATHS = [(act, occurrence, after) for act, occurrence in ACTS for after in (False, True)]
 QUICK = {(act, 2, True) for act in ("submit", "submitted", "completed", "stored")}
 QUICK |= {("submit", 1, False), ("remember_seam", 1, False)}
@@ -87,7 +87,7 @@ def test_killed_at_any_act_nothing_is_paid_twice_and_the_film_is_the_same(theatr
     paid = theatre.accepted()
     died = theatre.order(tmp_path, act=act, occurrence=occurrence, after=after)
     assert died["killed"]
-    assert not (tmp_path / "films" / "tale.mp4").exists() or act == "remember_film"
+    assert not (tmp_path / "films" / "tale.mp4").exists() or act in ("remember_film", "story_records")
     again = theatre.order(tmp_path)
     assert again.get("status") == "done", again
     assert theatre.accepted() - paid == 3

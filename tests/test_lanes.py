@@ -229,8 +229,9 @@ def test_a_ledger_from_before_there_were_lanes_has_everything_in_the_first(tmp_p
     ledger = Ledger(path)
     with ledger._database.transaction() as rows:
         rows.execute("ALTER TABLE attempts DROP COLUMN lane")
+        rows.execute("ALTER TABLE choices DROP COLUMN written")
         version = rows.execute("PRAGMA user_version").fetchone()[0]
-        rows.execute(f"PRAGMA user_version = {version - 1}")
+        rows.execute(f"PRAGMA user_version = {version - 2}")
     ledger.close()
     again = Ledger(path)
     assert again.open_questions("pictory", 0) == ()

@@ -34,6 +34,13 @@ class Workspace:
         """The stored bytes of a segment, as the provider sent them."""
         return self.root / "segments" / f"{key}.mp4"
 
+    def size_of_segment(self, key: str) -> int | None:
+        """How many bytes a stored segment has; None where it is not here. Asked for by the thousand."""
+        try:
+            return os.stat(os.path.join(self.root, "segments", f"{key}.mp4")).st_size  # noqa: PTH116, PTH118
+        except OSError:
+            return None
+
     def part(self, key: str) -> Path:
         """A segment on its way in."""
         return self.root / "segments" / f"{key}.part"

@@ -58,10 +58,10 @@ async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
 async def _done(run: Run, stories: Sequence[Story]) -> dict[int, Outcome]:
     """What came of the stories of which nothing is left to do, by their places.
 
-    Where more are given than can be in hand, those that have a film are looked at in turn by one thread: hundreds need
-    not wait for each other, and nothing of theirs has to be held for a look.
+    Where many are given, those that have a film are looked at in turn by one thread: hundreds need not wait for each
+    other, and nothing of theirs has to be held for a look.
     """
-    if len(stories) <= in_hand(run.jobs):
+    if len(stories) <= _AT_LEAST:
         return {}
     try:
         films = await on_record(run.ledger.films)

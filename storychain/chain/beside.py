@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.events import Beside, Copying
 from storychain.chain.finishing import NOTE, with_cards
-from storychain.export.lock import lock_path, read_lock
+from storychain.export.lock import lock_path, read_lock, recipe_in
 from storychain.media.outputs.names import beside
 from storychain.media.reshaping import CardWords, Joined
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 def all_there(story: Story, film: Path, recipe: str) -> bool:
     """Whether all that belongs beside a film of this recipe lies there. Its lock file is written last, so it tells."""
-    lock = read_lock(lock_path(film))
-    return lock is not None and lock.recipe == recipe and all(beside(film, kind).exists() for kind in kinds_of(story))
+    return recipe_in(lock_path(film)) == recipe and all(beside(film, kind).exists() for kind in kinds_of(story))
 
 
 def kinds_of(story: Story) -> list[str]:

@@ -117,8 +117,5 @@ def with_presence(record: Record, workspace: Workspace) -> Record:
     """
     if record.size is None or record.state not in ("stored", "completed", "unresolved"):
         return record
-    try:
-        size = workspace.segment(record.key).stat().st_size
-    except OSError:
-        return record
+    size = workspace.size_of_segment(record.key)
     return replace(record, present=True, state="stored") if record.size == size else record

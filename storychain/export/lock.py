@@ -278,6 +278,19 @@ class _WrittenLock(_Written):
     stretches: list[_WrittenStretch] = Field(min_length=1)
 
 
+class _WrittenHead(_Written):
+    format: int = Field(le=FORMAT)
+    made_by: _WrittenMaking
+
+
+def recipe_in(path: Path) -> str | None:
+    """The recipe that a lock file is of, without a look at the rest; None as in `read_lock`."""
+    try:
+        return _WrittenHead.model_validate_json(path.read_bytes()).made_by.recipe
+    except (OSError, ValidationError):
+        return None
+
+
 def read_lock(path: Path) -> Lock | None:
     """Read a lock file back; None where there is none, or none that can be made sense of. Raises nothing."""
     try:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from storychain.export.timeline import Kind, Seam, plain_number
 from storychain.media.aside import folder_aside, give_name
@@ -283,23 +283,28 @@ class _WrittenHead(_Written):
     made_by: _WrittenMaking
 
 
+def _bytes_of(path: Path) -> bytes:
+    """Raises ValueError of a file that is too large to be a lock file, as pydantic does of one that is none."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} has more than {_MOST_BYTES} bytes")
+    return path.read_bytes()
+
+
 def recipe_in(path: Path) -> str | None:
     """The recipe that a lock file is of, without a look at the rest; None as in `read_lock`."""
     try:
-        return _WrittenHead.model_validate_json(path.read_bytes()).made_by.recipe
-    except (OSError, ValidationError):
+        return _WrittenHead.model_validate_json(_bytes_of(path)).made_by.recipe
+    except (OSError, ValueError):
         return None
 
 
 def read_lock(path: Path) -> Lock | None:
     """Read a lock file back; None where there is none, or none that can be made sense of. Raises nothing."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
-        written = _WrittenLock.model_validate_json(path.read_bytes())
+        written = _WrittenLock.model_validate_json(_bytes_of(path))
         stretches = tuple(_read(stretch) for stretch in written.stretches)
         _check_whole(stretches)
-    except (OSError, ValidationError, ValueError):
+    except (OSError, ValueError):
         return None
     if stretches[-1].end != written.film.frames:
         return None

@@ -67,7 +67,11 @@ async def card_png(
 
     def drawn() -> Image.Image:
         seen = _drawn(card(title, subtitle, within or size), title)
-        return seen if within is None else ImageOps.pad(seen, size, Image.Resampling.NEAREST)
+        if within is None:
+            return seen
+        sheet = Image.new("RGB", size)
+        sheet.paste(seen, ((size[0] - within[0]) // 2, (size[1] - within[1]) // 2))
+        return sheet
 
     await to_its_end(lambda: _keep(drawn(), out))
 

@@ -235,7 +235,7 @@ def test_an_order_that_workers_die_of_is_closed_and_one_that_gets_on_is_not(crew
             for number in range(MOST_BEGUN):
                 ledger.orders.begin(order.id, f"machine that dies {number}")
                 if name == "fine" and number == MOST_BEGUN - 2:
-                    ledger.orders.advanced(order.id)
+                    ledger.orders.seen(order.id, most=1)
         assert [ledger.orders.get(order.id).begun for order in placed.values()] == [MOST_BEGUN, 2]
         crew.worker("machine-1")
         until(lambda: all(ledger.orders.get(order.id).state != "open" for order in placed.values()))
@@ -243,6 +243,45 @@ def test_an_order_that_workers_die_of_is_closed_and_one_that_gets_on_is_not(crew
     assert (ended["fine"].state, ended["fatal"].state) == ("done", "stopped")
     assert "none of them ended it" in ended["fatal"].outcome["error"]["what"]
     assert crew.studio.counts()["accepted"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.rest
+def test_workers_that_end_while_a_story_waits_do_not_count_against_it(tmp_path, database):
+    with (
+        opened_crew(tmp_path, database, "--latency", "25", STORYCHAIN_JOBS="2") as crew,
+        closing(Ledger(tmp_path / "ledger.sqlite3", url=database)) as ledger,
+    ):
+
+        def placed(name):
+            told = [{"id": "sea", "prompt": f"A sea that is {name}."}]
+            text = story_file(crew.desk.folder, told, name=name).read_text()
+            return ledger.orders.place("pictory", name, text, run="r", cap=None, options=OPTIONS).id
+
+        def stands(number, process):
+            order = ledger.orders.get(number)
+            return (order.worker.partition(":")[2], order.begun) == (str(process.pid), 0)
+
+        def waits(number, process):
+            until(lambda: stands(number, process))
+
+        waiting = [placed(f"for-its-job-{number}") for number in (1, 2)]
+        first = crew.worker("machine-1")
+        for number in waiting:
+            waits(number, first)
+        until(lambda: crew.studio.counts()["accepted"] == 2)
+        turn = placed("for-its-turn")
+        for number in range(3):
+            second = crew.worker(f"machine-2-{number}")
+            waits(turn, second)
+            second.kill()
+        first.kill()
+        third = crew.worker("machine-3")
+        for order in ledger.orders.open():
+            until(lambda number=order.id: stands(number, third) or ledger.orders.get(number).state == "done")
+        until(lambda: not ledger.orders.open())
+        assert [(order.state, order.begun) for order in map(ledger.orders.get, range(1, 4))] == [("done", 1)] * 3
+        assert crew.studio.counts()["accepted"] == 3
 
 
 TEMPLATED = """title: For ${who}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from storychain import errors
 from storychain.chain.account import Purse
 from storychain.chain.choice import Choice, LeftUnbought
-from storychain.chain.events import Stored
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
 from storychain.commands.allowances import allow_files, collect_seldom, files_of_any
@@ -24,6 +23,7 @@ from storychain.commands.desk import Desk, desk, keep_to_ourselves
 from storychain.commands.editions import ordered_story
 from storychain.commands.engines import engine_of
 from storychain.commands.interrupts import interrupts
+from storychain.commands.order_in_hand import OrderInHand
 from storychain.commands.providers import pace, provider
 from storychain.commands.rendering import a_run, listener
 from storychain.errors import (
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from storychain.chain.events import Event
     from storychain.story.model import Story
     from storychain.workers import Engine
-
-_SEEN_EVERY = 10.0
 
 
 def worker(arguments: argparse.Namespace) -> int:
@@ -98,7 +96,7 @@ class _Working:
         self._at = at
         self._run = run
         self._orders = ledger.orders
-        self._to_be_left: set[int] = set()
+        self._to_be_left: set[OrderInHand] = set()
 
     async def work(self, number: int) -> bool:
         """Render an order's story; whether the order needs nobody any more."""
@@ -107,12 +105,12 @@ class _Working:
             order = await off_loop(self._orders.begin, number, self.name)
             if order is None:
                 return True
-            done = False
+            done, in_hand = False, OrderInHand(self._orders, number)
             try:
-                done = await self._close(order, await self._rendered(order))
+                done = await self._close(order, await self._rendered(order, in_hand))
             finally:
                 if not done:
-                    self._to_be_left.add(number)
+                    self._to_be_left.add(in_hand)
                     with suppress(LedgerUnreachable):
                         await self._leave_those_behind()
             await off_loop(shutil.rmtree, self._at.workspace.order(number), ignore_errors=True)
@@ -124,17 +122,17 @@ class _Working:
     async def _leave_those_behind(self) -> None:
         """Give back what was begun and not ended; while the ledger is out of reach that has to wait."""
         while self._to_be_left:
-            number = self._to_be_left.pop()
+            in_hand = self._to_be_left.pop()
             try:
-                await off_loop(self._orders.leave, number)
+                await off_loop(in_hand.leave)
             except StorychainError:
-                self._to_be_left.add(number)
+                self._to_be_left.add(in_hand)
                 raise
 
-    async def _rendered(self, order: Order) -> Outcome | StorychainError:
+    async def _rendered(self, order: Order, in_hand: OrderInHand) -> Outcome | StorychainError:
         if order.begun > MOST_BEGUN:
             return StorychainError(
-                f"{MOST_BEGUN} workers began this story and none of them ended it",
+                f"{MOST_BEGUN} workers had this story in hand and none of them ended it",
                 where=order.story,
                 next_step="What is paid is on record. Look at the workers' words, then run again.",
             )
@@ -145,19 +143,17 @@ class _Working:
         except OSError as error:
             return DiskTrouble.of(error)
         run = await self._run_of(order, story)
-        advanced = asyncio.Event()
 
         def tell(event: Event) -> None:
             run.tell(event)
-            if isinstance(event, Stored):
-                advanced.set()
+            in_hand.tell(event)
 
-        seen = asyncio.create_task(self._seen(order.id, advanced))
+        telling = asyncio.create_task(in_hand.keep_told())
         try:
             return await render(replace(run, tell=tell), story)
         finally:
-            seen.cancel()
-            await asyncio.wait([seen])
+            telling.cancel()
+            await asyncio.wait([telling])
 
     async def _run_of(self, order: Order, story: Story) -> Run:
         settings, ledger = self._at.settings, self._run.ledger
@@ -180,16 +176,6 @@ class _Working:
         folder = self._at.workspace.order(order.id)
         folder.mkdir(parents=True, exist_ok=True)
         return ordered_story(order, folder, self._at.settings.catalogue)
-
-    async def _seen(self, number: int, advanced: asyncio.Event) -> None:
-        """Say now and then that the order is being worked on, and at once where it has got a step further."""
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(advanced.wait(), _SEEN_EVERY)
-            say = self._orders.advanced if advanced.is_set() else self._orders.seen
-            advanced.clear()
-            with suppress(StorychainError):
-                await off_loop(say, number)
 
     async def _close(self, order: Order, came: Outcome | StorychainError) -> bool:
         """Write down what came of an order; False where that is for another worker, or a later try, to say."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 OrderState = Literal["open", "done", "failed", "stopped"]
 
 MOST_BEGUN = 10
-"""Workers that may die over one order without having got any further; after that it is closed, for it may be what
-kills them."""
+"""Workers that may die with one order in hand without having got any further; after that it is closed, for it may be
+what kills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Order:
     """A story to be rendered: its film's name, its text, the run it counts for, and what was agreed to.
 
     `cap` is the most credits of that run, None where any price was agreed to; `options` what else was asked for, as
-    who ordered it wrote it down. `begun` counts workers that began it and did not end it, since it last got any
+    who ordered it wrote it down. `begun` counts workers that had it in hand and did not end it, since it last got any
     further. `seen_at` is when a worker last said that it is at it, seconds of the epoch. `outcome` says what came of
     it, as its worker wrote it down.
     """
@@ -115,18 +115,15 @@ class Orders:
         row = self._database.write(begin)
         return None if row is None else _order(row)
 
-    def seen(self, number: int) -> None:
-        """A worker is still at it."""
-        self._put("UPDATE orders SET seen_at = ? WHERE id = ?", [time.time(), number])
+    def seen(self, number: int, *, more: int = 0, most: int | None = None) -> None:
+        """A worker is at it: one `more` than so far that may die of it, or one fewer (-1).
 
-    def advanced(self, number: int) -> None:
-        """A worker is still at it and got a step further: those that died before did not die of what is left."""
-        query = "UPDATE orders SET seen_at = ?, begun = LEAST(begun, 1) WHERE id = ? AND state = 'open'"
-        self._put(query, [time.time(), number])
-
-    def leave(self, number: int) -> None:
-        """A worker leaves an order to others, in good order."""
-        self._put("UPDATE orders SET begun = begun - 1 WHERE id = ? AND state = 'open' AND begun > 0", [number])
+        Where it got a step further those that died before did not die of what is left: `most` are then counted.
+        """
+        query = (
+            "UPDATE orders SET seen_at = ?, begun = LEAST(GREATEST(begun + ?, 0), ?) WHERE id = ? AND state = 'open'"
+        )
+        self._put(query, [time.time(), more, MOST_BEGUN + 1 if most is None else most, number])
 
     def close(self, number: int, state: OrderState, outcome: dict[str, Any]) -> None:
         """Say what came of an order; the first word stands."""

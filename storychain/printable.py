@@ -33,6 +33,8 @@ def without_secrets(text: str) -> str:
 
 def visible(text: str) -> str:
     """One line of `text`, exact but harmless: what steers a terminal or breaks the line is written as escapes."""
+    if text.isascii() and text.isprintable():
+        return text  # as nearly all are, and nothing that is neither steers a terminal
     return "".join(_escaped(character) for character in text)
 
 

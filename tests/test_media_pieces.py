@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -12,7 +13,7 @@ from PIL import Image
 from storychain.media.edit import Clip, edit_of
 from storychain.media.pieces import Layer, Look, make
 from storychain.media.prepare import prepare
-from storychain.media.timeline import Copied, Drawn, Source, Span, pieces_of
+from storychain.media.timeline import Copied, Drawn, Shot, Source, Span, pieces_of
 from storychain.media.tool import find_ffmpeg
 from storychain.story.finishing import TRANSITIONS
 from tests import clips
@@ -70,6 +71,20 @@ def test_a_transition_draws_only_the_groups_around_the_seam(three):
     assert len(seen) == edit.frames
     assert seen[:40] == list(range(40))
     assert seen[48:80] == list(range(108, 140))
+
+
+@pytest.mark.parametrize("blend", [Fraction(1, 3), Fraction(1), Fraction(11, 12)])
+def test_transitions_in_one_piece_lose_no_frame(three, blend, tmp_path):
+    Image.new("RGBA", (three[0].probe.width, three[0].probe.height), (0, 0, 0, 0)).save(tmp_path / "all.png")
+    over = round(blend * 24)
+    look = Look(3 * 48 - 2 * over, layers=(Layer(tmp_path / "all.png", Span(0, 3 * 48 - 2 * over)),))
+    edit, pieces, made = cut(three, look, blend=[Fraction(0), blend, blend])
+    assert [(type(piece), piece.frames) for piece in pieces] == [(Drawn, edit.frames)]
+    seen = numbers(made)
+    assert len(seen) == edit.frames
+    assert seen[: 48 - over] == list(range(48 - over))
+    assert seen[48 : 96 - 2 * over] == list(range(100 + over, 148 - over))
+    assert seen[96 - over :] == list(range(200 + over, 248))
 
 
 def test_middle_of_a_transition_is_both(three):
@@ -137,6 +152,23 @@ def test_a_graded_clip_is_drawn_and_the_others_copied(three):
     assert light[:48] == pytest.approx(plain[:48], abs=0.01)
     assert np.mean(light[48:]) > np.mean(plain[48:]) + 10
     assert [type(piece).__name__ for piece in pieces] == ["Copied", "Drawn"]
+
+
+def test_another_ffmpeg_makes_its_own_pieces(three):
+    piece = Drawn(0, (Shot(0, 3, 9),))
+    look = Look(6)
+    makers = FFMPEG, replace(FFMPEG, version="of tomorrow")
+    one, other = (asyncio.run(make(ffmpeg, piece, three, three[0].probe.form, look)) for ffmpeg in makers)
+    assert one.picture != other.picture
+
+
+def test_a_piece_that_is_not_right_is_made_anew(three):
+    _, _, made = cut(three[:2], skip=[Fraction(0), Fraction(5, 24)])
+    drawn = made[1].picture
+    good = drawn.read_bytes()
+    drawn.write_bytes(made[0].picture.read_bytes())
+    cut(three[:2], skip=[Fraction(0), Fraction(5, 24)])
+    assert drawn.read_bytes() == good
 
 
 def test_a_piece_is_made_once(three):

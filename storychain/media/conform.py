@@ -32,7 +32,8 @@ async def conform(ffmpeg: Ffmpeg, prepared: Prepared, target: Form) -> Prepared:
     """
     if prepared.probe.form == target:
         return prepared
-    mark = hashlib.sha256(repr((_RECIPE, target, prepared.picture.stat().st_mtime_ns)).encode()).hexdigest()[:12]
+    how = _RECIPE, ffmpeg.version, target, prepared.picture.stat().st_mtime_ns
+    mark = hashlib.sha256(repr(how).encode()).hexdigest()[:12]
     made = replace(
         prepared, picture=prepared.folder / f"picture-{mark}.mov", sound=prepared.folder / f"sound-{mark}.wav"
     )

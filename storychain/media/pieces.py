@@ -16,10 +16,10 @@ import ffmpeg as build
 
 from storychain.errors import MediaError
 from storychain.media.aside import folder_aside, give_name, need_space
-from storychain.media.probe import probe
+from storychain.media.probe import Probe, probe
 from storychain.media.recipes import colours, encoded, from_zero, patience, told
 from storychain.media.timeline import Copied, Drawn, Piece, Shot, Span
-from storychain.media.tool import run_ffmpeg
+from storychain.media.tool import SETTING, run_ffmpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,7 +118,7 @@ async def _copied(ffmpeg: Ffmpeg, piece: Copied, source: Prepared) -> Made:
     kept = f"noise=drop=lt(n\\,{piece.begin})+gte(n\\,{piece.end})"
     options["bsf:v"] = f"{kept},{options['bsf:v']}"
     stream = build.input(str(source.picture.absolute()), f="mov")["v:0"]
-    made = source.folder / f"piece-{_mark(piece, [source.picture])}.mov"
+    made = source.folder / f"piece-{_mark(ffmpeg, piece, [source.picture])}.mov"
     size = source.picture.stat().st_size
     return await _written(ffmpeg, stream.output("piece.mov", **options).get_args(), made, piece.frames, size)
 
@@ -137,7 +137,7 @@ async def _drawn(
     pictures = [layer.picture for layer in look.layers]
     stream = _graph(piece, sources, target, look)
     how = (piece, target, [layer.span for layer in look.layers], replace(look, layers=()))
-    made = sources[piece.shots[0].source].folder / f"piece-{_mark(how, used, pictures)}.mov"
+    made = sources[piece.shots[0].source].folder / f"piece-{_mark(ffmpeg, how, used, pictures)}.mov"
     size = int(target.width * target.height * piece.frames * _BYTES_PER_PIXEL)
     options = encoded(target, piece.frames)
     if piece.frames <= _SHORT * target.fps:
@@ -172,7 +172,8 @@ def _graph(piece: Drawn, sources: Sequence[Prepared], target: Form, look: Look) 
         offset = float((frames - shot.blend) / target.fps)
         length = float(shot.blend / target.fps)
         options = {"transition": shot.transition, "duration": f"{length:.9f}", "offset": f"{offset:.9f}"}
-        stream = build.filter([stream, stretch], "xfade", **options)
+        # Older ones (5.1) leave out a moment after each: the next blend would begin a frame too early.
+        stream = build.filter([stream, stretch], "xfade", **options).filter("setpts", f"N/({target.fps}*TB)")
         frames += shot.frames - shot.blend
     assert stream is not None
     stream = looking(stream.filter("setpts", f"(N+{piece.at})/({target.fps}*TB)"), look, target)
@@ -218,11 +219,13 @@ def _laid_over(stream: FilterableStream, layer: Layer, target: Form) -> Filterab
     return build.filter([stream, picture], "overlay", x=0, y=0, format=within, enable=shown)
 
 
-def _mark(how: object, used: Sequence[Path], pictures: Sequence[Path] = ()) -> str:
-    """A name for a piece: how it was made, and of which files (sources by their time of making, layers by content)."""
+def _mark(ffmpeg: Ffmpeg, how: object, used: Sequence[Path], pictures: Sequence[Path] = ()) -> str:
+    """A name for a piece: how and by what it was made, and of which files: sources by their time of making, layers by
+    content.
+    """
     times = [path.stat().st_mtime_ns for path in used]
     seen = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures]
-    return hashlib.sha256(repr((_RECIPE, how, times, seen)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((_RECIPE, ffmpeg.version, how, times, seen)).encode()).hexdigest()[:16]
 
 
 async def _written(
@@ -234,15 +237,22 @@ async def _written(
     target: Form | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Made:
-    """Make the file unless it is there, and look at it."""
-    if not made.exists():
+    """Make the file unless it is there and right."""
+    facts = await asyncio.to_thread(probe, made) if made.exists() else None
+    if facts is None or not _is_right(facts, frames, target):
         need_space(made.parent, size)
         with folder_aside(made.parent) as aside:
             limit = patience(Fraction(frames, 8))
             await run_ffmpeg(ffmpeg, argv, timeout=limit, cwd=aside, on_progress=on_progress, where=str(made))
+            facts = await asyncio.to_thread(probe, aside / "piece.mov")
+            if not _is_right(facts, frames, target):
+                what = f"ffmpeg {ffmpeg.version} made a piece of the film wrong: {facts.frames} frames of {frames}"
+                advice = f"Set {SETTING} to another one (`storychain doctor` shows the one in use) and run again."
+                raise MediaError(what, where=str(made), next_step=advice)
             await asyncio.to_thread(give_name, aside / "piece.mov", made)
-    facts = await asyncio.to_thread(probe, made)
-    if facts.frames != frames or facts.hidden or not facts.begins_clean or (target and facts.form != target):
-        what = f"a piece of the film has {facts.frames} frames of {facts.form}, not {frames}"
-        raise MediaError(what, where=str(made), next_step="Remove the file and run again.")
     return Made(made, frames, facts.reorder)
+
+
+def _is_right(facts: Probe, frames: int, target: Form | None) -> bool:
+    """Whether a piece is what it was to be; where it was copied, its form is that of its source."""
+    return facts.frames == frames and not facts.hidden and facts.begins_clean and target in (None, facts.form)

@@ -55,6 +55,8 @@ _THREADS = max(1, (os.cpu_count() or 1) // 2)
 _PICTURE, _SOUND, _RECORD = "picture.mov", "sound.wav", "prepared.json"
 _SMALL = kept_beside(Path(_PICTURE)).name
 
+_Identity = dict[str, int | str]
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -97,7 +99,7 @@ async def prepare(ffmpeg: Ffmpeg, segment: Path, folder: Path, **how: Unpack[Pre
     if the file is not whole.
     """
     strict, on_sound = how.get("strict", True), how.get("on_sound")
-    source = _identity(segment)
+    source = _identity(ffmpeg, segment)
     done = await asyncio.to_thread(_recall, folder, source)
     if done is not None:
         return done
@@ -214,12 +216,13 @@ def _mended_form(facts: Probe) -> Form:
     return replace(form, width=width, height=round(form.height / 2) * 2, sample_aspect_ratio=Fraction(1))
 
 
-def _identity(segment: Path) -> dict[str, int]:
+def _identity(ffmpeg: Ffmpeg, segment: Path) -> _Identity:
+    """By what files are known to be made of this segment, by this ffmpeg: another one makes other bytes."""
     try:
         status = segment.stat()
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror}", where=str(segment)) from error
-    return {"recipe": _RECIPE, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"recipe": _RECIPE, "ffmpeg": ffmpeg.version, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _keep_sound(aside: Path, folder: Path, facts: Probe) -> str:
@@ -232,7 +235,7 @@ def _keep_sound(aside: Path, folder: Path, facts: Probe) -> str:
     return sha256
 
 
-def _keep(aside: Path, folder: Path, facts: Probe, source: dict[str, int], sound_sha256: str) -> Prepared:
+def _keep(aside: Path, folder: Path, facts: Probe, source: _Identity, sound_sha256: str) -> Prepared:
     """Check what was made and give it its names, the record last: without it the rest counts for nothing."""
     tick = facts.tick if facts.flaw is None else None
     made = probe(aside / _PICTURE, tick=tick)
@@ -253,7 +256,7 @@ def _as_long_as(read: Fraction, expected: Fraction, folder: Path) -> None:
         raise MediaError(what, where=str(folder), next_step="Download the segment again.")
 
 
-def _recall(folder: Path, source: dict[str, int]) -> Prepared | None:
+def _recall(folder: Path, source: _Identity) -> Prepared | None:
     """What an earlier run prepared from the same file, or None."""
     try:
         record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))

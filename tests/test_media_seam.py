@@ -261,6 +261,38 @@ def slowing() -> np.ndarray:
     return np.array([view(40 + x, 60) for x in np.cumsum(ways)])
 
 
+@cache
+def clouds() -> np.ndarray:
+    """Soft shapes of several sizes, twice as wide as a frame."""
+    layers = []
+    for seed, size in ((1, 30), (2, 12), (3, 5)):
+        noise = np.random.default_rng(seed).normal(0, 40, (HEIGHT // size + 2, 2 * WIDTH // size + 2))
+        layer = Image.fromarray(noise.astype(np.float32)).resize((2 * WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+        layers.append(np.asarray(layer))
+    return np.sum(layers, axis=0)
+
+
+def lamp(first: int, count: int, phase: int, *, beat: int, drift: float, wide: int, blinks: bool) -> np.ndarray:
+    """A lamp that swells or blinks on its beat before clouds that drift, above a sea that stands still."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    sea = 60 + np.random.default_rng(5).normal(0, 10, (HEIGHT, WIDTH))
+    glow = np.exp(-(((columns - 230) / wide) ** 2) - ((rows - 60) / wide) ** 2)
+    shown = []
+    for n in range(first, first + count):
+        whole, part = divmod(n * drift, 1)
+        sky = clouds()[:, int(whole) :][:, : WIDTH + 1]
+        sky = sky[:, :-1] * (1 - part) + sky[:, 1:] * part
+        turn = (n + phase) % beat / beat
+        light = float(turn < 0.5) if blinks else 0.5 + 0.5 * np.cos(2 * np.pi * turn)
+        shown.append(np.where(rows < HEIGHT * 0.65, 60 + 0.6 * sky, sea) + 190 * light * glow)
+    return np.clip(shown, 0, 255).astype(np.uint8)
+
+
+def jumping(phase: int, **looks: float | bool) -> tuple[np.ndarray, np.ndarray]:
+    """A lamp whose beat is another from the seam on, while the clouds drift on."""
+    return lamp(0, 80, 0, **looks), lamp(80, 60, phase, **looks)
+
+
 NEVER_CUT: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
     "a cut": lambda: (footage("pan")[:80], elsewhere()),
     "a cut just before": lambda: (np.concatenate([elsewhere()[:40], footage("pan")[40:80]]), footage("pan")[80:120]),
@@ -284,10 +316,24 @@ NEVER_CUT: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
     "a camera nearly at rest": lambda: split(slowing(), 77, 112),
     "a small thing": lambda: split(footage("small thing")),
     "letterbox": lambda: split(footage("letterbox")),
+    "a small lamp out of step": lambda: jumping(8, beat=24, drift=0.3, wide=13, blinks=False),
+    "a lamp out of step": lambda: jumping(12, beat=24, drift=0.3, wide=35, blinks=False),
+    "a quick lamp out of step": lambda: jumping(4, beat=12, drift=0.3, wide=13, blinks=False),
+    "a lamp that blinks out of step": lambda: jumping(2, beat=12, drift=0.3, wide=13, blinks=True),
+    "a slow lamp that blinks out of step": lambda: jumping(18, beat=36, drift=0.3, wide=13, blinks=True),
+    "a lamp that goes on": lambda: jumping(0, beat=12, drift=0.3, wide=35, blinks=False),
 }
 """Pairs that go on, or show something else, however much they look like repeating."""
 
-TELLING = {"a cut one frame before", "nothing moves", "a fade through black", "a loop", "a strobe", "a pan back"}
+TELLING = {
+    "a lamp out of step",
+    "a cut one frame before",
+    "nothing moves",
+    "a fade through black",
+    "a loop",
+    "a strobe",
+    "a pan back",
+}
 
 
 @pytest.mark.parametrize("name", telling(NEVER_CUT, TELLING))
@@ -296,6 +342,13 @@ def test_footage_is_never_cut(shelf, tmp_path, name):
     found = seam(shelf, tmp_path, before, after, "-crf", "24")
     assert found.frames == 0
     assert found.kind in {"tail", "unrelated"}
+
+
+@pytest.mark.parametrize(("repeated", "drift"), [(8, 0.0), (11, 0.0), (3, 0.3), (11, 0.3)])
+def test_of_what_swings_on_a_beat_no_more_is_left_out_than_was_repeated(shelf, tmp_path, repeated, drift):
+    looks = {"beat": 12, "drift": drift, "wide": 35, "blinks": False}
+    found = seam(shelf, tmp_path, lamp(0, 80, 0, **looks), lamp(80 - repeated, 60, 0, **looks), "-crf", "22")
+    assert (found.kind, found.frames) == ("repeated", repeated)
 
 
 def test_what_shows_something_else_is_unrelated(shelf, tmp_path):

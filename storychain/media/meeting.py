@@ -25,6 +25,9 @@ _FAINT = 0.05
 _SHORT = 5
 """Steps up to which standing still has to be complete to count: slow movement may nearly stand."""
 
+_AS_DEEP, _RIDGE = 2.5, 6.0
+"""How many times the least cost another valley's may be to count as deep, and what lies between them is at least."""
+
 _DOUBLE = 0.03
 """Part of the usual movement below which a frame is the one before it once more."""
 
@@ -57,7 +60,7 @@ class Meeting:
         for view in self.views:
             cost = np.array([view.across[self.matched(float(shift))].mean() for shift in grid])
             costs += cost / max(float(np.median(cost)), 1e-9)
-        return float(grid[int(costs.argmin())])
+        return float(grid[_first_of_equals(costs)])
 
     def matched(self, shift: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Frames of the later and of the earlier (counted from its end, -1 the last) that lie over each other.
@@ -91,6 +94,18 @@ class Meeting:
             if least >= _FAINT * lively and highest[still - 1] <= (_STILL if still > _SHORT else _DOUBLE) * least:
                 return still, True
         return (len(each), False) if highest[-1] <= _STILL * lively else (0, True)
+
+
+def _first_of_equals(costs: NDArray[np.float64]) -> int:
+    """The place of the least cost; of several valleys as deep, the first: what swings to and fro on a beat fits again
+    after each, and the shorter shift leaves out less.
+    """
+    best = int(costs.argmin())
+    for place in np.flatnonzero(costs[:best] <= _AS_DEEP * costs[best]):
+        if costs[place:best].max() > _RIDGE * costs[best]:
+            valley = int(np.argmax(costs[place:] > _AS_DEEP * costs[best]))
+            return int(place) + int(costs[place : place + valley].argmin())
+    return best
 
 
 def _fresh(doubles: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 
 import av
 import numpy as np
@@ -15,7 +14,7 @@ from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
 from storychain.story import load_story
 from tests import clips
-from tests.stage import BARE, frames_of, stage, story_file
+from tests.stage import BARE, FFMPEG, frames_of, stage, story_file
 
 SECONDS, RATE = 4, 24
 NOWHERE = "http://127.0.0.1:9/pictoryapis"
@@ -328,5 +327,5 @@ class Twice(FfmpegRoom):
 
 
 def test_the_sound_is_that_of_the_bytes_that_were_kept(tmp_path):
-    run, assembled = made_twice(tmp_path, room=Twice(find_ffmpeg(os.environ)), film={"loudness": "off"})
+    run, assembled = made_twice(tmp_path, room=Twice(find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)})), film={"loudness": "off"})
     assert run == assembled

@@ -327,5 +327,7 @@ class Twice(FfmpegRoom):
 
 
 def test_the_sound_is_that_of_the_bytes_that_were_kept(tmp_path):
-    run, assembled = made_twice(tmp_path, room=Twice(find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)})), film={"loudness": "off"})
+    run, assembled = made_twice(
+        tmp_path, room=Twice(find_ffmpeg({"STORYCHAIN_FFMPEG": str(FFMPEG)})), film={"loudness": "off"}
+    )
     assert run == assembled

@@ -3,18 +3,22 @@
 import asyncio
 import hashlib
 import json
+import os
 import shutil
+import signal
 import socket
 import threading
 import wave
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from storychain.chain.events import NotShared
 from storychain.errors import StoreTrouble, UsageError
 from storychain.store import Store, film_name, segment_name
 from tests.cluster import BINARIES, MISSING
+from tests.desk import until
 from tests.stage import BARE, PRICE, stage, story_file
 from tests.test_advice import advised
 from tests.test_workers import opened_crew
@@ -61,22 +65,25 @@ def store(request, tmp_path):
 def test_what_is_put_is_had_again(store, file, tmp_path):
     name = segment_name("key", SHA)
     to = tmp_path / "deep" / "part"
-    assert not store.fetch(name, SHA, to)
-    assert not to.exists()
-    store.put(file, name)
-    assert store.has(name)
-    assert store.fetch(name, SHA, to)
-    assert to.read_bytes() == b"bytes"
-    assert not store.fetch(name, "0" * 64, to), "other bytes than those asked for"
-    assert not to.exists()
+
+    async def play():
+        assert not await store.fetch(name, SHA, to)
+        assert not to.exists()
+        await store.put(file, name)
+        assert await store.fetch(name, SHA, to)
+        assert to.read_bytes() == b"bytes"
+        assert not await store.fetch(name, "0" * 64, to), "other bytes than those asked for"
+        assert [path.name for path in to.parent.iterdir()] == ["part"]
+
+    asyncio.run(play())
 
 
 def test_what_is_there_is_not_replaced(store, file, tmp_path):
     name = film_name("tale.mp4", SHA)
-    store.put(file, name)
+    asyncio.run(store.put(file, name))
     file.write_bytes(b"other")
-    store.put(file, name)
-    assert store.fetch(name, SHA, tmp_path / "part")
+    asyncio.run(store.put(file, name))
+    assert asyncio.run(store.fetch(name, SHA, tmp_path / "part"))
 
 
 def test_an_address_of_another_kind_is_refused():
@@ -87,7 +94,7 @@ def test_an_address_of_another_kind_is_refused():
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, file):
     (tmp_path / "shared").write_bytes(b"a file in its place")
     with pytest.raises(StoreTrouble, match="shared place cannot be"):
-        Store((tmp_path / "shared").as_uri()).put(file, "segments/x.mp4")
+        asyncio.run(Store((tmp_path / "shared").as_uri()).put(file, "segments/x.mp4"))
 
 
 @pytest.mark.slow
@@ -107,19 +114,115 @@ def test_a_bucket_that_cannot_be_reached_is_told(file):
     }
     try:
         with pytest.raises(StoreTrouble) as caught:
-            Store("s3://stories/x").put(file, "segments/x.mp4")
+            asyncio.run(Store("s3://stories/x").put(file, "segments/x.mp4"))
     finally:
         fsspec.config.conf.pop("s3")
     assert "a-secret" not in str(caught.value)
 
 
+@contextmanager
+def mute():
+    """A server that takes connections and never answers; its address, and how many it has taken."""
+    taken = []
+
+    def take():
+        with suppress(OSError):
+            while True:
+                taken.append(server.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", taken
+        server.shutdown(socket.SHUT_RDWR)
+    for one in taken:
+        one.close()
+
+
+@contextmanager
+def mute_bucket(**client):
+    """A store in a bucket whose server never answers, with a client that is told this."""
+    pytest.importorskip("s3fs")
+    import fsspec
+
+    with mute() as (url, taken):
+        fsspec.config.conf["s3"] = {"endpoint_url": url, "key": "k", "secret": "s", "config_kwargs": client}
+        try:
+            yield "s3://b/p", taken
+        finally:
+            fsspec.config.conf.pop("s3")
+
+
+def untold(at):
+    return [event for event in at.told if isinstance(event, NotShared)]
+
+
+def test_a_bucket_that_does_not_answer_is_told_once_and_the_film_is_made_all_the_same(tmp_path):
+    async def play():
+        with mute_bucket() as (address, taken):
+            async with stage(tmp_path) as at:
+                store = Store(address, silence=0.2)
+                done = await at.render(story_file(tmp_path, 2), store=store)
+                assert done.status == "done"
+                (told,) = untold(at)
+                assert "s3://b/p" in told.why
+                asked = len(taken)
+                again = await at.render(story_file(tmp_path, 3), store=store)
+                assert (again.status, len(taken)) == ("done", asked), "who does not answer is not asked for each scene"
+                assert untold(at) == [told]
+                with pytest.raises(StoreTrouble, match="no answer"):
+                    await Store(address, silence=0.2).put(done.film, "films/x/tale.mp4", anyway=True)
+
+    asyncio.run(play())
+
+
+def test_a_client_of_buckets_gives_up_after_two_tries(file):
+    with mute_bucket(read_timeout=0.3) as (address, taken):
+        with pytest.raises(StoreTrouble, match="ReadTimeout"):
+            asyncio.run(Store(address).put(file, "segments/x.mp4"))
+        assert len(taken) == 2
+
+
+def test_what_comes_too_late_is_in_nobodys_way(tmp_path):
+    async def play():
+        shared, to = tmp_path / "shared", tmp_path / "here" / "part"
+        (shared / "segments").mkdir(parents=True)
+        os.mkfifo(shared / "segments" / "x.mp4")  # as a disk behind a network that is gone: who reads it waits
+        with pytest.raises(StoreTrouble, match="no answer"):
+            await Store(shared.as_uri(), silence=0.2).fetch("segments/x.mp4", SHA, to)
+        (shared / "segments" / "x.mp4").write_bytes(b"bytes")
+        assert not to.exists()
+        await asyncio.to_thread(until, lambda: not list((tmp_path / "here").iterdir()))
+
+    asyncio.run(play())
+
+
+def test_one_signal_ends_a_run_whose_bucket_does_not_answer(desk):
+    pytest.importorskip("s3fs")
+    with mute() as (url, taken):
+        aws = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+        process = desk.start("run", story_file(desk.folder, 1), "--yes", STORYCHAIN_STORE="s3://b/p", **aws)
+        until(lambda: taken)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, out) == (130, ""), err
+        assert "Traceback" not in err
+
+
+def test_a_store_that_cannot_be_used_is_told_to_those_who_want_to_hear_of_trouble_only(desk):
+    path = story_file(desk.folder, 2)
+    done = desk.run("run", path, "--yes", "--quiet", STORYCHAIN_STORE="file:///proc/nope")
+    assert done.returncode == 0
+    assert done.stderr.count("file:///proc/nope: the shared place cannot be written") == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_several_that_put_the_same_at_once_leave_it_whole(tmp_path, file):
     shared = tmp_path / "shared"
-    threads = [threading.Thread(target=lambda: Store(shared.as_uri()).put(file, "segments/x.mp4")) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    async def play():
+        await asyncio.gather(*(Store(shared.as_uri()).put(file, "segments/x.mp4") for _ in range(8)))
+
+    asyncio.run(play())
     assert [path.name for path in (shared / "segments").iterdir()] == ["x.mp4"]
     assert (shared / "segments" / "x.mp4").read_bytes() == b"bytes"
 

@@ -134,6 +134,13 @@ class Noticed(SceneEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class NotShared(SceneEvent):
+    """The shared place cannot be used; a person should know. Told once until it can be used again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Joining:
     """The film is being joined; `share` is 0 to 1."""
 
@@ -208,6 +215,7 @@ Event = (
     | SceneFailed
     | StoodIn
     | Noticed
+    | NotShared
     | Joining
     | Copying
     | FilmReady

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.events import Noticed
+from storychain.chain.events import NotShared
 from storychain.chain.run import Run, off_loop
 from storychain.errors import StoreTrouble
 from storychain.store import segment_name
@@ -23,9 +23,9 @@ async def share(run: Run, story: str, step: Step, sha256: str) -> None:
     if run.store is None:
         return
     try:
-        await off_loop(run.store.put, run.workspace.segment(step.key), segment_name(step.key, sha256))
+        await run.store.put(run.workspace.segment(step.key), segment_name(step.key, sha256))
     except StoreTrouble as error:
-        run.tell(Noticed(story, step.scene.id, f"{error.what}; the segment is on this machine alone"))
+        _told_once(run, story, step, error)
 
 
 async def had_from_store(run: Run, story: str, step: Step, record: Record) -> bool:
@@ -34,10 +34,16 @@ async def had_from_store(run: Run, story: str, step: Step, record: Record) -> bo
         return False
     part = run.workspace.part(step.key)
     try:
-        if not await off_loop(run.store.fetch, segment_name(step.key, record.sha256), record.sha256, part):
+        if not await run.store.fetch(segment_name(step.key, record.sha256), record.sha256, part):
             return False
     except StoreTrouble as error:
-        run.tell(Noticed(story, step.scene.id, f"{error.what}; it is fetched from the provider"))
+        _told_once(run, story, step, error)
         return False
     await off_loop(settle, part, run.workspace.segment(step.key))
     return True
+
+
+def _told_once(run: Run, story: str, step: Step, error: StoreTrouble) -> None:
+    assert run.store is not None
+    if run.store.is_news():
+        run.tell(NotShared(story, step.scene.id, f"{error.where}: {error.what}", take=step.scene.take))

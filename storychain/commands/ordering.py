@@ -121,7 +121,7 @@ class _Following:
         closed = await self._closed(placed)
         if isinstance(closed, StorychainError):
             return await self._summed_up({}, closed, None)
-        film = await off_loop(self._film, closed.outcome)
+        film = await self._film(closed.outcome)
         summed_up = await self._summed_up(closed.outcome, _error_of(closed.outcome), film)
         return replace(summed_up, status="done" if closed.state == "open" else closed.state)
 
@@ -160,7 +160,7 @@ class _Following:
                 job = f", job {record.job_id}" if record.job_id else ""
                 self._run.tell(Noticed(self._story.name, scene, f"{record.state}{job}"))
 
-    def _film(self, outcome: dict[str, Any]) -> Path | None:
+    async def _film(self, outcome: dict[str, Any]) -> Path | None:
         """The film, brought here where there is a shared place; else where its worker has it."""
         if "film" not in outcome:
             return None
@@ -174,12 +174,12 @@ class _Following:
         name = Path(outcome["stored"]).name
         part = out / f".{uuid.uuid4().hex}.part"  # without the name, which may be as long as disks allow
         try:
-            if not Store(self._at.settings.store).fetch(outcome["stored"], outcome["sha256"], part):
+            if not await Store(self._at.settings.store).fetch(outcome["stored"], outcome["sha256"], part):
                 raise StorychainError(f"{outcome['film']} is not in the shared place as it was put there")
-            settle(part, out / name)
+            await off_loop(settle, part, out / name)
         finally:
             part.unlink(missing_ok=True)
-        self._remember(outcome, out / name)
+        await off_loop(self._remember, outcome, out / name)
         return out / name
 
     def _remember(self, outcome: dict[str, Any], here: Path) -> None:

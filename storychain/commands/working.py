@@ -210,7 +210,7 @@ class _Working:
         there: dict[str, Any] = {"film": path, "path": path, "sha256": sha256}
         if self._run.store is not None:
             name = film_name(film.name, sha256)
-            await off_loop(self._run.store.put, film, name)
+            await self._run.store.put(film, name, anyway=True)
             there |= {"film": self._run.store.address(name), "stored": name}
         return there
 

@@ -53,6 +53,8 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
             return f"a placeholder takes its place in the film: {why}"
         case ev.Noticed(message=message):
             return message
+        case ev.NotShared(why=why):
+            return f"{why}; until that is mended, segments stay on this machine alone and come from the provider"
         case ev.Joining(share=share):
             return f"joining, {share:.0%}"
         case ev.Copying(kind=kind, seconds=seconds):
@@ -93,7 +95,7 @@ _BEATING = (ev.Looked, ev.Joining, ev.Copying)
 """Told all the same where nothing else has been for a while."""
 
 _CHATTER = (*_BEATING, ev.Downloading, ev.Followed)
-_ALARMS = (ev.StoryStopped, ev.SceneFailed, ev.StoodIn, ev.BooksDiffer)
+_ALARMS = (ev.StoryStopped, ev.SceneFailed, ev.StoodIn, ev.NotShared, ev.BooksDiffer)
 
 
 class Lines:

@@ -109,7 +109,7 @@ class LiveView:
         row = board.rows.get(event.scene) if board else None
         if board is None or row is None:
             return
-        if isinstance(event, ev.Noticed | ev.SceneFailed | ev.StoodIn):
+        if isinstance(event, ev.Noticed | ev.NotShared | ev.SceneFailed | ev.StoodIn):
             self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
         if event.take == row.step.scene.take:
             # Takes that are bought beside the film's have no line of their own.

@@ -293,7 +293,10 @@ def _database(value: str, origin: str) -> str:
 
 
 def _store(value: str, origin: str) -> str:
-    if "://" not in value or (value.startswith("file:") and not value.startswith("file:///")):
+    kind, found, place = value.partition("://")
+    # A folder has its whole path; a bucket is named where other addresses have their server.
+    good = place.startswith("/") if kind in ("file", "local") else place.strip("/") and not place.startswith("/")
+    if not (found and kind and good):
         raise UsageError(
             f"{origin} is not the address of a shared place",
             next_step="It is to look like file:///mnt/stories (a folder all machines have) or s3://bucket/prefix.",

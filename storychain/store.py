@@ -83,9 +83,9 @@ class Store:
         news, self._told = not self._told, True
         return news
 
-    async def look(self) -> None:
-        """See whether it can be asked something. Raises StoreTrouble."""
-        await self._in_time(lambda _: self._has(""), self._silence, anyway=True)
+    async def look(self) -> bool:
+        """Whether anything is there yet; nothing is changed. Raises StoreTrouble where it cannot be used."""
+        return await self._in_time(lambda _: self._look(), self._silence, anyway=True)
 
     async def put(self, file: Path, name: str, *, anyway: bool = False) -> None:
         """Put a file there, whole or not at all; what is there already stays.
@@ -124,6 +124,17 @@ class Store:
                 begun.give_up()
         self._silent_at, self._told = float("-inf"), False
         return came
+
+    def _look(self) -> bool:
+        there = self._has("")
+        try:
+            if there and self._local and not os.access(self._root, os.W_OK):
+                raise PermissionError("this user may not write there")
+            if not there and self._kind in _BUCKETS and not self._files.exists(self._root.partition("/")[0]):
+                raise FileNotFoundError("there is no such bucket")
+        except _troubles() as error:
+            raise self._trouble("written", error) from error
+        return there
 
     def _has(self, name: str) -> bool:
         try:

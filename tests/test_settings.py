@@ -307,6 +307,11 @@ def test_who_cannot_be_told_is_refused_without_their_address(tmp_path, toml, wor
     assert "s3cret" not in message
 
 
+@pytest.mark.parametrize("store", ["s3://", "s3:///x", "gs://", "/mnt/x", "file://x/y", "://b/x"])
+def test_a_store_that_names_no_place_is_refused(tmp_path, store):
+    assert "s3://bucket/prefix" in refused(tmp_path, {}, {"STORYCHAIN_STORE": store})
+
+
 @pytest.mark.parametrize(
     ("number", "word", "said"),
     [

@@ -91,6 +91,44 @@ def test_an_address_of_another_kind_is_refused():
         Store("nowhere://x/y")
 
 
+@pytest.mark.parametrize(
+    ("address", "hint"), [("gs://b/x", "install gcsfs"), ("abfs://c/x", "Install adlfs"), ("sftp://h/x", "paramiko")]
+)
+def test_of_a_place_that_needs_another_package_that_package_is_named(address, hint):
+    with pytest.raises(UsageError, match=address) as caught:
+        Store(address)
+    assert hint in str(caught.value)
+    assert "storychain[store]" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "code"),
+    [
+        ("file:///proc", "", 0),
+        ("file:///nowhere/yet", ", where nothing is yet", 0),
+        ("ftp://127.0.0.1:1/x", ": the shared place cannot be opened", 0),
+        ("gs://b/x", " needs a package", 2),
+    ],
+)
+def test_the_doctor_says_how_the_store_stands(plain, address, told, code):
+    done = plain.run("doctor", PICTORY_API_KEY=None, STORYCHAIN_STORE=address)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("store "))
+    assert f"{address}{told}" in line
+    assert done.returncode == code
+
+
+def test_a_server_that_is_not_there_is_named_and_done_without(desk):
+    done = desk.run("run", story_file(desk.folder, 1), "--yes", STORYCHAIN_STORE="ftp://127.0.0.1:1/x")
+    assert (done.returncode, "ftp://127.0.0.1:1/x: the shared place cannot be opened" in done.stderr) == (0, True)
+
+
+def test_the_doctor_misses_a_bucket_that_is_not_there(store, bucket):
+    if store.folder is None:
+        assert not asyncio.run(store.look())
+        with pytest.raises(StoreTrouble, match="no such bucket"):
+            asyncio.run(Store("s3://nobodys/x").look())
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, file):
     (tmp_path / "shared").write_bytes(b"a file in its place")
     with pytest.raises(StoreTrouble, match="shared place cannot be"):

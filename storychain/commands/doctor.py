@@ -15,15 +15,17 @@ from storychain.chain.restored import in_words
 from storychain.commands.desk import PAID, Desk, desk
 from storychain.commands.engines import engine_of
 from storychain.commands.watching import told_line
-from storychain.errors import AccountError, StorychainError, Unresolved, UsageError
+from storychain.errors import AccountError, StoreTrouble, StorychainError, Unresolved, UsageError
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
 from storychain.printable import without_query
+from storychain.store import Store
 
 if TYPE_CHECKING:
     from storychain.settings import Settings
 
 _SCANT = 2 << 30
+_SILENCE = 20.0
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -45,7 +47,9 @@ def doctor(arguments: argparse.Namespace) -> int:
         print(f"workers     {line}")
         code = code or trouble
     if at.settings.store is not None:
-        print(f"store       {without_query(at.settings.store)}")
+        line, trouble = _store(at.settings.store, shared=at.settings.url is not None)
+        print(f"store       {line}")
+        code = code or trouble
     print(f"films       {at.settings.out.resolve()}")
     try:
         print(f"told        {told_line(at.settings)}")
@@ -69,6 +73,17 @@ def _ledger(at: Desk) -> tuple[str, int]:
             return ledger.about(), 0
     except StorychainError as error:
         return str(error), error.exit_code
+
+
+def _store(url: str, *, shared: bool) -> tuple[str, int]:
+    """How the shared place stands. Who renders here can do without it; workers have to deliver their films there."""
+    try:
+        there = asyncio.run(Store(url, silence=_SILENCE).look())
+    except StoreTrouble as error:
+        return str(error), error.exit_code if shared else 0
+    except UsageError as error:
+        return str(error), error.exit_code
+    return f"{without_query(url)}{'' if there else ', where nothing is yet'}", 0
 
 
 def _engine(settings: Settings) -> tuple[str, int]:

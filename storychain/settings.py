@@ -6,6 +6,7 @@ The API key is read from the environment or `.env` only and is kept out of every
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str], folde
     written = _toml(folder / TOML_NAME)
     models = written.pop("models", {})
     merged: dict[str, tuple[object, str]] = {name: (value, "default") for name, value in _DEFAULTS.items()}
-    merged |= {name: (value, TOML_NAME) for name, value in written.items()}
+    merged |= {name: (value, f"{TOML_NAME}, {name}") for name, value in written.items()}
     for name, variable in _ENVIRONMENT.items():
         if environment.get(variable, "").strip():
             merged[name] = (environment[variable].strip(), variable)
@@ -242,7 +243,7 @@ def _parse(name: str, value: object, origin: str) -> Any:
 
 def _parse_text(name: str, value: object, origin: str) -> Any:
     if not isinstance(value, str | Path):
-        raise UsageError(f"{origin}: {name} has to be text, not {value}")
+        raise UsageError(f"{origin}: it has to be text, not {value}")
     if name in _READERS:
         return _READERS[name](str(value), origin)
     try:
@@ -258,18 +259,28 @@ def _listening(value: str, origin: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _base_url(value: str, origin: str) -> str:
+_NOT_OF_ADDRESSES = re.compile(r"[^!-~]|[\"<>\\^`{|}]|%(?![0-9A-Fa-f]{2})")
+"""Characters that no address has as it is sent, and a percent sign that begins none (RFC 3986)."""
+
+
+def _plain_address(value: str, origin: str, *, example: str, why: str) -> str:
+    """An http(s) address to which something is added: without a name, password or query, and sent as it is."""
     try:
         parts = urlsplit(value)
         known = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
     except ValueError:
         known = False
+    shown = without_query(value)
     if not known:
-        raise UsageError(f"{origin}: '{without_query(value)}' is not an http(s) address")
+        raise UsageError(f"{origin}: '{shown}' is not an http(s) address", next_step=f"It looks like {example}.")
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageError(
-            f"{origin}: '{without_query(value)}' is to be an address alone, without a name, password or query",
-            next_step="The key goes into PICTORY_API_KEY; a password in the address would be sent in its place.",
+            f"{origin}: '{shown}' is to be an address alone, without a name, password or query", next_step=why
+        )
+    if found := _NOT_OF_ADDRESSES.search(value):
+        raise UsageError(
+            f"{origin}: '{shown}' holds {found[0]!r}, which no address has as it is sent",
+            next_step="Write it percent-encoded, such as %20 for a space, and a host's name as xn--….",
         )
     return value.rstrip("/")
 
@@ -331,7 +342,7 @@ def _ping_url(value: str, origin: str) -> str:
 def _notify(value: object, origin: str) -> tuple[str, ...]:
     texts: list[Any] = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
-        raise UsageError(f"{origin}: notify has to be addresses, as a list of texts or with spaces between them")
+        raise UsageError(f"{origin}: it has to be addresses, as a list of texts or with spaces between them")
     return tuple(word for text in texts for word in text.split())
 
 
@@ -349,8 +360,16 @@ def _address(value: str, origin: str) -> str:
 
 
 _READERS: Mapping[str, Callable[[str, str], object]] = {
-    "base_url": _base_url,
-    "webhook_url": _base_url,
+    "base_url": partial(
+        _plain_address,
+        example=DEFAULT_BASE_URL,
+        why="The key goes into PICTORY_API_KEY; a password in the address would be sent in its place.",
+    ),
+    "webhook_url": partial(
+        _plain_address,
+        example="https://hooks.example.com/stories",
+        why="Each job is called back at an address of its own below it, which is hard enough to guess.",
+    ),
     "webhook_listen": _listening,
     "api_key": _api_key,
     "url": _database,

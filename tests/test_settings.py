@@ -91,7 +91,7 @@ def test_everything_may_be_set(tmp_path):
         ("zebra = 5", "Known settings: workspace"),
         (f'api_key = "{KEY}"', "does not belong in this file"),
         ("poll = [", "cannot be read"),
-        ("poll = 'soon'", "storychain.toml: 'soon' is not a number"),
+        ("poll = 'soon'", "storychain.toml, poll: 'soon' is not a number"),
         ("poll = true", "is not a number"),
         ("poll = nan", "too small"),
         ("poll = inf", "too large"),
@@ -136,6 +136,36 @@ def test_a_flag_that_makes_no_sense_is_named(tmp_path):
 )
 def test_an_api_address_that_is_none_is_refused(tmp_path, address):
     assert "is not an http(s) address" in refused(tmp_path, {}, {"PICTORY_API_BASE_URL": address})
+
+
+MISTAKES = {
+    **dict.fromkeys(("workspace", "out", "c2pa_cert", "log_file", "metrics_file", "notify"), "5"),
+    **dict.fromkeys(("poll", "jobs", "submit_lanes", "job_timeout", "settle", "silence", "lease"), "'many'"),
+    **dict.fromkeys(("max_credits_per_day", "max_credits_per_month", "requests_per_minute"), "'many'"),
+    **dict.fromkeys(("base_url", "webhook_url", "url", "store", "ping_url", "temporal_address"), "'hc-ping.com/uuid'"),
+    **dict.fromkeys(("engine", "notify_on", "webhook_listen"), "'x'"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_file_names_its_setting(tmp_path, name):
+    assert refused(tmp_path, toml=f"{name} = {MISTAKES[name]}").startswith(f"storychain.toml, {name}")
+
+
+@pytest.mark.parametrize("setting", ["PICTORY_API_BASE_URL", "STORYCHAIN_WEBHOOK_URL"])
+@pytest.mark.parametrize("tail", ["a b", "ä", "%zz", "a%2", "a|b", "\N{ZERO WIDTH SPACE}"])
+def test_an_address_that_could_not_be_sent_as_it_is_is_refused(tmp_path, setting, tail):
+    words = refused(tmp_path, {}, {setting: f"https://hooks.example/{tail}/x"})
+    assert words.startswith(setting)
+    assert "percent-encoded" in words
+    assert read(tmp_path, {}, {setting: "https://xn--mnchen-3ya.example/a%20b"})
+
+
+def test_the_advice_for_an_address_is_that_of_its_setting(tmp_path):
+    words = refused(tmp_path, {"webhook_url": "https://x/hook?token=hunter2"})
+    assert words.startswith("--webhook-url: 'https://x/hook'")
+    assert "called back at an address of its own" in words
+    assert "PICTORY_API_KEY" not in words
 
 
 @pytest.mark.parametrize("address", ["https://me:hunter2@x/v1", "https://x/v1?key=hunter2", "https://x/v1#hunter2"])

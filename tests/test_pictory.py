@@ -267,7 +267,9 @@ def test_a_refusal_tells_the_fields_and_that_nothing_was_bought():
         ({"success": False, "error": {"error_message": "old style", "error_code": "77"}}, "[77] old style"),
         ({"message": None, "error_message": "the other one"}, "the other one"),
         ({"success": False, "data": {"error_code": 12, "error_message": "inside"}}, "[12] inside"),
-        ("<html>Bad Request</html>", "<html>Bad Request</html>"),
+        ("<html>Bad Request</html>", "no reason given"),
+        ("<!DOCTYPE html>\n<html><head><title>Bad &amp; Gone\n</title></head><body>…</body></html>", "Bad & Gone"),
+        ("<Error><Code>Gone</Code></Error>", "<Error><Code>Gone</Code></Error>"),
         ("[1, 2]", "[1, 2]"),
         ("", "no reason given"),
         ('{"message": "a\\u0000b\\u001b[31mc\\u202ed\\nnext"}', "ab[31mcd next"),
@@ -285,6 +287,11 @@ def test_refusals_are_told_in_the_providers_words_in_one_clean_line(body, words)
         (said({"message": "Unauthorized"}, 401), "PICTORY_API_KEY"),
         (said({"message": "Forbidden"}, 403), "PICTORY_API_KEY"),
         (raw(403, b"error code: 1010"), "bot filter"),
+        (raw(403, b"<html><title>Access denied</title><p>Error code <b>1010</b></html>"), "bot filter"),
+        (said({"error": {"error_code": "INSUFFICIENT_CREDITS"}}, 403), "Add credits"),
+        (said({"message": "You are out of credits."}, 401), "Add credits"),
+        (said({"code": "INSUFFICIENT_PERMISSIONS"}, 403), "PICTORY_API_KEY"),
+        (said({"code": "INVALID_CREDENTIALS", "message": "Insufficient credentials."}, 401), "PICTORY_API_KEY"),
         (said({"message": "pay first"}, 402), "credits"),
         (said({"code": "INSUFFICIENT_CREDITS"}, 400), "credits"),
         (said({"message": "You have insufficient AI credits."}, 400), "credits"),
@@ -296,6 +303,14 @@ def test_trouble_with_the_account_is_told_as_such(answer, hint):
     assert isinstance(outcome, AccountError)
     assert hint in str(outcome)
     assert len(server.asked) == 1
+
+
+def test_of_a_gateways_page_nothing_is_told_but_its_title():
+    page = b"<html>\r\n<head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
+    outcome, _ = submit(raw(502, page))
+    assert outcome == AnswerLost("the API answered 502: 502 Bad Gateway")
+    error, _ = job(*[raw(502, page)] * QUICK.attempts)
+    assert error.what == "the API answered 502: 502 Bad Gateway"
 
 
 def test_a_prompt_that_speaks_of_credits_is_no_trouble_with_the_account():

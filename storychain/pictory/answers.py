@@ -6,6 +6,7 @@ make no sense count as absent; only a body that is no JSON object (or list) at a
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,12 @@ _LARGEST_NUMBER = 10**12
 
 _NUMBER = re.compile(r"\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*[^\W\d_]*%?\s*")
 """A number, perhaps with a unit. What stands otherwise behind it may be the rest of it, as in 22,000."""
+
+
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
+_TITLE = re.compile(rb"<title[^>]*>(.{0,300}?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def _text(value: object) -> str | None:
@@ -275,7 +282,7 @@ class Complaint(_Answer):
 
 
 def complaint_of(body: bytes) -> Complaint:
-    """Read an error body; what is no JSON is quoted as it is."""
+    """Read an error body; what is no JSON is quoted as it is, and of a page its title."""
     try:
         answer = json_of(body)
     except ValueError:
@@ -290,4 +297,8 @@ def complaint_of(body: bytes) -> Complaint:
 
 
 def _quoted(body: bytes) -> str:
+    """Of a page, which is a gateway's and not the API's, the title says all there is to know."""
+    if _PAGE.match(body):
+        title = _TITLE.search(body)
+        body = html.unescape(title[1].decode("utf-8", "replace")).encode("utf-8", "replace") if title else b""
     return printable(body[:300].decode("utf-8", "replace"))

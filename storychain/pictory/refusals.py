@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _LONGEST_WAIT = 600.0
 """Below the time after which a job nobody looks at counts as left alone."""
 
-_OUT_OF_CREDITS = re.compile(r"CREDIT|QUOTA|BALANCE|INSUFFICIENT", re.IGNORECASE)
+_OUT_OF_CREDITS = re.compile(r"CREDIT|QUOTA|BALANCE|INSUFFICIENT(?!.*(?:PERM|SCOPE|PRIV|ACCESS|RIGHT))", re.IGNORECASE)
 _NOT_ENOUGH = re.compile(r"(insufficient|not enough|out of)\b.{0,30}\b(credit|balance|quota)", re.IGNORECASE)
+
+_BOT_FILTER = re.compile(rb"(?<![\w-])1010(?![\w-])")
+
+_NO_REASON = "no reason given"
 
 _NOBODY_THERE = (404, 405, 410)
 """What is answered where there is no such address."""
@@ -55,9 +59,9 @@ class NotOurApi(ProviderUnreachable):
 
 def read_error(asked: str, status: int, body: bytes, wait: float | None) -> StorychainError:
     """The error of a read that was not answered with success; `asked` is its method and address."""
-    said = complaint_of(body).told() or "no reason given"
     if status in (401, 402, 403):
-        return account_error(status, said)
+        return _account_error(status, body)
+    said = complaint_of(body).told() or _NO_REASON
     if status in (408, 429) or status >= 500:
         return Passing(f"the API answered {status}: {said}", wait)
     what = f"{asked} was answered with {status}: {said}"
@@ -67,22 +71,28 @@ def read_error(asked: str, status: int, body: bytes, wait: float | None) -> Stor
     return RequestRefused(what)
 
 
-def account_error(status: int, said: str) -> AccountError:
-    """What 401, 402 and 403 mean, and what to do about each."""
-    if status == 403 and "1010" in said:
-        return AccountError(
-            "a bot filter in front of the API turned us away (error code 1010)",
-            next_step="A proxy between here and the API may be replacing our User-Agent; try without it.",
-        )
-    if status == 402:
+def _account_error(status: int, body: bytes) -> AccountError:
+    """What a refusal says of the account, and what to do about it; the body's own code counts before the status."""
+    said = complaint_of(body).told() or _NO_REASON
+    if status == 402 or _lacks_credits(body):
         return AccountError(
             f"the account's credits do not suffice: {said}",
             next_step="Add credits to the account and run again; what is paid is kept.",
+        )
+    if status == 403 and _BOT_FILTER.search(body):
+        return AccountError(
+            "a bot filter in front of the API turned us away (error code 1010)",
+            next_step="A proxy between here and the API may be replacing our User-Agent; try without it.",
         )
     return AccountError(
         f"the API refused the key ({status}: {said})",
         next_step="Set PICTORY_API_KEY to the key as the account page shows it: it starts with pictai_, no 'Bearer'.",
     )
+
+
+def _lacks_credits(body: bytes) -> bool:
+    complaint = complaint_of(body)
+    return bool(_OUT_OF_CREDITS.search(complaint.code or "") or _NOT_ENOUGH.search(complaint.message or ""))
 
 
 def submission(status: int, body: bytes, wait: float | None) -> Submission:
@@ -93,16 +103,14 @@ def submission(status: int, body: bytes, wait: float | None) -> Submission:
     that sending again cannot mend.
     """
     complaint = complaint_of(body)
-    said = complaint.told() or "no reason given"
+    said = complaint.told() or _NO_REASON
     if 200 <= status < 300:
         return _accepted(body)
     if status == 429:
         return TurnedAway(f"the API answered 429: {said}", wait)
-    if status in (401, 402, 403):
-        raise account_error(status, said)
     if 400 <= status < 500 and status != 408:
-        if _OUT_OF_CREDITS.search(complaint.code or "") or _NOT_ENOUGH.search(complaint.message or ""):
-            raise account_error(402, said)
+        if status in (401, 402, 403) or _lacks_credits(body):
+            raise _account_error(status, body)
         fields = [field.name for field in complaint.fields if field.name]
         raise RequestRefused(
             f"the API refused the request ({status}): {said}",

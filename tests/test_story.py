@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from storychain.catalogue import MODELS, Model
+from storychain.chain.survey import identity
 from storychain.errors import InvalidStory
 from storychain.story import Story, load_story
 
@@ -254,6 +255,12 @@ CASES = {
     "start: {references: http://a/b}\n" + SCENES: ["expected a list of one to three pictures, found the text"],
     "start: {video: 'ftp://x/y'}\n" + SCENES: ["addresses begin with https:// or http://, not 'ftp:'"],
     "start: {video: 'https://x/a b'}\n" + SCENES: ["the address holds a space"],
+    "start: {video: 'https://x/%zz.mp4'}\n" + SCENES: ["'%zz' in the address encodes nothing"],
+    "start: {video: 'https://x/a%2'}\n" + SCENES: ["write a percent sign as %25"],
+    "start: {video: 'https://x:65536/a'}\n" + SCENES: ["is not a web address: Port out of range"],
+    "start: {video: 'https://x/a\\\\b'}\n" + SCENES: ["holds a backslash"],
+    "start: {video: 'https://faß.example/a'}\n" + SCENES: ["'faß.example' is no host's name"],
+    "start: {video: 'https://a|b/c'}\n" + SCENES: ["'a|b' is no host's name"],
     "start: {video: 'https:///y'}\n" + SCENES: ["the address names no host"],
     "start: {video: 'https://[x/y'}\n" + SCENES: ["is not a web address"],
     "start: {image: http://x/y}\nscenes:\n  - {prompt: Hello, join: cut}\n": ["start would never be used"],
@@ -349,6 +356,27 @@ class TestStartFiles:
         assert story.start is not None
         assert [source.written for source in story.start.sources] == ["media/a.PNG", "./b.jpg", "c.webp"]
         assert all(source.path and source.path.is_absolute() for source in story.start.sources)
+
+    @pytest.mark.parametrize(
+        ("written", "sent"),
+        [
+            ("http://h/clip-ä.mp4", "http://h/clip-%C3%A4.mp4"),
+            ("http://h/a|b[1].png", "http://h/a%7Cb%5B1%5D.png"),
+            ("http://h/a.mp4?sig=é&x=%C3%a9", "http://h/a.mp4?sig=%C3%A9&x=%C3%a9"),
+            ("http://h/a.mp4#ä#b", "http://h/a.mp4#%C3%A4%23b"),
+            ("http://münchen.example:8080/a.mp4", "http://xn--mnchen-3ya.example:8080/a.mp4"),
+            ("http://mé:ü@h/a.mp4", "http://m%C3%A9:%C3%BC@h/a.mp4"),
+            ("HTTPS://Host_1.example:/A;b=(1)/@x~?a=b:c/d?e", "HTTPS://Host_1.example:/A;b=(1)/@x~?a=b:c/d?e"),
+            ("http://[::1]:80/a.mp4", "http://[::1]:80/a.mp4"),
+        ],
+    )
+    def test_an_address_is_sent_as_a_uri_and_known_as_it_is_written(
+        self, tmp_path: Path, written: str, sent: str
+    ) -> None:
+        story = load(tmp_path, self.start(tmp_path, f"video: '{written}'"))
+        assert story.start is not None
+        (source,) = story.start.sources
+        assert (source.url, identity(source)) == (sent, written)
 
     def test_an_address(self, tmp_path: Path) -> None:
         story = load(tmp_path, self.start(tmp_path, "video: 'https://example.com/clip.mp4?x=1'"))

@@ -80,6 +80,40 @@ async def test_a_key_comes_without_a_scheme(tmp_path):
             assert answer.status_code == 401, told
 
 
+NO_URIS = (
+    "http://h/clip-ä.mp4",
+    "http://h/a|b.mp4",
+    "http://h/a b.mp4",
+    "http://h/a.mp4?sig=é",
+    "http://h/%zz.mp4",
+    "http://h/a%2",
+    "http://münchen.example/a.mp4",
+    "http://h:65536/a.mp4",
+    "http://h:" + "9" * 5000,
+    "http://h:p/a.mp4",
+    "http://[h/a.mp4",
+    "http:///a.mp4",
+    "http://h/a.mp4\n",
+    "http://h/" + "a?" * 5000 + "|",
+)
+
+
+@in_loop
+async def test_addresses_that_are_uris_are_taken(tmp_path):
+    async with studio(tmp_path) as (running, client):
+        for address in (
+            "http://h/clip-%C3%A4.mp4?sig=%c3%a9&t=1:2,3/4?5#a",
+            "HTTPS://xn--mnchen-3ya.example",
+            "http://me:it@[::1]:65535/a.mp4",
+            "http://h_1.example:/a;b=(1)/@x",
+        ):
+            answer = await client.post(
+                "/v1/aistudio/videos", json=BODY | {"webhook": "http://127.0.0.1:1", "extendVideoUrl": address}
+            )
+            assert answer.status_code == 200, address
+        assert running.counts["accepted"] == 4
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
@@ -96,6 +130,7 @@ async def test_a_key_comes_without_a_scheme(tmp_path):
         ({"referenceImageUrls": ["http://a/1"] * 4}, ["referenceImageUrls"]),
         ({"referenceImageUrls": ["http://a/1", "two"]}, ["referenceImageUrls.1"]),
         ({"webhook": "mailto:me"}, ["webhook"]),
+        *(({"extendVideoUrl": address}, ["extendVideoUrl"]) for address in NO_URIS),
         (
             {"extendVideoUrl": "http://a/v.mp4", "firstFrameImageUrl": "http://a/i.png"},
             ["extendVideoUrl", "firstFrameImageUrl"],
@@ -283,7 +318,6 @@ async def test_sources_that_cannot_be_used_fail_the_job_and_cost_nothing(tmp_pat
             ("extendVideoUrl", picture),
             ("firstFrameImageUrl", f"{running.origin}/studio/counts"),
             ("firstFrameImageUrl", f"{running.origin}/nowhere"),
-            ("firstFrameImageUrl", "http://127.0.0.1:70000/no-such-port.png"),
             ("firstFrameImageUrl", await _uploaded(client, _picture(14_000, 14_000))),
         ):
             told = await ended(client, await submit(client, **{field: url}))

@@ -102,7 +102,7 @@ def attempts_of(story: Story, facts: Facts, ledger: Ledger) -> tuple[Record, ...
 def identity(source: Source) -> str:
     """What makes a start file itself: its content where it is a file, else its address as written."""
     if source.path is None:
-        return source.url or source.written
+        return source.written
     try:
         return f"sha256:{sha256_of(source.path)}"
     except OSError as error:

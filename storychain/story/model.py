@@ -28,11 +28,11 @@ class Source:
     """A file or address a chain starts from; exactly one of `path` and `url` is set."""
 
     written: str
-    """As the story has it, for messages."""
+    """As the story has it: what an address is known by, and what messages say."""
     path: Path | None
     """Absolute; was an existing, non-empty regular file of the right kind when the story was read."""
     url: str | None
-    """An http or https address."""
+    """An http or https address as it is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from storychain.story.model import Source, Start
 from storychain.story.problems import nearest, quoted
@@ -23,6 +23,13 @@ Medium = Literal["video", "image", "sound"]
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|data:")
 _UNSENDABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
+_ADDRESS = re.compile(
+    r"(?P<scheme>[^:]+://)(?P<user>[^/?#]*@)?(?P<host>\[[^]]*\]|[^/?#:]*)(?P<port>:\d*)?(?P<rest>.*)", re.DOTALL
+)
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+")
+_TWO_NAMES = re.compile("[ßς\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}]")
+_SAFE = "!$&'()*+,;=:%"
 _ENDINGS: dict[Medium, tuple[str, ...]] = {
     "video": (".mp4", ".mov", ".webm", ".m4v", ".mkv"),
     "image": (".png", ".jpg", ".jpeg", ".webp"),
@@ -86,8 +93,10 @@ def find_file(written: str, medium: Medium, story: Path) -> Path:
 
 
 def _address(written: str) -> str:
+    """The address as it is sent: a URI, with what stands otherwise in it encoded as browsers do. Raises `Unusable`."""
     try:
         parts = urlsplit(written)
+        port = parts.port
     except ValueError as error:
         raise Unusable(f"is not a web address: {error}") from error
     if parts.scheme not in {"http", "https"}:
@@ -96,7 +105,37 @@ def _address(written: str) -> str:
         raise Unusable("the address names no host")
     if _UNSENDABLE.search(written):
         raise Unusable("the address holds a space or control character; write a space as %20")
-    return written
+    if port == 0 or "\\" in written:
+        raise Unusable("no address has port 0" if port == 0 else "the address holds a backslash; write / or %5C")
+    if broken := _NO_ESCAPE.search(written):
+        raise Unusable(f"{quoted(broken[0])} in the address encodes nothing; write a percent sign as %25")
+    return _encoded(written)
+
+
+def _encoded(written: str) -> str:
+    """An address with letters beyond ASCII, and signs that no URI has, encoded; what is a URI stays as it is."""
+    found = _ADDRESS.fullmatch(written)
+    assert found is not None
+    head, fragment_sign, fragment = found["rest"].partition("#")
+    try:
+        user = quote(found["user"].removesuffix("@"), safe=_SAFE) + "@" if found["user"] else ""
+        rest = quote(head, safe=f"{_SAFE}@/?") + fragment_sign + quote(fragment, safe=f"{_SAFE}@/?")
+        return f"{found['scheme']}{user}{_host(found['host'])}{found['port'] or ''}{rest}"
+    except UnicodeEncodeError as error:
+        raise Unusable("the address holds half a character") from error
+
+
+def _host(written: str) -> str:
+    if _HOST.fullmatch(written):
+        return written
+    try:
+        # Of these letters older and newer browsers make different names.
+        host = "" if _TWO_NAMES.search(written) else written.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not _HOST.fullmatch(host):
+        raise Unusable(f"{quoted(written)} is no host's name that could be looked up; write it as xn--… if it is one")
+    return host
 
 
 def _file(written: str, medium: Medium, story: Path) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
@@ -16,6 +16,7 @@ from storychain.catalogue import DEFAULT_MODEL, PROMPT_MAX, PROMPT_MIN, Catalogu
 OPTIONAL = ("model", "aspectRatio", "duration")
 """Fields with a default of the API's own choice: a client that leaves one out may get what it did not want."""
 
+_LAST_PORT = 65_535
 _ABSENT = "\0"
 _EXCLUSIVE = ("extendVideoUrl", "firstFrameImageUrl", "referenceImageUrls")
 
@@ -28,13 +29,18 @@ class BodyRefused(Exception):
         self.fields = fields
 
 
+_PLAIN = r"[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}"
+_URI = re.compile(
+    rf"(?i:https?)://(?:(?:{_PLAIN}|:)*@)?(?:\[[0-9A-Fa-f:.]+\]|(?:{_PLAIN})+)(?::0*(?P<port>\d{{0,5}}))?"
+    rf"(?:/(?:{_PLAIN}|[:@/])*)?(?:\?(?:{_PLAIN}|[:@/?])*)?(?:\#(?:{_PLAIN}|[:@/?])*)?",
+    re.ASCII,
+)
+"""A URI of the web (RFC 3986): letters beyond ASCII and signs that it does not list stand percent-encoded in it."""
+
+
 def _web_address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if not good or any(letter.isspace() for letter in text):
+    found = _URI.fullmatch(text)
+    if found is None or int(found["port"] or 0) > _LAST_PORT:
         raise PydanticCustomError("uri", "must be a valid uri")
     return text
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from storychain.chain import events as ev
+from storychain.chain.events import Postponed
 from storychain.chain.run import Pace
 from storychain.chain.slots import Slots
 from storychain.errors import (
@@ -301,6 +302,26 @@ def test_reads_are_repeated(tmp_path, fault):
     outcome, counts, _ = rendered(tmp_path, 2, faults={fault: "@1"})
     assert outcome.status == "done"
     assert counts["accepted"] == 2
+
+
+def at_lists(numbers):
+    return "@" + ",".join(map(str, numbers))
+
+
+@pytest.mark.parametrize("fault", ["submit.lost", "submit.500_refused"])
+def test_a_look_at_the_list_that_fails_while_a_lost_answer_settles_is_only_that(tmp_path, fault):
+    """The first list is that before the request; the next two looks fail as often as a read is repeated."""
+    outcome, counts, told = rendered(tmp_path, 1, faults={fault: "@1", "list.500": at_lists(range(2, 12))})
+    assert outcome.status == "done", outcome.error
+    assert counts["accepted"] == 1
+    assert any("500" in event.why for event in told if isinstance(event, Postponed))
+
+
+def test_where_the_last_look_at_the_list_fails_nothing_is_sent_again(tmp_path):
+    outcome, counts, _ = rendered(tmp_path, 1, faults={"submit.500_refused": "@1", "list.500": at_lists(range(5, 99))})
+    assert isinstance(outcome.error, OutOfTime)
+    assert outcome.steps[0].record.state == "intended"
+    assert counts["submits"] == 1
 
 
 BAD_DOWNLOADS = ["download.cut", "download.html", "download.truncated", "download.403"]

@@ -14,6 +14,7 @@ from storychain.chain.events import Postponed, Reconciled
 from storychain.chain.joblist import appeared_since
 from storychain.chain.restored import check_memory, forgotten
 from storychain.chain.run import first_on_record, on_record
+from storychain.errors import ProviderUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,18 +98,27 @@ async def _candidates(run: Run, questions: Sequence[Record], seconds: float) -> 
 
     Lists lag behind, and of two new jobs the wrong one may show first. The time counts from here, not from when the
     request was written down: it may have been under way for long, its process may have been killed a moment ago, and
-    clocks of two machines may tell different times.
+    clocks of two machines may tell different times. A look that fails is one that found nothing, but for the last:
+    that there is no job is said by nobody else. Raises ProviderUnreachable then.
     """
     found: list[dict[str, Job]] = [{} for _ in questions]
     looks = _LOOKS if seconds > 0 else 1
+    trouble = ""
     for number in range(looks):
         if number:
             wait = seconds / (looks - 1)
-            why = f"the answer to its request was lost; asking the job list ({number + 1} of {looks})"
+            why = f"the answer to its request was lost; {trouble}asking the job list ({number + 1} of {looks})"
             for record in questions:
                 run.tell(Postponed(record.story, record.scene, why, wait, take=record.take))
             await asyncio.sleep(wait)
-        appeared = await appeared_since(run.provider, run.ledger, [record.watermark for record in questions])
+        try:
+            appeared = await appeared_since(run.provider, run.ledger, [record.watermark for record in questions])
+        except ProviderUnreachable as error:
+            if number == looks - 1:
+                raise
+            trouble = f"{error.what}; "
+            continue
+        trouble = ""
         for jobs, more in zip(found, appeared, strict=True):
             jobs |= {job.id: job for job in more}
     return [await _narrowed(run, record, list(jobs)) for record, jobs in zip(questions, found, strict=True)]

@@ -7,10 +7,12 @@ import sys
 import time
 from decimal import Decimal
 
-from storychain.chain.events import Completed
-from storychain.pictory import Gate
+from storychain.chain.events import Completed, HeldBack
+from storychain.pictory import Gate, Pictory
 from storychain.provider import SegmentRequest
+from storychain.report.lines import line
 from tests.stage import stage, story_file
+from tests.stranger import KEY, raw, stranger
 
 PASSING = """
 import asyncio, sys, time
@@ -63,6 +65,61 @@ def test_the_time_that_the_provider_names_is_waited_by_all(tmp_path):
         assert 0.9 <= time.monotonic() - began < 5
 
     asyncio.run(play())
+
+
+def test_a_wait_that_a_read_is_made_to_take_is_told_once_however_many_wait(tmp_path):
+    async def play():
+        told = []
+        busy = raw(429, b'{"message": "slow down"}', Retry_After="40")
+        async with (
+            stranger(busy) as server,
+            Pictory(server.origin, KEY, gate=Gate(tmp_path / "gate"), held=lambda *one: told.append(one)) as client,
+        ):
+            reads = [asyncio.create_task(read) for read in (client.job("a"), client.job("b"), client.jobs())]
+            while len(server.asked) < 3 or not told:
+                await asyncio.wait(reads, timeout=0.01)
+            late = asyncio.create_task(client.job("c"))
+            await asyncio.wait([*reads, late], timeout=0.1)
+            for one in (*reads, late):
+                one.cancel()
+            await asyncio.gather(*reads, late, return_exceptions=True)
+        assert told == [("the API answered 429: slow down", 40.0)]
+        assert line(HeldBack(*told[0])) == "account: the API answered 429: slow down; asking again in 40 s"
+
+    asyncio.run(play())
+
+
+def test_a_request_that_others_have_made_to_wait_says_so(tmp_path):
+    async def play():
+        told = []
+        gate, other = Gate(tmp_path / "gate"), Gate(tmp_path / "gate")
+        await other.slow_down(30.0)
+        async with (
+            stranger(raw(500)) as server,
+            Pictory(server.origin, KEY, gate=gate, held=lambda *one: told.append(one)) as client,
+        ):
+            turn = asyncio.create_task(client.turn())
+            await asyncio.wait([turn], timeout=0.1)
+            turn.cancel()
+            assert not server.asked
+        ((why, wait),) = told
+        assert "held back after answers of 429" in why
+        assert 29 < wait <= 30
+
+    asyncio.run(play())
+
+
+def test_a_run_tells_what_it_waits_for(desk):
+    async def play():
+        async with stranger(raw(429, Retry_After="40")) as server:
+            process = desk.start("run", story_file(desk.folder, 1), "--yes", PICTORY_API_BASE_URL=server.origin)
+            said = await asyncio.to_thread(process.stderr.readline)
+            process.terminate()
+            await asyncio.to_thread(process.communicate)
+            return said
+
+    said = asyncio.run(play())
+    assert "account: the API answered 429: no reason given; asking again in 40 s" in said
 
 
 def test_a_state_that_makes_no_sense_halts_nobody(tmp_path):

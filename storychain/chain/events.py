@@ -200,6 +200,15 @@ class BooksDiffer:
     story: str = "account"
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """The provider asks for patience: requests to it wait for `wait` seconds."""
+
+    why: str
+    wait: float
+    story: str = "account"
+
+
 Event = (
     StoryBegan
     | SceneQueued
@@ -223,4 +232,5 @@ Event = (
     | StoryLeft
     | StoryStopped
     | BooksDiffer
+    | HeldBack
 )

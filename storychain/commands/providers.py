@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from storychain.chain.events import HeldBack
 from storychain.chain.run import Pace
 from storychain.commands.desk import FREE, PAID, Desk
 from storychain.pictory import Gate, Patience, Pictory
 
 if TYPE_CHECKING:
+    from storychain.chain.events import Event
     from storychain.media.tool import Ffmpeg
     from storychain.provider import Provider
 
@@ -28,15 +30,23 @@ _LOCAL_KEY = "pictai_local_studio"
 
 
 @asynccontextmanager
-async def provider(at: Desk, arguments: argparse.Namespace, ffmpeg: Ffmpeg) -> AsyncIterator[Provider]:
-    """The provider of a run, closed with all it opened at the end."""
+async def provider(
+    at: Desk, arguments: argparse.Namespace, ffmpeg: Ffmpeg, tell: Callable[[Event], None]
+) -> AsyncIterator[Provider]:
+    """The provider of a run, closed with all it opened at the end; told is where it makes requests wait."""
+
+    def held(why: str, wait: float) -> None:
+        tell(HeldBack(why, wait))
+
     async with AsyncExitStack() as stack:
 
         async def paid() -> Pictory:
             settings = at.settings
             gate = Gate(at.workspace.gate(PAID), settings.requests_per_minute)
             patience = Patience(silence=settings.silence)
-            client = Pictory(settings.base_url, settings.api_key or "", name=PAID, gate=gate, patience=patience)
+            client = Pictory(
+                settings.base_url, settings.api_key or "", name=PAID, gate=gate, patience=patience, held=held
+            )
             return await stack.enter_async_context(client)
 
         async def free() -> Pictory:

@@ -115,7 +115,7 @@ async def opened_run(
     """A run by the settings, the command line and its limits, with all that has to be open as long as it lasts."""
     settings, ffmpeg = at.settings, find_ffmpeg(at.environ)
     caps = Caps(run=limits.cap, day=settings.max_credits_per_day, month=settings.max_credits_per_month)
-    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg) as opened:
+    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg, tell) as opened:
         plain = a_run(at, ledger, opened, ffmpeg, tell)
         yield replace(
             plain,

@@ -71,10 +71,12 @@ def worker(arguments: argparse.Namespace) -> int:
 async def _serve(at: Desk, ledger: Ledger, arguments: argparse.Namespace, engine: Engine) -> None:
     settings, ffmpeg = at.settings, find_ffmpeg(at.environ)
     stop = asyncio.Event()
-    async with AsyncExitStack() as hooks, provider(at, arguments, ffmpeg) as opened:
-        with listener(arguments) as tell, interrupts(stop.set):
+    async with AsyncExitStack() as opening:
+        tell = opening.enter_context(listener(arguments))
+        opened = await opening.enter_async_context(provider(at, arguments, ffmpeg, tell))
+        with interrupts(stop.set):
             plain = a_run(at, ledger, opened, ffmpeg, tell)
-            called = await hooks.enter_async_context(hooks_of(at, plain.lookout))
+            called = await opening.enter_async_context(hooks_of(at, plain.lookout))
             run = replace(plain, pace=pace(at, arguments), hooks=called)
             working = _Working(at, run, ledger)
             print(f"{working.name} takes stories.", file=sys.stderr, flush=True)

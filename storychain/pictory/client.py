@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from storychain.pictory.answers import failure_of, job_of, json_of, page_of, quota_of, upload_of, usage_of
 from storychain.pictory.download import LARGEST, download, is_page
+from storychain.pictory.gate import Holding
 from storychain.pictory.refusals import Passing, read_error, submission
 from storychain.pictory.transport import (
     AT_ONCE,
@@ -59,7 +60,8 @@ class Pictory:
     """The API at `base_url`, spoken to with `key`. An async context manager; leaving it closes its connections.
 
     `largest` is the most bytes a downloaded file may have. Requests travel over `transport` where one is given, else
-    over the network; `gate` says when each request to the API may be sent.
+    over the network; `gate` says when each request to the API may be sent. `held` hears why, and for how many seconds,
+    requests wait for long.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class Pictory:
         largest: int = LARGEST,
         transport: httpx.AsyncBaseTransport | None = None,
         gate: Gate | None = None,
+        held: Callable[[str, float], None] | None = None,
     ) -> None:
         self.name = name
         self._largest = largest
         self.free = free
         self._patience = patience or Patience()
-        self._api = Wire(base_url, key, self._patience, transport, gate)
+        self._holding = Holding(held)
+        self._api = Wire(base_url, key, self._patience, transport, gate, self._holding)
         self._files = file_clients(self._patience, transport)
         self._downloads = asyncio.Semaphore(AT_ONCE)
 
@@ -120,7 +124,7 @@ class Pictory:
         async def ask() -> Job:
             return _job(await self._api.read("GET", f"/v1/jobs/{quote(job_id, safe='')}"), job_id)
 
-        return self._priced(await patiently(self._patience, ask))
+        return self._priced(await patiently(self._patience, ask, self._holding))
 
     def _priced(self, job: Job) -> Job:
         return replace(job, credits=Decimal(0)) if self.free else job
@@ -142,7 +146,7 @@ class Pictory:
             if not answer.is_success:
                 raise read_error(answer.asked, answer.status, answer.body, answer.wait)
 
-        await patiently(self._patience, ask)
+        await patiently(self._patience, ask, self._holding)
 
     async def upload(self, file: Path, content_type: str) -> str:
         """POST /v1/media/generateurl, then PUT the bytes with exactly that Content-Type. See Provider."""
@@ -154,7 +158,7 @@ class Pictory:
             await self._put(file, content_type, signed)
             return public
 
-        return await patiently(self._patience, ask)
+        return await patiently(self._patience, ask, self._holding)
 
     async def _put(self, file: Path, content_type: str, signed: str) -> None:
         # No redirect is followed: many kinds would turn the PUT into a GET, whose success means nothing.
@@ -206,7 +210,7 @@ class Pictory:
         async def ask() -> T:
             return answer_of(await self._api.read("GET", path, params=params), read)
 
-        return await patiently(self._patience, ask)
+        return await patiently(self._patience, ask, self._holding)
 
 
 def _body(request: SegmentRequest) -> dict[str, Any]:

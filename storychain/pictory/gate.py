@@ -30,6 +30,9 @@ _SHRINK, _NO_GAP = 0.9, 0.05
 _LONGEST = 900.0
 """Seconds beyond which a state lies in the future only because a clock was wrong."""
 
+_SHORT = 5.0
+"""Seconds of waiting that nobody wonders about."""
+
 _TRY_AGAIN = 0.002
 
 
@@ -46,6 +49,22 @@ class _State:
     gap: float = 0.0
 
 
+class Holding:
+    """Tells of waits that somebody would wonder about: each once, however many requests wait alike."""
+
+    def __init__(self, tell: Callable[[str, float], None] | None) -> None:
+        self._tell = tell
+        self._until = float("-inf")
+
+    def waits(self, why: str, seconds: float) -> None:
+        """Something waits for so long. A wait that ends with one that was told is not told again."""
+        until = _loop_time() + seconds
+        if self._tell is None or seconds < _SHORT or until < self._until + _SHORT:
+            return
+        self._until = until
+        self._tell(why, seconds)
+
+
 class Gate:
     """Passes requests one by one. `path` is the file that processes share; None keeps it to this one.
 
@@ -59,8 +78,11 @@ class Gate:
         self._now = time.time if path else _loop_time
         self._own = _State()
 
-    async def passed(self) -> None:
-        """Wait for one's turn. Raises OSError where the file cannot be used."""
+    async def passed(self, held: Callable[[float], None] | None = None) -> None:
+        """Wait for one's turn. Raises OSError where the file cannot be used.
+
+        `held` hears for how many seconds where it is the provider that is waited for, and no limit of our own.
+        """
         state, now = self._read(), self._now()
         if not self._least and not state.gap and state.halted <= now:
             return
@@ -72,7 +94,10 @@ class Gate:
             return replace(state, due=turn + max(self._least, state.gap))
 
         await self._change(take)
-        await asyncio.sleep(max(0.0, turn - self._now()))
+        wait = max(0.0, turn - self._now())
+        if held is not None and (state.halted > now or state.gap > self._least):
+            held(wait)
+        await asyncio.sleep(wait)
 
     async def slow_down(self, wait: float | None) -> None:
         """The provider says that it is too much; it may have said for how long to wait."""

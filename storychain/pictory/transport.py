@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import httpx
@@ -20,7 +20,7 @@ from storychain import __version__
 from storychain.errors import UsageError
 from storychain.pictory.answers import json_of
 from storychain.pictory.clients import LIMITS, Clients
-from storychain.pictory.gate import Gate
+from storychain.pictory.gate import Gate, Holding
 from storychain.pictory.refusals import Passing, read_error, retry_after
 from storychain.printable import printable
 
@@ -114,8 +114,10 @@ class Wire:
         patience: Patience,
         transport: httpx.AsyncBaseTransport | None = None,
         gate: Gate | None = None,
+        holding: Holding | None = None,
     ) -> None:
         self._patience = patience
+        self._holding = holding or Holding(None)
         self._gate = gate or Gate()
         self._turns = 0
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -129,8 +131,11 @@ class Wire:
 
     async def turn(self) -> None:
         """Wait for the turn of the next request that has to be in time."""
-        await self._gate.passed()
+        await self._passed()
         self._turns += 1
+
+    async def _passed(self) -> None:
+        await self._gate.passed(partial(self._holding.waits, "requests are held back after answers of 429"))
 
     async def ask(self, method: str, path: str, in_time: Callable[[], bool] | None = None, **options: Any) -> Answer:
         """Send one request, once, when its turn has come, and read its answer to the end. Raises TROUBLE.
@@ -145,7 +150,7 @@ class Wire:
         if in_time is not None and self._turns:
             self._turns -= 1
         else:
-            await self._gate.passed()
+            await self._passed()
         if in_time is not None and not in_time():
             raise TooLate
         answer = await self._asked(method, path, **options)
@@ -181,8 +186,11 @@ class Wire:
         return body.replace(self._key, b"(the key)") if len(self._key) >= 8 else body
 
 
-async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
-    """Await `ask` until it raises no Passing, or patience runs out; then its last error is raised."""
+async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]], holding: Holding | None = None) -> T:
+    """Await `ask` until it raises no Passing, or patience runs out; then its last error is raised.
+
+    `holding` hears of the waits between.
+    """
     grow = wait_random_exponential(multiplier=patience.first, max=patience.most)
 
     def wait(state: RetryCallState) -> float:
@@ -190,10 +198,16 @@ async def patiently(patience: Patience, ask: Callable[[], Awaitable[T]]) -> T:
         asked = error.wait if isinstance(error, Passing) else None
         return asked if asked is not None else grow(state)
 
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if holding is not None and isinstance(error, Passing):
+            holding.waits(error.what, state.upcoming_sleep)
+
     retrying = AsyncRetrying(
         stop=stop_after_attempt(patience.attempts) | stop_after_delay(patience.seconds),
         wait=wait,
         retry=retry_if_exception_type(Passing),
+        before_sleep=tell,
         reraise=True,
     )
 

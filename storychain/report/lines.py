@@ -69,6 +69,8 @@ def told(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one case an event
                 f"{'something else uses it too' if taken > written else 'failed jobs may cost nothing'}, or its books "
                 "are late. `storychain credits` compares them"
             )
+        case ev.HeldBack(why=why, wait=wait):
+            return f"{why}; asking again in {duration_text(wait)}"
         case ev.StoryLeft(why=why):
             return f"left without a film: {why}"
         case ev.StoryStopped(error=StoryHeld() as error):

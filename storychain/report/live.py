@@ -91,7 +91,7 @@ class LiveView:
             case ev.Beside(story=story):
                 self._copies.pop(story, None)
                 self._console.print(Text(line(event), style="dim"), soft_wrap=True)
-            case ev.BooksDiffer():
+            case ev.BooksDiffer() | ev.HeldBack():
                 self._console.print(Text(line(event), style="yellow"), soft_wrap=True)
             case ev.SceneEvent():
                 self._update(event)

@@ -23,7 +23,7 @@ COUNTING = (ev.Downloading, ev.Joining, ev.Copying)
 """Told many times a second while something moves; the log has one a second of each."""
 
 _DEBUG = (*COUNTING, ev.Looked, ev.Followed)
-_WARNING = (ev.StoodIn, ev.NotShared, ev.BooksDiffer, ev.Postponed)
+_WARNING = (ev.StoodIn, ev.NotShared, ev.BooksDiffer, ev.Postponed, ev.HeldBack)
 _APART = {"story", "scene", "message"}
 """Fields that every entry has anyway."""
 

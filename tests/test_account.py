@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from storychain.chain.events import BooksDiffer, Completed
+from storychain.chain.events import Beside, BooksDiffer, Completed, FilmReady
 from storychain.errors import Unresolved
+from storychain.pictory import Pictory
 from storychain.provider import SegmentRequest
 from storychain.report.lines import line
 from tests.desk import Desk, Studio, until
 from tests.stage import PRICE, stage, story_file
+from tests.stranger import KEY, raw, said, stranger
 
 MODEL = "veo3.1_fast"
 
@@ -140,6 +142,37 @@ def test_credits_that_something_else_took_during_a_run_are_told(tmp_path):
             await at.render_all(story_file(tmp_path, 3), tell=meanwhile)
             assert [(event.taken, event.written) for event in differences(at)] == [(5 * PRICE, 3 * PRICE)]
             assert "200 credits" in line(differences(at)[0])
+
+    asyncio.run(play())
+
+
+def test_an_account_that_does_not_answer_at_the_end_keeps_nobody_from_the_film(tmp_path):
+    """The books at the beginning can be read; those at the end are answered 429."""
+
+    async def play():
+        async with (
+            stage(tmp_path) as at,
+            stranger(said({"aiCredits": {"used": 0, "limit": 22000}}), raw(429)) as books,
+            Pictory(books.origin, KEY) as account,
+        ):
+
+            class Provider:
+                quota = account.quota
+
+                def __getattr__(self, name):
+                    return getattr(at.provider, name)
+
+            clock = asyncio.get_running_loop().time
+
+            def tell(event):
+                at.told.append(event)
+                if isinstance(event, Beside | FilmReady):
+                    ready.append(clock())
+
+            ready = []
+            (done,) = await at.render_all(story_file(tmp_path, 1), provider=Provider(), tell=tell)
+            assert (done.status, len(books.asked) > 1) == ("done", True)
+            assert clock() - ready[-1] < 5
 
     asyncio.run(play())
 

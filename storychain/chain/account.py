@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from storychain.plan import Quote
     from storychain.provider import Quota
 
-_PATIENCE = 15.0
-"""Seconds that looking at the account once more may take at the end of a run."""
+_PATIENCE = 2.0
+"""Seconds that looking at the account once more may take at the end of a run: films that are done wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

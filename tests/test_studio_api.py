@@ -51,6 +51,16 @@ async def test_a_stand_in_is_delivered_in_place_of_a_render(tmp_path):
         assert (running.counts["renders"], running.counts["bugs"]) == (0, 0)
 
 
+UNNAMED = (
+    "python-requests/2.32.3",
+    "python-httpx/0.28.1",
+    "Python/3.12 aiohttp/3.11.11",
+    "Go-http-client/2.0",
+    "curl/8.5.0",
+    "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
+)
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "body"),
     [
@@ -59,6 +69,7 @@ async def test_a_stand_in_is_delivered_in_place_of_a_render(tmp_path):
         ({"User-Agent": "x", "Authorization": "pictai_other"}, 401, '{"message":"Unauthorized"}'),
         ({"User-Agent": "Python-urllib/3.11", "Authorization": "pictai_test"}, 403, "error code: 1010"),
         ({"User-Agent": "", "Authorization": "pictai_test"}, 403, "error code: 1010"),
+        *(({"User-Agent": agent, "Authorization": "pictai_test"}, 403, "error code: 1010") for agent in UNNAMED),
     ],
 )
 def test_who_is_turned_away(tmp_path, headers, status, body):
@@ -78,6 +89,17 @@ async def test_a_key_comes_without_a_scheme(tmp_path):
         for told in ("Bearer pictai_test", "bearer  pictai_test", "Token pictai_test", "Basic cGljdGFp"):
             answer = await client.get(f"{running.base_url}/v1/jobs", headers={"Authorization": told})
             assert answer.status_code == 401, told
+
+
+@in_loop
+async def test_a_key_begins_as_keys_do(tmp_path):
+    async with studio(tmp_path) as (running, client):
+        for key, status in (
+            *dict.fromkeys(("key", "pictai", "pictai_", "PICTAI_test", "xpictai_test"), 401).items(),
+            *dict.fromkeys(("pictai_test", "pictai_another"), 200).items(),
+        ):
+            answer = await client.get(f"{running.base_url}/v1/jobs", headers={"Authorization": key})
+            assert answer.status_code == status, key
 
 
 NO_URIS = (
@@ -419,7 +441,7 @@ async def test_two_studios_over_one_home_do_not_disturb_each_other(tmp_path):
 async def test_a_connection_that_is_dropped_says_nothing_at_all(tmp_path):
     async with studio(tmp_path, faults={"poll.cut": "@1"}) as (running, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(running.origin.rsplit(":", 1)[1]))
-        writer.write(b"GET /v1/jobs/x HTTP/1.1\r\nHost: a\r\nUser-Agent: raw\r\nAuthorization: key\r\n\r\n")
+        writer.write(b"GET /v1/jobs/x HTTP/1.1\r\nHost: a\r\nUser-Agent: raw\r\nAuthorization: pictai_x\r\n\r\n")
         assert await reader.read() == b""
         writer.close()
 

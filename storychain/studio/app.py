@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -40,6 +41,16 @@ _OPEN: tuple[tuple[str, str, Door], ...] = (
 )
 
 
+_KEY = re.compile(r"pictai_\S+")
+"""The raw key, without a scheme before it."""
+
+_DEFAULT_AGENTS = (
+    *("python-urllib", "python-requests", "python-httpx", "python/"),  # the last is aiohttp's
+    *("go-http-client", "curl/", "node-fetch"),
+)
+"""How clients call themselves that nobody has given a name; the filter lets none of them through."""
+
+
 def application(studio: Studio) -> ASGIApp:
     """The studio as an ASGI application; the API's doors at both prefixes."""
     guarded = [
@@ -69,14 +80,13 @@ def _endpoint(studio: Studio, door: Door, *, guard: bool) -> Callable[[Request],
 
 def _turned_away(studio: Studio, request: Request) -> Response | None:
     """The bot filter and the key, in the order in which they stand before the API."""
-    agent = request.headers.get("user-agent", "")
-    if not agent or agent.lower().startswith("python-urllib"):
+    agent = request.headers.get("user-agent", "").lower()
+    if not agent or agent.startswith(_DEFAULT_AGENTS):
         studio.counts.refused["403"] += 1
         return PlainTextResponse("error code: 1010", status_code=403)
     key = request.headers.get("authorization", "")
     wrong = studio.options.key is not None and key != studio.options.key
-    scheme = key.lower().startswith("bearer") or " " in key.strip()  # the raw key is wanted, and has no spaces
-    if not key.strip() or scheme or wrong:
+    if not _KEY.fullmatch(key) or wrong:
         studio.counts.refused["401"] += 1
         return JSONResponse({"message": "Unauthorized"}, status_code=401)
     return None

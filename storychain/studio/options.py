@@ -18,10 +18,10 @@ class Options:
     taken up again by the next studio over it. `faults` maps names of `faults.FAULTS` to a probability or to `"@N"`
     (exactly the Nth occasion). `latency` is the fewest seconds a job stays in progress, `url_ttl` the seconds a
     result's address lives, `scale` the size of the pictures relative to 720p, `slow` the seconds that a slow answer
-    takes longer. `key` None takes any raw key; `jobs_at_once` None accepts any number of jobs (two are rendered at a
-    time in any case). `renders` is a folder of finished renders, which several studios may share: what is there already
-    is not rendered again. `stand_in` is a file that every job delivers in place of a render, for measuring what it
-    costs to ask for thousands; sources are looked at all the same.
+    takes longer. `key` None takes any that begins as keys do; `jobs_at_once` None accepts any number of jobs (two are
+    rendered at a time in any case). `renders` is a folder of finished renders, which several studios may share: what is
+    there already is not rendered again. `stand_in` is a file that every job delivers in place of a render, for
+    measuring what it costs to ask for thousands; sources are looked at all the same.
     """
 
     home: Path

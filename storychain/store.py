@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import importlib
 import os
+import re
 import threading
 import time
 import uuid
@@ -20,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from storychain.errors import StoreTrouble, UsageError
-from storychain.printable import without_query
+from storychain.printable import printable, without_query
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ _REST = 120.0
 _AT_ONCE = 8
 """Files on their way there or back at a time."""
 
+_WHO = re.compile(r"(?<=://)[^/]*@")
 _FOLDERS = ("file", "local")
 _BUCKETS = ("s3", "s3a")
 _CLIENT = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 2}}
@@ -76,7 +78,7 @@ class Store:
 
     def address(self, name: str) -> str:
         """The address of what is called `name` in it."""
-        return f"{without_query(self._url)}/{name}"
+        return f"{shown(self._url)}/{name}"
 
     def is_news(self) -> bool:
         """Whether its trouble has yet to be told: it is told once, until the place answers again."""
@@ -208,10 +210,18 @@ class Store:
         if isinstance(error, _silences()):
             self._silent_at = time.monotonic()
         return StoreTrouble(
-            f"the shared place cannot be {done}: {type(error).__name__}: {error}",
-            where=without_query(self._url),
+            f"the shared place cannot be {done}: {type(error).__name__}: {self._discreet(str(error))}",
+            where=shown(self._url),
             next_step="Is it there, and are its credentials? Nothing is lost: run again then.",
         )
+
+    def _discreet(self, words: str) -> str:
+        """What a client says, without what of the address is nobody's business."""
+        _, mark, query = self._url.partition("?")
+        secret = f"{mark}{query}"
+        for form in (secret, quote(secret, safe=""), quote(secret)):
+            words = words.replace(form, "") if form else words
+        return printable(words)
 
 
 class _Work(Generic[T]):
@@ -258,6 +268,11 @@ class _Work(Generic[T]):
             self.came.get_loop().call_soon_threadsafe(say)
 
 
+def shown(url: str) -> str:
+    """The address of a place as people may see it: without a query, and without who opens it."""
+    return _WHO.sub("", without_query(url))
+
+
 def segment_name(key: str, sha256: str) -> str:
     """What a segment is called there."""
     return f"segments/{key}-{sha256}.mp4"
@@ -270,16 +285,16 @@ def film_name(name: str, sha256: str) -> str:
 
 def _checked(url: str, kind: str) -> str:
     """The path of a folder; of others it is known once they are open. Raises UsageError where nothing can open it."""
-    shown = without_query(url)
+    place = shown(url)
     try:
         fsspec = importlib.import_module("fsspec")
         fsspec.get_filesystem_class(kind)
     except ImportError as error:
         ours = kind in (*_BUCKETS, *_FOLDERS)
         hint = "Install it: pip install 'storychain[store]'" if ours else f"{error}. Or use file:///… or s3://…"
-        raise UsageError(f"the store {shown} needs a package that is not installed", next_step=hint) from error
+        raise UsageError(f"the store {place} needs a package that is not installed", next_step=hint) from error
     except ValueError as error:
-        raise UsageError(f"the store {shown} is no such kind of place: {error}") from error
+        raise UsageError(f"the store {place} is no such kind of place: {error}") from error
     return str(fsspec.core.url_to_fs(url)[1]) if kind in _FOLDERS else ""
 
 

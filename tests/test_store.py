@@ -108,12 +108,14 @@ def test_of_a_place_that_needs_another_package_that_package_is_named(address, hi
         ("file:///nowhere/yet", ", where nothing is yet", 0),
         ("ftp://127.0.0.1:1/x", ": the shared place cannot be opened", 0),
         ("gs://b/x", " needs a package", 2),
+        ("ftp://mara:s3cret@127.0.0.1:1/x", ": the shared place cannot be opened", 0),
     ],
 )
 def test_the_doctor_says_how_the_store_stands(plain, address, told, code):
     done = plain.run("doctor", PICTORY_API_KEY=None, STORYCHAIN_STORE=address)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("store "))
-    assert f"{address}{told}" in line
+    assert f"{address.replace('mara:s3cret@', '')}{told}" in line
+    assert "s3cret" not in done.stdout
     assert done.returncode == code
 
 

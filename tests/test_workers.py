@@ -393,11 +393,14 @@ def test_a_cap_that_was_agreed_to_holds_over_all_stories_and_workers_of_a_run(cr
 
 
 def test_doctor_tells_where_the_ledger_is_and_whether_its_server_keeps_what_it_says(crew):
-    said = crew.desk.run("doctor", STORYCHAIN_STORE="s3://stories/x?secret=1")
+    aws = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    said = crew.desk.run("doctor", STORYCHAIN_STORE="s3://stories/x?secret=1", **aws)
     assert f"ledger      {crew.url}, PostgreSQL " in said.stdout, said.stdout
     assert "fsync off" in said.stdout, "as the tests' server has it"
     assert "workers     pgqueuer " in said.stdout
-    assert "store       s3://stories/x\n" in said.stdout
+    assert "store       s3://stories/x: the shared place cannot be looked at" in said.stdout
+    assert "secret" not in said.stdout + said.stderr
+    assert said.returncode == 1, "workers have to deliver there"
     gone = crew.desk.run("doctor", STORYCHAIN_URL="postgresql://mara:a-secret@127.0.0.1:1/tales")
     assert gone.returncode == 4
     assert "postgresql://mara@127.0.0.1:1/tales: the ledger cannot be reached" in gone.stdout

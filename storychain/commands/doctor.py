@@ -18,8 +18,7 @@ from storychain.commands.watching import told_line
 from storychain.errors import AccountError, StoreTrouble, StorychainError, Unresolved, UsageError
 from storychain.media.tool import find_ffmpeg
 from storychain.pictory import Patience, Pictory
-from storychain.printable import without_query
-from storychain.store import Store
+from storychain.store import Store, shown
 
 if TYPE_CHECKING:
     from storychain.settings import Settings
@@ -83,7 +82,7 @@ def _store(url: str, *, shared: bool) -> tuple[str, int]:
         return str(error), error.exit_code if shared else 0
     except UsageError as error:
         return str(error), error.exit_code
-    return f"{without_query(url)}{'' if there else ', where nothing is yet'}", 0
+    return f"{shown(url)}{'' if there else ', where nothing is yet'}", 0
 
 
 def _engine(settings: Settings) -> tuple[str, int]:

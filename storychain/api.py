@@ -1,7 +1,8 @@
 """storychain for other programs: the same settings, ledger, plan and chain as the command line's, awaited.
 
-Nothing is printed and nobody is asked: consent to spend is `max_credits`, or `any_price`. A program and a cron job may
-share a workspace; the ledger keeps them apart.
+Nothing is printed and nobody is asked: consent to spend is `max_credits`, or `any_price`. A log file or
+a monitor that cannot be told is said to the logger `storychain`. A program and a cron job may share a workspace; the
+ledger keeps them apart.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict, Unpack, get_type_hints
@@ -21,9 +24,10 @@ from storychain.chain.story import Outcome
 from storychain.cli import parser
 from storychain.commands.desk import Desk, desk
 from storychain.commands.limits import chosen, limits_of
-from storychain.commands.rendering import opened_run
+from storychain.commands.rendering import exit_code, opened_run, until_cancelled
 from storychain.commands.selection import by_name
-from storychain.errors import ConsentNeeded, StorychainError, UsageError
+from storychain.commands.watching import watched_aside
+from storychain.errors import ConsentNeeded, Interrupted, StorychainError, UsageError
 from storychain.plan import Step
 from storychain.story import load_story
 from storychain.story.model import Story
@@ -41,6 +45,8 @@ __all__ = [
     "rendering",
 ]
 
+_log = logging.getLogger("storychain")
+
 Source = str | Path | Story
 """A story file, or a story that was read from one."""
 
@@ -50,7 +56,8 @@ class Options(TypedDict, total=False):
 
     `any_price` agrees to whatever the plan costs; `select` are `STORY:SCENE` and its like; `deadline` is written as
     there. What is not given, or None, is read from the environment, `.env` and `storychain.toml` of the working
-    directory. Anything else is refused with a UsageError.
+    directory; so is who else is told of the run (`log_file`, `ping_url`, `notify`, `metrics_file`). Anything else is
+    refused with a UsageError.
     """
 
     model: str
@@ -100,11 +107,16 @@ async def render(
 
 
 class Rendering:
-    """A run under way: an async iterator of its events, in their order, which ends when it does."""
+    """A run under way: an async iterator of its events, in their order, which ends when it does.
+
+    What ends a run by mistake, such as an error of `on_event`, is raised by the iterator once all events are told, by
+    `outcomes`, or, where neither was asked so far, on leaving the block.
+    """
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._work: asyncio.Task[tuple[Outcome, ...]] | None = None
+        self._whole: asyncio.Task[tuple[Outcome, ...]] | None = None
+        self._raised = False
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -113,17 +125,34 @@ class Rendering:
         event = await self._events.get()
         if event is None:
             self._events.put_nowait(None)  # for whoever asks once more
+            self._raise()
             raise StopAsyncIteration
         return event
 
     async def outcomes(self) -> tuple[Outcome, ...]:
-        """Wait for the end of the run; what came of each story."""
-        assert self._work is not None
-        return await asyncio.shield(self._work)
+        """Wait for the end of the run; what came of each story.
 
-    def _begin(self, work: asyncio.Task[tuple[Outcome, ...]]) -> None:
-        self._work = work
-        work.add_done_callback(lambda _: self._events.put_nowait(None))
+        Of a run that was left early it is how each story stood then: done, or stopped by an Interrupted error, as
+        `storychain run` says after Ctrl-C.
+        """
+        assert self._whole is not None
+        await asyncio.wait([self._whole])
+        self._raised = True
+        if self._whole.cancelled():  # with the loop itself: there was no time to sum up
+            raise Interrupted("the run was stopped", next_step="What is paid is on record: render it again to go on.")
+        return self._whole.result()
+
+    def _begin(self, whole: asyncio.Task[tuple[Outcome, ...]]) -> None:
+        self._whole = whole
+        whole.add_done_callback(lambda _: self._events.put_nowait(None))
+
+    def _raise(self) -> None:
+        """Raise what ended the run by mistake, unless it was raised before."""
+        if self._whole is None or self._whole.cancelled() or self._raised:
+            return
+        self._raised = True
+        if error := self._whole.exception():
+            raise error
 
 
 @asynccontextmanager
@@ -140,24 +169,48 @@ async def rendering(
         if on_event is not None:
             on_event(event)
 
-    with at.ledger() as ledger:
-        try:
-            given = _read(stories, at)
-            meant, limits = limits_of(at, ledger, tuple(by_name(given).values()), arguments)
-        except ConsentNeeded as error:
-            raise ConsentNeeded(error.what, next_step="Pass max_credits=, or any_price=True, or local=True.") from None
-        async with opened_run(at, ledger, arguments, limits, tell) as run:
-            work = asyncio.create_task(_as_given(given, render_all(run, meant)))
-            running._begin(work)  # noqa: SLF001
+    begun: asyncio.Future[asyncio.Task[Any]] = asyncio.get_running_loop().create_future()
+    whole = asyncio.create_task(_run(at, arguments, stories, tell, begun))
+    running._begin(whole)  # noqa: SLF001
+    first: list[asyncio.Future[Any]] = [begun, whole]
+    try:
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not begun.done():
+            await running.outcomes()  # which raises why it could not begin
+        yield running
+    finally:
+        (begun.result() if begun.done() else whole).cancel()
+        await asyncio.gather(whole, return_exceptions=True)
+    running._raise()  # noqa: SLF001
+
+
+async def _run(
+    at: Desk,
+    arguments: argparse.Namespace,
+    stories: Sequence[Source],
+    tell: Callable[[Event], None],
+    begun: asyncio.Future[asyncio.Task[Any]],
+) -> tuple[Outcome, ...]:
+    """A whole run, whoever else is told of it included; `begun` gets the work that may be cancelled to interrupt it."""
+    async with watched_aside(at, arguments, _log.warning) as watch:
+        with at.ledger() as ledger:
             try:
-                yield running
-            finally:
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
+                given = _read(stories, at)
+                meant, limits = limits_of(at, ledger, tuple(by_name(given).values()), arguments)
+            except ConsentNeeded as error:
+                advice = "Pass max_credits=, or any_price=True, or local=True."
+                raise ConsentNeeded(error.what, next_step=advice) from None
+            async with opened_run(at, ledger, arguments, limits, watch.listening(tell)) as opened:
+                run = replace(opened, id=watch.run_id)
+                work = asyncio.create_task(render_all(run, meant))
+                begun.set_result(work)
+                outcomes, stopped = await until_cancelled(run, meant, work)
+        watch.ended(outcomes, Interrupted.exit_code if stopped else exit_code(outcomes))
+    return _as_given(given, outcomes)
 
 
-async def _as_given(given: Iterable[Story], rendering: Coroutine[Any, Any, tuple[Outcome, ...]]) -> tuple[Outcome, ...]:
-    came = {outcome.story.name: outcome for outcome in await rendering}
+def _as_given(given: Iterable[Story], outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    came = {outcome.story.name: outcome for outcome in outcomes}
     return tuple(came[story.name] for story in given if story.name in came)
 
 

@@ -1,6 +1,7 @@
 """storychain as a library: awaited, watched event by event, stopped, and refused without consent."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -10,8 +11,9 @@ import pytest
 import storychain
 import storychain.api
 from storychain.chain import events as ev
-from storychain.errors import ConsentNeeded, InvalidStory, UsageError
+from storychain.errors import ConsentNeeded, Interrupted, InvalidStory, UsageError
 from tests.desk import KEY
+from tests.monitors import monitor
 from tests.stage import FFMPEG, story_file
 
 
@@ -77,6 +79,97 @@ def test_leaving_early_stops_in_good_order_and_the_next_run_goes_on(home):
     (outcome,) = asyncio.run(storychain.render(path, max_credits=80))
     assert outcome.status == "done"
     assert home.studio.counts()["accepted"] == 3
+
+
+def test_an_error_of_who_listens_is_raised(home):
+    """By the iterator, or where nobody iterates on leaving the block; once."""
+    path = story_file(home.folder, 1)
+
+    def trips(event):
+        if isinstance(event, ev.StoryBegan):
+            raise LookupError("a listener of mine")
+
+    async def heard(watch):
+        async with storychain.rendering(path, max_credits=40, on_event=trips) as running:
+            await watch(running)
+        return running
+
+    async def iterates(running):
+        assert [type(event) async for event in running] == [ev.StoryBegan]
+
+    async def waits(running):
+        with pytest.raises(LookupError):
+            await running.outcomes()
+        assert [type(event) async for event in running] == [ev.StoryBegan]
+
+    async def looks_away(_):
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+
+    for watch in (iterates, looks_away):
+        with pytest.raises(LookupError, match="a listener of mine"):
+            asyncio.run(heard(watch))
+    asyncio.run(heard(waits))
+    assert home.studio.counts()["submits"] == 0
+
+
+def test_what_was_left_early_has_outcomes_as_an_interrupted_run_has(home):
+    done, path = story_file(home.folder, 1, name="first"), story_file(home.folder, 3)
+    asyncio.run(storychain.render(done, max_credits=40))
+
+    async def play(leave_at):
+        async with storychain.rendering(path, done, path, any_price=True) as running:
+            async for event in running:
+                if isinstance(event, leave_at):
+                    break
+        return await running.outcomes(), [event async for event in running]
+
+    async def left_at_once():
+        async with storychain.rendering(path, any_price=True) as running:
+            pass
+        return await running.outcomes()
+
+    (left,) = asyncio.run(left_at_once())
+    assert (left.status, left.spent, left.error.exit_code) == ("stopped", 0, 130)
+    outcomes, _ = asyncio.run(play(ev.Submitted))
+    assert [one.status for one in outcomes] == ["stopped", "done", "stopped"]
+    assert isinstance(outcomes[0].error, Interrupted)
+    assert outcomes[0].spent == Decimal(40)
+    assert outcomes[1].film.exists()
+
+
+def test_whoever_the_settings_name_is_told(home, monkeypatch, capfd):
+    path = story_file(home.folder, 1)
+
+    async def left_early():
+        async with storychain.rendering(path, max_credits=40) as running:
+            async for event in running:
+                if isinstance(event, ev.Submitted):
+                    return
+
+    with monitor() as check, monitor() as service:
+        (home.folder / "storychain.toml").write_text(
+            f'log_file = "log.jsonl"\nmetrics_file = "m.prom"\nping_url = "{check.origin}/a-check"\n'
+            f'notify = ["{service.origin.replace("http", "json")}"]\n'
+        )
+        with pytest.raises(ConsentNeeded):
+            asyncio.run(storychain.render(path))
+        asyncio.run(left_early())
+        asyncio.run(storychain.render(path, local=True, out="previews"))
+        asyncio.run(storychain.render(path, max_credits=40))
+        monkeypatch.setenv("STORYCHAIN_LOG_FILE", "nowhere/log.jsonl")
+        with pytest.raises(UsageError, match="the log file cannot be written"):
+            asyncio.run(storychain.render(path, max_credits=40))
+    log = [json.loads(line) for line in (home.folder / "log.jsonl").read_text("utf-8").splitlines()]
+    assert [one["exit_code"] for one in log if one["event"] == "RunEnded"] == [5, 130, 0, 0]
+    assert len({one["run"] for one in log}) == 4
+    assert [one["job_id"] for one in log if one["event"] == "Submitted" and one["credits"]]
+    assert check.paths == ["/a-check/5", "/a-check/start", "/a-check/130", "/a-check/start", "/a-check"]
+    assert [heard.json["title"] for heard in service.heard] == [
+        "storychain: not run (exit code 5)",
+        "storychain: 1 stopped (exit code 130)",
+    ]
+    assert "storychain_run_credits_spent" in (home.folder / "m.prom").read_text("utf-8")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_parts_and_previews(home):

@@ -194,11 +194,21 @@ async def _until_interrupted(
 ) -> tuple[tuple[Outcome, ...], bool]:
     work = asyncio.create_task(rendering)
     with interrupts(work.cancel):
-        try:
-            return await work, False
-        except asyncio.CancelledError:
-            error = Interrupted("interrupted; run again to go on")
-            return tuple([told(run, story, error) for story in stories]), True
+        return await until_cancelled(run, stories, work, told)
+
+
+async def until_cancelled(
+    run: Run,
+    stories: tuple[Story, ...],
+    work: asyncio.Task[tuple[Outcome, ...]],
+    told: Callable[[Run, Story, StorychainError], Outcome] = interrupted,
+) -> tuple[tuple[Outcome, ...], bool]:
+    """What came of the work on stories, and whether somebody cancelled it: then how each story stands."""
+    try:
+        return await work, False
+    except asyncio.CancelledError:
+        error = Interrupted("interrupted; run again to go on")
+        return tuple([told(run, story, error) for story in stories]), True
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import socket
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,6 +20,8 @@ from storychain.unattended.notices import Notices
 from storychain.unattended.watch import Told, Watch
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from storychain.commands.desk import Desk
     from storychain.settings import Settings
 
@@ -25,13 +29,28 @@ _LEAST_SECRET = 8
 """Shorter keys would be found in words that have nothing to do with them."""
 
 
-def watched(at: Desk, arguments: argparse.Namespace) -> Watch:
-    """The watch over a run.
+def watched(at: Desk, arguments: argparse.Namespace, warn: Callable[[str], None] | None = None) -> Watch:
+    """The watch over a run; what goes wrong with it is said on stderr, or to `warn`.
 
     A free preview is not what a monitor waits for: with --local only what the command line itself names is told, so
     that somebody who looks at a story does not report that tonight's films are done.
     """
-    return Watch(_told(at, arguments), lambda run: _standing(at, run, free=arguments.local), _warn)
+    return Watch(_told(at, arguments), lambda run: _standing(at, run, free=arguments.local), warn or _warn)
+
+
+@asynccontextmanager
+async def watched_aside(at: Desk, arguments: argparse.Namespace, warn: Callable[[str], None]) -> AsyncIterator[Watch]:
+    """The same for a loop that others share: its end, which may wait for a monitor's answer, holds nobody up."""
+    watch = watched(at, arguments, warn)
+    watch.__enter__()
+    error: BaseException | None = None
+    try:
+        yield watch
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        await asyncio.to_thread(watch.__exit__, None, error, None)
 
 
 def check_told(at: Desk, arguments: argparse.Namespace) -> None:

@@ -36,6 +36,47 @@ def test_a_plan_warns_of_narration_that_is_longer_than_its_scene(here, capsys):
     assert too_long in capsys.readouterr().out
 
 
+SHORTENED = "the transition into scene s2, scene s3 takes 2 s, not 3 s: at most half of either of the two that it joins"
+
+
+def test_check_plan_and_run_tell_which_transitions_are_shorter_than_asked_for(here, plain, capsys):
+    film = {**BARE, "transition": "dissolve", "transition_duration": "3s"}
+    card = {"title_card": {"text": "A Tale", "duration": "1s"}, "end_card": {"text": "End", "duration": "6s"}}
+    story_file(here, 3, film={**film, **card}, name="long")
+    story_file(here, 2, film={**film, "transition_duration": "0.01s"}, name="short")
+    story_file(here, 2, film={**film, "transition_duration": "2s"}, name="fits")
+    assert main(["plan", "long.yaml", "short.yaml", "fits.yaml", "--local", "--json"]) == 0
+    long, short, fits = (story["warnings"] for story in json.loads(capsys.readouterr().out)["stories"])
+    assert long == [
+        "the transition into scene s1 takes 0.5 s, not 3 s: at most half of either of the two that it joins",
+        SHORTENED.replace("scene s3", "scene s3, the end card"),
+    ]
+    assert short == [
+        "there is no transition of 0.01 s into scene s2 but a hard cut: it comes to less than a frame",
+    ]
+    assert fits == []
+    assert main(["check", "short.yaml"]) == 0
+    assert short[0] in capsys.readouterr().err
+    path = story_file(plain.folder, 3, film=film, name="cut")
+    done = plain.run("run", path, "--local", "--scale", "0.125")
+    assert done.returncode == 0, done.stderr
+    before, _, after = done.stderr.partition("submitted")
+    assert SHORTENED in before
+    assert SHORTENED not in after
+
+
+def test_a_transition_that_only_a_segment_makes_shorter_is_told_with_the_film(plain):
+    clips.make(plain.folder / "short.mp4", seconds=1)
+    film = {**BARE, "transition": "dissolve", "transition_duration": "1s"}
+    path = story_file(plain.folder, 2, film=film, start={"video": "short.mp4", "include": True})
+    done = plain.run("run", path, "--local", "--scale", "0.125")
+    assert done.returncode == 0, done.stderr
+    before, _, after = done.stderr.partition("submitted")
+    assert "the transition into" not in before
+    assert "the transition into scene s1 takes 0.5 s, not 1 s" in after
+    assert "scene s2" not in after
+
+
 def test_what_is_in_the_way_beside_a_film_is_told_before_its_segments_are_bought(plain):
     told = {**BARE, "formats": ["hls", "1:1"], "subtitles": "soft"}
     path = story_file(plain.folder, [{"prompt": "A scene.", "caption": "Once."}], film=told)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.ahead import DrawingAhead
 from storychain.chain.beside import let_go_of_the_former, make_beside
+from storychain.chain.blending import shorter_than_foreseen
 from storychain.chain.credentials import seal
 from storychain.chain.cutting import Cutting
 from storychain.chain.events import FilmReady, Joining, Noticed
@@ -115,6 +116,8 @@ class FilmInTheMaking:
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)
         self._tell_loudness(made.loudness)
+        for words in shorter_than_foreseen(story, clips, edit):
+            run.tell(Noticed(story.name, "", words))
         await make_beside(run, story, path, dress, edit, scenes_alone, chapters_of(edit, self._steps, scenes))
         # Last, since it says that all the rest is there.
         await off_loop(lock_film, run, story, told, edit, path, sha256=sha256, recipe=recipe)

@@ -8,9 +8,10 @@ import shlex
 import sys
 from pathlib import Path
 
+from storychain.chain.warning import warnings_before
 from storychain.commands.desk import desk
 from storychain.errors import UsageError
-from storychain.printable import counted
+from storychain.printable import counted, visible
 from storychain.story import SCHEMA_FILE, schema, schema_text, template
 from storychain.story.advice import spelled
 
@@ -36,10 +37,12 @@ def new(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Validate stories."""
+    """Validate stories, and say what of their films will not be as they say."""
     for story in desk(arguments).stories(arguments.stories, arguments.matrix):
         seconds = sum(scene.seconds for scene in story.scenes)
         print(f"{story.path}: fine, {counted(len(story.scenes), 'scene')}, {seconds} s", file=sys.stderr)
+        for warning in warnings_before(story):
+            print(f"  {visible(warning)}", file=sys.stderr)
     return 0
 
 

@@ -8,8 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storychain.chain.narration import narration_warnings
-from storychain.chain.wording import wording_warnings
+from storychain.chain.warning import warnings_before
 from storychain.plan import Action, quote
 from storychain.report.text import total_credits
 
@@ -62,7 +61,7 @@ def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: b
                 "story": story.name,
                 "credits": number(quote(steps).total),
                 "scenes": [_planned(step, prompts) for step in steps],
-                "warnings": [*narration_warnings(story), *wording_warnings(story)],
+                "warnings": list(warnings_before(story)),
             }
             for story, steps in plans
         ],

@@ -7,8 +7,7 @@ import unicodedata
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from storychain.chain.narration import narration_warnings
-from storychain.chain.wording import wording_warnings
+from storychain.chain.warning import warnings_before
 from storychain.plan import Action, Quote, quote, with_beside
 from storychain.printable import counted, visible
 
@@ -42,7 +41,7 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
     head = (
         f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {counted(len(steps), 'scene')}, {seconds} s"
     )
-    warnings = [f"  {visible(warning)}" for warning in (*narration_warnings(story), *wording_warnings(story))]
+    warnings = [f"  {visible(warning)}" for warning in warnings_before(story)]
     return "\n".join([head, *(f"  {line}" for line in lines), *warnings, f"  {cost_text(quote(steps))}"])
 
 

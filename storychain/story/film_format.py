@@ -116,7 +116,9 @@ class WrittenFilm(_Written):
         examples=["dissolve"],
     )
     transition_duration: Time | None = Field(
-        default=None, description="Length of each transition. Default: 0.5s.", examples=["0.5s"]
+        default=None,
+        description="Length of each transition, at most half of either scene. Default: 0.5s.",
+        examples=["0.5s"],
     )
     title_card: WrittenCard | None = Field(
         default=None, description="A card of words before the first scene.", examples=[{"text": "The Keeper"}]

@@ -1,0 +1,96 @@
+"""Transitions that cannot be as long as they are asked for: at most half of what they join. Pure; no segment is needed.
+
+A plan tells of those it can foresee; where a segment turns out shorter, whoever makes the film tells the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from storychain.printable import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from storychain.media.edit import Clip, Edit
+    from storychain.story.finishing import Transition
+    from storychain.story.model import Story
+
+_LEAST = Fraction(1, 48)
+"""Seconds: half a frame of the slowest film. What is shorter comes to no frame at all."""
+
+_AS_FORESEEN = Fraction(1, 10)
+"""Seconds less than foreseen that are not told once more: segments are a few frames longer or shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """A transition into something of the film: seconds that are asked for, and that there can be."""
+
+    into: str
+    asked: Fraction
+    gets: Fraction
+
+
+def transition_warnings(story: Story) -> tuple[str, ...]:
+    """Which transitions will be shorter than they are asked for, or none."""
+    return _told(list(_foreseen(story)))
+
+
+def shorter_than_foreseen(story: Story, clips: Sequence[Clip], edit: Edit) -> tuple[str, ...]:
+    """The same of a film's edit, as far as the story alone did not tell it already."""
+    names = [name for name, _, _ in _parts(story)]
+    foreseen = {blend.into: blend.gets for blend in _foreseen(story)}
+    made = [
+        Blend(name, clip.blend, shot.blend / edit.form.fps)
+        for name, clip, shot in zip(names, clips, edit.shots, strict=True)
+    ]
+    return _told([one for one in made if one.gets < min(one.asked, foreseen.get(one.into, one.asked)) - _AS_FORESEEN])
+
+
+def _told(blends: Sequence[Blend]) -> tuple[str, ...]:
+    """A line for all of those that come out alike."""
+    alike: dict[tuple[Fraction, Fraction], list[str]] = {}
+    for blend in blends:
+        if blend.gets < blend.asked:
+            alike.setdefault((blend.asked, blend.gets), []).append(blend.into)
+    return tuple(_words(asked, gets, listed(into)) for (asked, gets), into in alike.items())
+
+
+def _words(asked: Fraction, gets: Fraction, into: str) -> str:
+    if not gets:
+        return f"there is no transition of {_seconds(asked)} into {into} but a hard cut: it comes to less than a frame"
+    return (
+        f"the transition into {into} takes {_seconds(gets)}, not {_seconds(asked)}: at most half of either of the two "
+        "that it joins"
+    )
+
+
+def _seconds(seconds: Fraction) -> str:
+    return f"{float(seconds):.3g} s"
+
+
+def _foreseen(story: Story) -> Iterator[Blend]:
+    before: Fraction | None = None
+    for number, (into, seconds, transition) in enumerate(_parts(story)):
+        if number and transition is not None:
+            halves = [half / 2 for half in (before, seconds) if half is not None]
+            gets = min(transition.seconds, *halves)
+            yield Blend(into, transition.seconds, gets if gets > _LEAST else Fraction(0))
+        before = seconds
+
+
+def _parts(story: Story) -> Iterator[tuple[str, Fraction | None, Transition | None]]:
+    """What a film shows one after the other: its name, its seconds where they are known, and how it comes in."""
+    film = story.film
+    opens = story.start is not None and story.start.include
+    if film.title_card is not None:
+        yield "the title card", film.title_card.seconds, None
+    if opens:
+        yield "the start video", None, film.transition
+    for scene in story.scenes:
+        yield f"scene {scene.id}", Fraction(scene.seconds), scene.transition
+    if film.end_card is not None:
+        yield "the end card", film.end_card.seconds, film.transition

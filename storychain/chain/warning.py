@@ -1,0 +1,17 @@
+"""What a person is warned of before a story is bought, however it is looked at: by check, plan or run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storychain.chain.blending import transition_warnings
+from storychain.chain.narration import narration_warnings
+from storychain.chain.wording import wording_warnings
+
+if TYPE_CHECKING:
+    from storychain.story.model import Story
+
+
+def warnings_before(story: Story) -> tuple[str, ...]:
+    """What of the film will not be as its story says it; of words that are still to be spoken it is a guess."""
+    return (*narration_warnings(story), *transition_warnings(story), *wording_warnings(story))

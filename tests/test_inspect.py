@@ -4,11 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from storychain.media.looks.limits import LIMITS
-from tests.stage import story_file
+from storychain.media.looks.sheet import SEAM
+from tests.stage import BARE, story_file
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,24 @@ def test_a_gate_fails_on_what_it_names_and_on_nothing_else(rendered):
     assert not (desk.folder / "films" / "tale.seams").exists()
     lenient = desk.run("inspect", path, "--no-pictures", "--fail-on", "black")
     assert lenient.returncode == 0
+
+
+def test_the_drift_stands_where_the_film_shows_its_scenes(shared_desk):
+    """Behind a title card, and as much earlier as scenes come in over each other."""
+    desk, card = shared_desk, {"text": "A Tale", "duration": "2s"}
+    film = {**BARE, "title_card": card, "transition": "dissolve", "transition_duration": "1s"}
+    path = story_file(desk.folder, 3, name="blended", film=film)
+    assert desk.run("run", path, "--yes").returncode == 0
+    assert desk.run("inspect", path).returncode == 0
+    lock = json.loads((desk.folder / "films" / "blended.lock.json").read_text())
+    begins = [one["begin"] for one in lock["stretches"] if one["kind"] == "scene"]
+    with Image.open(desk.folder / "films" / "blended.seams" / "drift.png") as opened:
+        row = np.asarray(opened.convert("RGB")).astype(int)[110]
+    lines = np.flatnonzero(np.abs(row - SEAM).max(1) < 8)
+    places = [int(group.mean()) for group in np.split(lines, np.flatnonzero(np.diff(lines) > 4) + 1)]
+    left, right, seconds = 200, 2000 - 48, begins[-1] + 4
+    assert begins[1] == 4.0  # 2 + 4 s less two dissolves
+    assert places == pytest.approx([left + (right - left) * one / seconds for one in begins[1:]], abs=2)
 
 
 @pytest.mark.slow

@@ -706,6 +706,19 @@ def test_a_seam_is_drawn_with_its_frames_and_words(shelf, tmp_path):
     assert (np.abs(grounds - (244, 178, 82)).max(2) < 8).sum() == 0
 
 
+def test_what_is_kept_from_another_take_is_not_called_a_cut(shelf, tmp_path):
+    whole = Shown(shelf.picture(), shelf.sound())
+    sides = replace(whole, end=50), replace(whole, begin=70)
+    drawn = []
+    for name, meant in (("cut", {"cut": True}), ("kept", {"cut": True, "kept": True})):
+        asyncio.run(draw_seam(*sides, seam_of(*sides), tmp_path / name, names=("one", "two"), **meant))
+        with Image.open(tmp_path / name) as opened:
+            drawn.append(np.asarray(opened.convert("L")).astype(int))
+    words = drawn[0].shape[0] - 80  # all above, the measures and their colours, is the same
+    assert (drawn[0][:words] == drawn[1][:words]).all()
+    assert (drawn[0][words:] != drawn[1][words:]).any()
+
+
 @pytest.mark.parametrize("shape", ["crop=100:180", "crop=180:180", "scale=640:80"])
 def test_frames_of_any_shape_and_short_stretches_fit(shelf, tmp_path, shape):
     whole = Shown(shelf.picture(shape, end=30), shelf.sound())

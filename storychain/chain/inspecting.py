@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storychain.chain.finishing import draws
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import film_path
 from storychain.chain.run import Run
 from storychain.chain.seams import left_out, seam_between, seam_with_unshown
 from storychain.errors import MediaError
 from storychain.locks import lock
+from storychain.media.edit import Clip
 from storychain.media.looks import drift
 from storychain.media.looks.drift import draw_drift
 from storychain.media.looks.frames import Shown
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from storychain.ledger import SeamRecord
     from storychain.media.prepare import Prepared
     from storychain.plan import Facts, Step
+    from storychain.story.finishing import Transition
     from storychain.story.model import Story
 
 _AT_ONCE = 2
@@ -94,6 +98,8 @@ class _Seen:
     seam: SeamRecord | None = None
     follows: bool = True
     key: str = ""
+    blend: Fraction = Fraction(0)
+    """Seconds in which it comes in over the end of the one before."""
 
     @property
     def shown(self) -> Shown:
@@ -132,7 +138,8 @@ async def inspect(
             png = folder / f"{number:03}-{shortened(before.name)}-{shortened(after.name)}.png" if pictures else None
             if png is not None:
                 names = (before.name, after.name)
-                await draw_seam(before.shown, after.shown, measures, png, names=names, cut=after.cut, limits=limits)
+                meant = {"cut": after.cut, "kept": after.kept}
+                await draw_seam(before.shown, after.shown, measures, png, names=names, **meant, limits=limits)
         return SeamLookedAt(before.name, after.name, after.cut, after.kept, after.seam, measures, findings, png)
 
     pairs = [pair for pair in pairwise(seen) if pair[1].follows]
@@ -146,17 +153,31 @@ async def inspect(
             drift.Scene(one.name, looked.measures, one.begin, cut=one.cut)
             for one, looked in zip(seen, segments, strict=True)
         ]
-        await draw_drift(scenes, [one.measures for one in seams], chart, limits=limits)
+        steps_between = [one.measures for one in seams]
+        await draw_drift(scenes, steps_between, chart, begins=_times(run, story, seen), limits=limits)
     here = {one.name for one in seen}
     missing = tuple(step.scene.id for step in steps if step.scene.id not in here)
     return Inspection(story, tuple(segments), tuple(seams), missing, chart)
+
+
+def _times(run: Run, story: Story, seen: Sequence[_Seen]) -> list[float]:
+    """The film's seconds at which each comes in, and its end: behind a title card, and over the end of the one before.
+
+    Reckoned from what is here: the film itself may not be made yet.
+    """
+    skips = [one.begin / one.prepared.probe.fps for one in seen]
+    clips = [Clip(one.prepared, one.name, skip, one.blend) for one, skip in zip(seen, skips, strict=True)]
+    edit = run.room.edit(clips, drawn=draws(story))
+    lead = story.film.title_card.seconds if story.film.title_card else Fraction(0)
+    lead -= min(seen[0].blend, lead / 2, edit.shots[0].frames / edit.form.fps / 2)
+    return [float(lead + edit.at(number)) for number in range(len(seen) + 1)]
 
 
 async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> list[_Seen]:
     """The segments that are here, in the film's order, each from where it shows something new."""
     seen: list[_Seen] = []
     if story.start is not None and story.start.include:
-        seen.append(_Seen("opening", await opening_of(run, story, facts)))
+        seen.append(_Seen("opening", await opening_of(run, story, facts), blend=_blend(story.film.transition)))
     follows = True
     for place, step in enumerate(steps):
         if step.action is not Action.REUSE:
@@ -175,6 +196,11 @@ async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> 
         begin = round(left_out(seam, doubled=story.film.drop_doubled) * prepared.probe.fps)
         kept = step.continued is not None
         cut = cut or not continues
-        seen.append(_Seen(step.scene.id, prepared, begin, cut, kept, seam, follows, step.key))
+        blend = _blend(step.scene.transition)
+        seen.append(_Seen(step.scene.id, prepared, begin, cut, kept, seam, follows, step.key, blend))
         follows = True
     return seen
+
+
+def _blend(transition: Transition | None) -> Fraction:
+    return transition.seconds if transition else Fraction(0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
@@ -87,23 +87,36 @@ class _Band:
 
 
 async def draw_drift(
-    scenes: Sequence[Scene], seams: Sequence[SeamMeasures], png: Path, *, limits: Mapping[str, Limit] = LIMITS
+    scenes: Sequence[Scene],
+    seams: Sequence[SeamMeasures],
+    png: Path,
+    *,
+    begins: Sequence[float] | None = None,
+    limits: Mapping[str, Limit] = LIMITS,
 ) -> None:
     """Write the chart as a PNG, 2,000 pixels wide; `seams` are those between the scenes, one fewer. 0.2 s.
 
+    `begins` are the film's seconds at which each scene comes in, and its end; one after the other if there are none.
     Raises DiskTrouble where it cannot be written.
     """
-    await asyncio.to_thread(_drawn, scenes, seams, png, limits)
+    await asyncio.to_thread(_drawn, scenes, seams, png, begins or _one_after_the_other(scenes), limits)
 
 
-def _drawn(scenes: Sequence[Scene], seams: Sequence[SeamMeasures], png: Path, limits: Mapping[str, Limit]) -> None:
+def _one_after_the_other(scenes: Sequence[Scene]) -> list[float]:
+    return [0.0, *accumulate(scene.seconds for scene in scenes)]
+
+
+def _drawn(
+    scenes: Sequence[Scene],
+    seams: Sequence[SeamMeasures],
+    png: Path,
+    begins: Sequence[float],
+    limits: Mapping[str, Limit],
+) -> None:
     found = [
         {one.name for one in findings_of_seam(seam, cut=scene.cut, limits=limits)}
         for scene, seam in zip(scenes[1:], seams, strict=True)
     ]
-    begins = [0.0]
-    for scene in scenes:
-        begins.append(begins[-1] + scene.seconds)
     bands = _bands(scenes, seams, found, begins)
     height = _HEAD + len(bands) * (_BAND + _BETWEEN) - _BETWEEN + _FOOT
     sheet = Image.new("RGB", (_WIDTH, height), GROUND)

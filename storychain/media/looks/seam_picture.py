@@ -55,6 +55,11 @@ _BETWEEN = 12
 _TILE, _ROW = 148, 44
 """Heights of a measure's tile, and of a finding's line."""
 
+_CALM = "Nothing stands out at this seam."
+_CALM_CUT = "A cut, as it is meant; nothing is wrong with it."
+_CALM_KEPT = "Kept from another take, so steps are to be expected; nothing else is wrong with it."
+"""What is said where nothing is found."""
+
 _SPACES = {"bt601": "ITU601", "bt709": "ITU709", "bt2020": "BT2020"}
 
 
@@ -76,13 +81,16 @@ async def draw_seam(
     *,
     names: tuple[str, str],
     cut: bool = False,
+    kept: bool = False,
     limits: Mapping[str, Limit] = LIMITS,
 ) -> None:
     """Write the picture of a seam as a PNG, some 2,500 pixels wide; 0.5 s at 720p.
 
-    `names` are the two scenes'; `cut` says that another view is meant to begin. Raises MediaError, DiskTrouble.
+    `names` are the two scenes'; `cut` says that another view is meant to begin, `kept` that the later one was made to
+    continue another take than the earlier, and is therefore judged like a cut. Raises MediaError, DiskTrouble.
     """
-    await asyncio.to_thread(_drawn, before, after, seam, png, names=names, cut=cut, limits=limits)
+    calm = _CALM_KEPT if kept else _CALM_CUT if cut else _CALM
+    await asyncio.to_thread(_drawn, before, after, seam, png, names=names, cut=cut, calm=calm, limits=limits)
 
 
 def _drawn(
@@ -93,6 +101,7 @@ def _drawn(
     *,
     names: tuple[str, str],
     cut: bool,
+    calm: str,
     limits: Mapping[str, Limit],
 ) -> None:
     findings = findings_of_seam(seam, cut=cut, limits=limits)
@@ -120,7 +129,7 @@ def _drawn(
     ImageDraw.Draw(sheet).rectangle((middle - 1, 30, middle + 1, _HEAD + size[1] + _FOOT - 8), SEAM)
     tiles = _measures(seam, limits)
     _tiles(sheet, tiles_at, tiles, {name: _colour(name, findings, cut=cut) for name in tiles})
-    _words(sheet, words_at, findings, cut=cut)
+    _words(sheet, words_at, findings, calm)
     keep(sheet, png)
 
 
@@ -249,12 +258,12 @@ def _ratio(name: str, ratio: float, told: str, most: float) -> _Tile:
     return _Tile(name, f"{ratio:.2f}{TIMES}", told, (times - 1) / (most - 1) if most > 1 else times)
 
 
-def _words(sheet: Image.Image, top: int, findings: tuple[Finding, ...], *, cut: bool) -> None:
+def _words(sheet: Image.Image, top: int, findings: tuple[Finding, ...], calm: str) -> None:
+    """Each finding's sentence; where there is none, `calm`."""
     half = (sheet.width - 2 * _MARGIN) // 2
     if not findings:
         dot(sheet, (_MARGIN + 8, top + 16), 6, CALM)
-        told = "A cut, as it is meant; nothing is wrong with it." if cut else "Nothing stands out at this seam."
-        write(sheet, (_MARGIN + 30, top + 25), told, 25, QUIET)
+        write(sheet, (_MARGIN + 30, top + 25), calm, 25, QUIET)
     for place, one in enumerate(findings):
         x, y = _MARGIN + place % 2 * half, top + place // 2 * _ROW
         dot(sheet, (x + 8, y + 16), 6, WARN)

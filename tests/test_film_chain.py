@@ -50,6 +50,16 @@ def test_a_video_that_holds_the_one_before_it_is_shown_from_where_it_is_new(tmp_
     assert any("whole video before it" in words for words in said)
 
 
+def test_a_video_sent_back_as_it_was_is_told_and_leaves_one_frame(tmp_path):
+    outcome, seams, said = rendered(tmp_path, 3, faults={"media.same": "@2"})
+    assert outcome.status == "done"
+    assert [(seam["kind"], seam["frames"]) for seam in seams] == [("merged", SECONDS * RATE), ("tail", 0)]
+    assert frames_of(outcome.film) == 2 * SECONDS * RATE + 1
+    assert [words for words in said if "nothing in it is new" in words] == [
+        "it is the video before it once more, and nothing in it is new; all but its last frame is left out"
+    ]
+
+
 def test_repeated_frames_are_shown_once(tmp_path):
     outcome, seams, said = rendered(tmp_path, 2, faults={"media.repeat": "@2"})
     assert [seam["kind"] for seam in seams] == ["repeated"]

@@ -56,6 +56,18 @@ def test_a_gate_fails_on_what_it_names_and_on_nothing_else(rendered):
     assert lenient.returncode == 0
 
 
+def test_a_scene_in_which_nothing_is_new_is_found(plain):
+    path = story_file(plain.folder, 3, name="again")
+    studio = ("--local", "--scale", "0.125")
+    assert plain.run("run", path, *studio, "--fault", "media.same=@2").returncode == 0
+    looked = plain.run("inspect", path, "--local", "--fail-on", "repeated")
+    assert looked.returncode == 3, looked.stderr
+    assert "merged, 96 frames" in looked.stdout
+    (told,) = (one for one in looked.stdout.splitlines() if "nothing in it is new" in one)
+    assert told == "  s1 → s2: it is the video before it once more, and nothing in it is new"
+    assert "show nothing new" not in looked.stdout
+
+
 def test_the_drift_stands_where_the_film_shows_its_scenes(shared_desk):
     """Behind a title card, and as much earlier as scenes come in over each other."""
     desk, card = shared_desk, {"text": "A Tale", "duration": "2s"}

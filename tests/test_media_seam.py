@@ -177,6 +177,43 @@ def test_a_merged_video_is_known(shelf, tmp_path, length, damage):
     assert (found.kind, found.frames) == ("merged", length)
 
 
+@pytest.mark.parametrize(("kind", "length", "damage"), [("pan", 96, "clean"), ("zoom", 95, "brighter")])
+def test_a_video_that_is_sent_back_is_known(shelf, tmp_path, kind, length, damage):
+    film = footage(kind)
+    found = seam(shelf, tmp_path, film[:96], film[:length], *DAMAGES[damage])
+    assert (found.kind, found.frames) == ("merged", length)
+    assert found.confidence > 0.9
+
+
+def test_the_same_file_is_known_by_its_frames_however_little_moves(shelf):
+    for kind in ("small thing", "loop", "grain"):
+        same = kept(shelf, footage(kind)[:72], "-crf", "18")
+        assert (find_seam(same, same).kind, find_seam(same, same).frames) == ("merged", 72)
+
+
+SIMILAR: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+    "begins one frame later": lambda: (footage("pan")[:96], footage("pan")[1:97]),
+    "much shorter": lambda: (footage("pan")[:96], footage("pan")[:70]),
+    "its last half second is new": lambda: (
+        footage("pan")[:96],
+        np.concatenate([footage("pan")[:84], elsewhere()[:12]]),
+    ),
+    "a loop that closes": lambda: split(footage("loop"), 72, 144),
+    "stands still": lambda: split(footage("still"), 72, 144),
+    "black": lambda: (black(72), black(72)),
+    "grain on what stands still": lambda: split(footage("grain"), 72, 144),
+}
+"""Pairs of which nearly all is alike, and not a frame is to be left out for it."""
+
+
+@pytest.mark.parametrize("name", SIMILAR)
+def test_what_is_only_like_a_video_sent_back_is_kept(shelf, tmp_path, name):
+    before, after = SIMILAR[name]()
+    found = seam(shelf, tmp_path, before, after, "-crf", "24")
+    assert found.kind != "merged"
+    assert found.frames == 0
+
+
 @pytest.mark.parametrize("repeated", [0, 1, 9, 48])
 def test_footage_of_varying_rate(shelf, tmp_path, repeated):
     film = footage("pan")

@@ -179,6 +179,7 @@ async def test_faults_are_set_while_running(tmp_path):
 SHAPES = [
     ("media.short", 72, 24, 1, 160),
     ("media.merged", 192, 24, 1, 160),
+    ("media.same", 96, 24, 1, 160),
     ("media.repeat", 96, 24, 1, 160),
     ("media.fps30", 120, 30, 1, 160),
     ("media.fps25", 100, 25, 1, 160),

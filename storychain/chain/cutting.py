@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Noticed
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import chapter_of
-from storychain.chain.seams import left_out, said_of, seam_between, seam_with_unshown
+from storychain.chain.seams import left_out, less_than_all, said_of, seam_between, seam_with_unshown
 from storychain.errors import StorychainError
 from storychain.media.edit import Clip
 from storychain.plan import Action
@@ -133,7 +133,7 @@ class Cutting:
     def _as_clip(self, place: int, segment: Prepared, skip: Fraction) -> Clip:
         """The segment at `place` as the film shows it without its first `skip` seconds."""
         step = self._steps[place]
-        clip = Clip(segment, chapter_of(step), skip=_less_than_all(skip, segment))
+        clip = Clip(segment, chapter_of(step), skip=less_than_all(skip, segment))
         transition = step.scene.transition
         if transition is None or (place == 0 and self.opening is None):
             return clip
@@ -157,10 +157,11 @@ class Cutting:
                 raise
             self._notice(place, f"whether it holds the start video as well cannot be told: {error.what}")
             return None
-        seam = await seam_between(self._run, source, await asyncio.shield(self._segments[place]))
+        segment = await asyncio.shield(self._segments[place])
+        seam = await seam_between(self._run, source, segment)
         if unseen and seam.kind != "merged":
             return None  # of a video that is not shown nothing is repeated
-        if words := said_of(seam):
+        if words := said_of(seam, segment):
             self._notice(place, words)
         return seam
 
@@ -185,9 +186,3 @@ class Cutting:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _less_than_all(skip: Fraction, segment: Prepared) -> Fraction:
-    """Of a segment that shows nothing new at all the last frame stays: a scene is never gone without a trace."""
-    probe = segment.probe
-    return min(skip, probe.seconds - 1 / probe.fps) if skip else skip

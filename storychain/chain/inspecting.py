@@ -13,7 +13,14 @@ from storychain.chain.finishing import draws
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import film_path
 from storychain.chain.run import Run
-from storychain.chain.seams import left_out, seam_between, seam_with_unshown
+from storychain.chain.seams import (
+    NOTHING_NEW,
+    left_out,
+    less_than_all,
+    seam_between,
+    seam_with_unshown,
+    shows_nothing_new,
+)
 from storychain.errors import MediaError
 from storychain.locks import lock
 from storychain.media.edit import Clip
@@ -135,6 +142,8 @@ async def inspect(
         async with room:
             measures = await measure_seam(before.shown, after.shown)
             findings = findings_of_seam(measures, cut=after.cut, limits=limits)
+            if shows_nothing_new(after.seam, after.prepared):
+                findings = _nothing_new(after.prepared, findings, limits)
             png = folder / f"{number:03}-{shortened(before.name)}-{shortened(after.name)}.png" if pictures else None
             if png is not None:
                 names = (before.name, after.name)
@@ -158,6 +167,12 @@ async def inspect(
     here = {one.name for one in seen}
     missing = tuple(step.scene.id for step in steps if step.scene.id not in here)
     return Inspection(story, tuple(segments), tuple(seams), missing, chart)
+
+
+def _nothing_new(segment: Prepared, findings: Sequence[Finding], limits: Mapping[str, Limit]) -> tuple[Finding, ...]:
+    """What is found at the seam of a segment that repeats the one before from end to end: that, in place of repeats."""
+    repeated = Finding("repeated", segment.probe.frames, limits["repeated"].most, NOTHING_NEW)
+    return (*(one for one in findings if one.name != "repeated"), repeated)
 
 
 def _times(run: Run, story: Story, seen: Sequence[_Seen]) -> list[float]:
@@ -193,7 +208,7 @@ async def _seen(run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> 
             seam = await seam_with_unshown(run, step.continued, prepared)
         elif follows and seen and continues and not cut:
             seam = await seam_between(run, seen[-1].prepared, prepared)
-        begin = round(left_out(seam, doubled=story.film.drop_doubled) * prepared.probe.fps)
+        begin = round(less_than_all(left_out(seam, doubled=story.film.drop_doubled), prepared) * prepared.probe.fps)
         kept = step.continued is not None
         cut = cut or not continues
         blend = _blend(step.scene.transition)

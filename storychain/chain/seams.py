@@ -58,10 +58,26 @@ def left_out(seam: SeamRecord | None, *, doubled: bool) -> Fraction:
     return seam.seconds
 
 
-def said_of(seam: SeamRecord) -> str | None:
+def less_than_all(skip: Fraction, segment: Prepared) -> Fraction:
+    """Of a segment that shows nothing new at all the last frame stays: a scene is never gone without a trace."""
+    probe = segment.probe
+    return min(skip, probe.seconds - 1 / probe.fps) if skip else skip
+
+
+def shows_nothing_new(seam: SeamRecord | None, segment: Prepared) -> bool:
+    """Whether all of a segment repeats what was shown, for sure."""
+    return seam is not None and seam.confidence >= SURE and 0 < segment.probe.seconds <= seam.seconds
+
+
+NOTHING_NEW = "it is the video before it once more, and nothing in it is new"
+
+
+def said_of(seam: SeamRecord, segment: Prepared) -> str | None:
     """What a person should know of a seam at once, or None where a segment goes on or begins with one frame doubled."""
     if seam.frames == 1:
         return None
+    if shows_nothing_new(seam, segment):
+        return f"{NOTHING_NEW}; all but its last frame is left out"
     what = {
         "merged": "it holds the whole video before it once more",
         "repeated": f"its first {_frames(seam)} repeat what was shown",

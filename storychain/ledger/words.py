@@ -45,7 +45,7 @@ class Full:
     under_way: int
 
 
-FINDER = 1
+FINDER = 2
 """Counts up when seams are judged differently: those on record are then looked at anew."""
 
 

@@ -14,8 +14,8 @@ mistake there is, so whatever is not sure is a `tail`, of which nothing is dropp
   part is far below that of the steps on both sides, or if it is below and the movement on both sides, which goes on
   evenly, is not in it. Footage that doubles a frame now and then (24 frames a second shown as 25) is not cut
   where the next double is due. Frozen frames count only after an end that moved, before a beginning that does.
-- *Merged.* Only a later segment that is longer is asked: it must begin like the earlier one and not like its end, and
-  the end is then looked for where it must be.
+- *Merged.* A later segment that is longer must begin like the earlier one and not like its end, and the end is then
+  looked for where it must be. One that is as long may be the earlier one sent back: `resent`.
 - *Unrelated.* Nothing alike at the seam: a cut. Nothing is dropped.
 
 Rates may differ: positions are then reckoned in fractions of frames.
@@ -33,6 +33,7 @@ from storychain.media.held import HOLD, held
 from storychain.media.likeness import Floats, Grey, apart
 from storychain.media.meeting import Meeting
 from storychain.media.overlap import overlaps
+from storychain.media.resent import COPY, sent_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +87,9 @@ def find_seam(before: Path, after: Path) -> Seam:
     if min(len(earlier), len(later)) < _LEAST:
         return Seam(_plain(earlier, later), 0, 0.0, apart(earlier[-1], later[0]))
     whole = len(earlier) == one.frames
-    if not whole and other.seconds > one.seconds:
-        merged = _merged(before, after, earlier, later)
+    if not whole:
+        longer = other.seconds > one.seconds
+        merged = _merged(before, after, earlier, later) if longer else _sent_back(before, after, other.frames)
         if merged is not None:
             return merged
     pair = Meeting(earlier, later, ratio, whole=whole)
@@ -131,6 +133,12 @@ def _plain(earlier: Grey | Floats, later: Grey | Floats) -> Kind:
     # A racing camera makes neighbours as unlike as strangers.
     usual = float(np.median(beside)) if beside else 0.0
     return "tail" if distance <= max(_UNRELATED, 2 * usual) else "unrelated"
+
+
+def _sent_back(before: Path, after: Path, frames: int) -> Seam | None:
+    """The seam of a later segment that holds the earlier one and nothing else, or None."""
+    distance = sent_back(before, after)
+    return None if distance is None else Seam("merged", frames, 1 - distance / COPY / 2, distance)
 
 
 def _merged(before: Path, after: Path, earlier: Grey, later: Grey) -> Seam | None:

@@ -40,6 +40,7 @@ FAULTS: Mapping[str, str] = {
     "job.failed_internal": "the job fails for no reason of its own",
     "media.short": "one second less than was asked and answered",
     "media.merged": "the whole source video and the new part after it",
+    "media.same": "the source video itself, and nothing after it",
     "media.repeat": "the last 12 frames of the source are repeated at the head",
     "media.fps30": "30 frames a second",
     "media.fps25": "25 frames a second",

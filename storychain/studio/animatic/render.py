@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -45,7 +46,9 @@ async def render(
     fresh = scratch / "segment.mp4"
     limit = 20 + _SECONDS_PER_SECOND * shot.seconds
     await run(command(ffmpeg, shot, layers, fresh), environ, seconds=limit, on_frame=on_frame)
-    if shot.extends and shot.flaws & {"media.merged", "media.repeat"}:
+    if shot.extends and "media.same" in shot.flaws:
+        await asyncio.to_thread(shutil.copyfile, shot.extends.path, fresh)
+    elif shot.extends and shot.flaws & {"media.merged", "media.repeat"}:
         longer = scratch / "longer.mp4"
         await run(_behind(ffmpeg, shot, shot.extends.path, fresh, longer, layers.tag), environ, seconds=limit)
         fresh = longer

@@ -318,6 +318,14 @@ def test_black_at_a_seam_is_found_also_where_a_cut_is_meant(shelf):
     assert "black-seam" in names(seam, cut=True)
 
 
+def test_a_black_beginning_is_said_once(shelf):
+    after = shelf.picture("drawbox=c=black:t=fill:enable='lt(n,12)'", begin=40, end=80)
+    seam = seam_of(Shown(shelf.picture(end=40), shelf.sound()), Shown(after, shelf.sound(seed=2)))
+    assert (seam.black_after, seam.repeated) == (12, 0)
+    assert "black-seam" in names(seam)
+    assert "repeated" not in names(seam)
+
+
 def test_a_cut_that_is_meant_is_no_finding(shelf):
     bikes = shelf.picture(film="bikes.mp4", begin=140, end=180)
     seam = seam_of(Shown(shelf.picture(end=64), shelf.sound()), Shown(bikes, shelf.sound(seed=2)))

@@ -148,6 +148,7 @@ def _measured(before: Shown, after: Shown) -> SeamMeasures:
     counted = [max(_STILL, each) for each in motion]
     jump = moved(earlier.shown[-1], later.shown[0]) * float(earlier.facts.fps)
     distance = float(apart(standardised(earlier.shown[-1:]), standardised(later.shown[:1]))[0])
+    repeated, black = _repeated(earlier, later), _leading_black(later.shown)
     return SeamMeasures(
         frame_before=earlier.first + len(earlier.shown) - 1,
         frame_after=later.first,
@@ -169,9 +170,10 @@ def _measured(before: Shown, after: Shown) -> SeamMeasures:
         loudness_before=loud[0],
         loudness_after=loud[1],
         loudness_step=loud[1] - loud[0],
-        repeated=_repeated(earlier, later),
+        # Black stands, too, but is another fault: it was not shown before.
+        repeated=0 if repeated <= black else repeated,
         black_before=_leading_black(earlier.shown[::-1]),
-        black_after=_leading_black(later.shown),
+        black_after=black,
     )
 
 

@@ -112,7 +112,7 @@ def test_frames_are_stepped_one_by_one(opened):
         until(page, f"{frame} === {count}")
     page.keyboard.press(",")
     until(page, f"{frame} === 2")
-    assert page.locator("[data-time]").first.evaluate("(one) => one.value") == "0:00.02"
+    assert page.locator("[data-time]").first.evaluate("(one) => one.value") == "00:00:00:02"
 
 
 def test_it_is_shuttled_by_j_k_and_l(opened):

@@ -1,12 +1,13 @@
 // The row of controls under a picture, bound to whatever can be played: one video, many in step, scenes in a row.
 
-/** Seconds as `m:ss.ff`, the last being the frame of that second. */
+/** Seconds as `hh:mm:ss:ff`, as editors write them; the last is the frame of that second, no hundredths. */
 export function timecode(seconds, fps) {
   const frame = Math.max(0, Math.floor(seconds * fps + 0.01));
   const rate = Math.max(1, Math.round(fps));
   const whole = Math.floor(frame / fps + 1e-6);
   const rest = Math.min(rate - 1, Math.max(0, Math.round(frame - whole * fps)));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${String(rest).padStart(2, "0")}`;
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60, rest];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /** The moment in the middle of the frame that lies `count` frames from the one shown at `seconds`. */

@@ -72,6 +72,14 @@ def test_what_runs_to_the_right_is_left_as_it_is():
     assert wrap("Tokyo nights (1)!", Face(THIN, 40), 10_000, 2) == ["Tokyo nights (1)!"]
 
 
+def test_a_name_that_is_wider_than_a_line_is_broken_behind_its_hyphens():
+    face = Face(TEXT, 18)
+    name = "the-lighthouse-keeper-lights-her-lantern-and-turns-to-the-stairs"
+    assert wrap(name, face, 300, 2) == ["the-lighthouse-keeper-lights-her-", "lantern-and-turns-to-the-stairs"]
+    assert wrap("well-known " * 3, face, length("well-known well", face), 5) == ["well-known"] * 3
+    assert "".join(wrap("x" * 60, face, 300, 9)) == "x" * 60
+
+
 def test_lines_of_a_card_stay_lines():
     """Rows of ink, from top to bottom: an empty line is a larger gap."""
     assert wrap("one two\n\nthree", Face(THIN, 40), 10_000, 5) == ["one two", "", "three"]

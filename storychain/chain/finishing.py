@@ -31,7 +31,7 @@ NOTE = "The pictures of this film are AI-generated."
 _BREATH = Fraction(3, 10)
 """Seconds into a scene at which its narration begins."""
 
-_CARDS = 2
+_CARDS = 3
 """Counts up when cards are painted differently: those painted before are then painted anew."""
 
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]

@@ -151,11 +151,16 @@ def draw_spaced(
         x += length(letter, face) + space
 
 
+_PARTS = re.compile(r"[^-_./]+[-_./]*|[-_./]+")
+"""Where a long word, such as a name made of several, may end a line: behind its hyphens and their like."""
+
+
 def _pieces(text: str, face: Face, width: float) -> Iterator[str]:
-    """Words with the space after them; what is wider than a line, and scripts without spaces, letter by letter."""
+    """Words with the space after them; what is wider than a line in its parts, scripts without spaces in letters."""
     for word in text.split():
         if length(word, face) > width or any(_breaks_anywhere(letter) for letter in word):
-            yield from _clusters(word)
+            for part in _PARTS.findall(word):
+                yield from _clusters(part)
             yield " "
         else:
             yield word + " "

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict, Unpack, get_type_hints
 
@@ -116,6 +117,8 @@ class Rendering:
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._whole: asyncio.Task[tuple[Outcome, ...]] | None = None
+        self._trouble: BaseException | None = None
+        """What the listener raised. The run may end in another way before it ends by that."""
         self._raised = False
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -138,6 +141,8 @@ class Rendering:
         assert self._whole is not None
         await asyncio.wait([self._whole])
         self._raised = True
+        if self._trouble:
+            raise self._trouble
         if self._whole.cancelled():  # with the loop itself: there was no time to sum up
             raise Interrupted("the run was stopped", next_step="What is paid is on record: render it again to go on.")
         return self._whole.result()
@@ -148,11 +153,20 @@ class Rendering:
 
     def _raise(self) -> None:
         """Raise what ended the run by mistake, unless it was raised before."""
-        if self._whole is None or self._whole.cancelled() or self._raised:
+        if self._whole is None or self._raised:
             return
         self._raised = True
-        if error := self._whole.exception():
+        if error := self._trouble or (None if self._whole.cancelled() else self._whole.exception()):
             raise error
+
+    def _tell(self, event: Event, on_event: Callable[[Event], None] | None) -> None:
+        self._events.put_nowait(event)
+        try:
+            if on_event is not None:
+                on_event(event)
+        except BaseException as error:
+            self._trouble = self._trouble or error
+            raise
 
 
 @asynccontextmanager
@@ -164,12 +178,8 @@ async def rendering(
     at = desk(arguments)
     running = Rendering()
 
-    def tell(event: Event) -> None:
-        running._events.put_nowait(event)  # noqa: SLF001 - its other half
-        if on_event is not None:
-            on_event(event)
-
     begun: asyncio.Future[asyncio.Task[Any]] = asyncio.get_running_loop().create_future()
+    tell = partial(running._tell, on_event=on_event)  # noqa: SLF001 - its other half
     whole = asyncio.create_task(_run(at, arguments, stories, tell, begun))
     running._begin(whole)  # noqa: SLF001
     first: list[asyncio.Future[Any]] = [begun, whole]

@@ -105,7 +105,12 @@ def test_an_error_of_who_listens_is_raised(home):
     async def looks_away(_):
         await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
 
-    for watch in (iterates, looks_away):
+    async def leaves_at_once(running):
+        async for event in running:
+            assert isinstance(event, ev.StoryBegan)
+            return
+
+    for watch in (iterates, looks_away, leaves_at_once):
         with pytest.raises(LookupError, match="a listener of mine"):
             asyncio.run(heard(watch))
     asyncio.run(heard(waits))

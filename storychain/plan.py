@@ -39,6 +39,7 @@ class Action(StrEnum):
     FAILED = "failed"
     PLACEHOLDER = "placeholder"
     HOLD = "hold"
+    BLOCKED = "blocked"
 
 
 KEPT_TRANSITION = Transition(TRANSITIONS["dissolve"], Fraction(2, 5))
@@ -217,7 +218,7 @@ def plan(story: Story, facts: Facts) -> tuple[Step, ...]:
         chain.append(step)
         steps.append(step)
         before = written
-    return tuple(steps)
+    return _stopped(steps)
 
 
 def _asked_step(story: Story, scene: Scene, facts: Facts, parent: str | None, start: Sequence[str]) -> Step:
@@ -256,6 +257,22 @@ def _held_back(step: Step, holding: Step | None, facts: Facts) -> Step:
     reason = f"scene {name} is {'rejected; take it again or pick another take' if rejected else 'not approved yet'}"
     held = replace(step, action=Action.HOLD, reason=reason, credits=Decimal(0), beside=())
     return held if rejected else replace(held, waits_for=name)
+
+
+def _stopped(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps; where a scene is given up or in doubt, nothing more of its story is bought, in whichever chain."""
+    cause = next((step for step in steps if step.action in (Action.FAILED, Action.UNRESOLVED)), None)
+    if cause is None:
+        return tuple(steps)
+    what = "given up" if cause.action is Action.FAILED else "in doubt"
+    why = f"scene {cause.scene.id} is {what}, so nothing more is bought"
+
+    def stopped(step: Step) -> Step:
+        if step.action is Action.SUBMIT:
+            step = replace(step, action=Action.BLOCKED, reason=why)
+        return replace(step, credits=Decimal(0), beside=tuple(map(stopped, step.beside)))
+
+    return tuple(map(stopped, steps))
 
 
 def _step(story: Story, scene: Scene, facts: Facts, key: str, parent: str | None) -> Step:
@@ -350,10 +367,6 @@ def _called(scene: Scene, prompt: str | None) -> str:
     return f"fallback prompt {place}" if place else "its prompt"
 
 
-def _tries_left(step: Step) -> int:
-    return max(1, step.scene.attempts - step.record.failures)
-
-
 def step_of(steps: Sequence[Step], scene: str) -> Step:
     """The step of a scene, by its id. Raises UsageError where there is none."""
     found = next((step for step in steps if step.scene.id == scene), None)
@@ -375,10 +388,12 @@ def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
 
 def quote(steps: Sequence[Step]) -> Quote:
     """Add up what steps will cost. A segment that several scenes or stories share is bought, and counted, once."""
-    wanted = {step.key: step for step in with_beside(steps) if _may_cost(step.action, step.record)}.values()
+    buys = [one for one in with_beside(steps) if _may_cost(one.action, one.record) and one.credits == one.price]
+    wanted = {step.key: step for step in buys}.values()
+    tries = {step.key: max(1, step.scene.attempts - step.record.failures) for step in wanted}
     return Quote(
         credits=sum((step.credits for step in wanted if step.credits is not None), Decimal(0)),
-        most=sum((step.credits * _tries_left(step) for step in wanted if step.credits is not None), Decimal(0)),
+        most=sum((step.credits * tries[step.key] for step in wanted if step.credits is not None), Decimal(0)),
         submits=len(wanted),
         unknown=sum(1 for step in wanted if step.credits is None),
     )

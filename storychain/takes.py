@@ -201,7 +201,7 @@ def prompt_of(scene: Scene, words: str) -> str:
 def stale(before: Sequence[Step], after: Sequence[Step]) -> tuple[Step, ...]:
     """What is paid as it was before a choice, and would have to be bought anew after it."""
     had = {step.scene.id: step for step in before if step.record.state in LIVE}
-    bought = (Action.SUBMIT, Action.HOLD)
+    bought = (Action.SUBMIT, Action.HOLD, Action.BLOCKED)
     return tuple(
         step
         for step in after

@@ -359,6 +359,33 @@ def test_a_film_with_a_placeholder_is_done_and_a_person_notices(tmp_path):
         studio.close()
 
 
+def test_of_a_story_with_a_scene_that_is_given_up_nothing_is_priced_and_the_command_that_helps_is_named(tmp_path):
+    home = tmp_path / "studio"
+    home.mkdir()
+    studio = Studio(home, "--fault", "job.failed=@1")
+    desk = Desk(tmp_path, studio)
+    try:
+        path = story_file(tmp_path, TALE)
+        assert desk.run("run", path, "--max-credits", "120").returncode == 3
+        (plan,) = json.loads(desk.run("plan", path, "--json").stdout)["stories"]
+        assert [one["action"] for one in plan["scenes"]] == ["failed", "blocked", "blocked"]
+        assert (plan["credits"], {one["credits"] for one in plan["scenes"]}) == (0, {0})
+        said = desk.run("plan", path).stdout
+        assert "scene s1 is given up, so nothing more is bought" in said
+        assert "Nothing to pay." in said
+        advice = f"`storychain run {path} --retry-failed` tries once more what was given up: 120 credits"
+        assert advice in desk.run("status", path).stdout
+        assert advice in desk.run("assemble", path).stderr
+        stopped = desk.run("run", path, "--json")
+        assert stopped.returncode == 3, stopped.stderr
+        assert "3 scenes. Nothing to pay." in stopped.stderr
+        assert json.loads(stopped.stdout)["stories"][0]["credits"] == {"planned": 0, "spent": 0}
+        assert desk.studio.counts()["accepted"] == 1
+        assert "--retry-failed --max-credits 120" in desk.run("run", path, "--retry-failed").stderr
+    finally:
+        studio.close()
+
+
 def test_what_a_free_preview_advises_is_free_as_well(plain):
     path = story_file(plain.folder, [DAWN, STORM], **HOLD)
     preview = ["run", "tale.yaml", "--local", "--scale", "0.125", "--fault"]

@@ -293,3 +293,30 @@ def test_an_unknown_price_is_unknown_and_not_zero():
 def test_free_is_free():
     steps = plan(ONE, Facts("studio", free=True))
     assert quote(steps).total == 0
+
+
+TWO_CHAINS = tuple(
+    Scene(id=f"s{n}", prompt=f"Scene {n}.", text="", seconds=5, join="cut" if n == 3 else "extend", attempts=1)
+    for n in range(4)
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "action", "why"),
+    [
+        (Record("failed", failures=1, message="no"), Action.FAILED, "scene s1 is given up, so nothing more is bought"),
+        (Record("unresolved", message="?"), Action.UNRESOLVED, "scene s1 is in doubt, so nothing more is bought"),
+    ],
+)
+def test_nothing_more_is_bought_of_a_story_that_cannot_be_finished(record, action, why):
+    scenes = (*TWO_CHAINS[:3], replace(TWO_CHAINS[3], takes=3))
+    story = Story("tale", Path("/tale.yaml"), "Tale", "pixverse5.5", "16:9", scenes, None, None)
+    had = dict(zip(keys(story, Facts("p")), (Record("stored", present=True), record), strict=False))
+    steps = plan(story, Facts("p", records=had))
+    assert [step.action for step in steps] == [Action.REUSE, action, Action.BLOCKED, Action.BLOCKED]
+    assert [step.reason for step in steps[2:]] == [why, why]
+    assert [one.action for one in steps[3].beside] == [Action.BLOCKED] * 2
+    assert (quote(steps).submits, quote(steps).total) == (0, 0)
+    doubt = {steps[3].key: Record("intended")}
+    assert quote(plan(story, Facts("p", records=had | doubt))).total == 0
+    assert quote(plan(story, Facts("p", records=doubt))).submits == 6

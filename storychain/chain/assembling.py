@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from storychain.chain.blocked import brought_on
 from storychain.chain.story import Outcome, render_with
 from storychain.errors import MediaError, ProviderUnreachable
 from storychain.plan import Action
 from storychain.printable import listed
-from storychain.story.advice import brought_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from storychain.chain.run import Run
-    from storychain.plan import Step
+    from storychain.plan import Facts, Step
     from storychain.story.model import Story
 
 
@@ -39,15 +39,15 @@ class Offline:
 
 async def assemble_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     """Make the films of stories anew, side by side."""
-    check = partial(_all_here, free=run.provider.free, workers=run.locks.shared)
+    check = partial(_all_here, workers=run.locks.shared)
     return tuple(await asyncio.gather(*(render_with(run, story, check=check) for story in stories)))
 
 
-def _all_here(story: Story, steps: tuple[Step, ...], *, free: bool, workers: bool) -> None:
+def _all_here(story: Story, facts: Facts, steps: tuple[Step, ...], *, workers: bool) -> None:
     missing = [step.scene.id for step in steps if step.action not in (Action.REUSE, Action.PLACEHOLDER)]
     if missing:
         raise MediaError(
             f"not every segment is stored: {listed(missing)}",
             where=story.name,
-            next_step=f"Nothing was changed. {brought_here(story, free=free, workers=workers)}.",
+            next_step=f"Nothing was changed. {brought_on(story, facts, steps, workers=workers)}.",
         )

@@ -31,7 +31,9 @@ class Choice:
         kept: list[Step] = []
         missing: set[str] = set()
         for step in steps:
-            if step.action is Action.SUBMIT and (step.parent in missing or not self.allows(story, step.scene.id)):
+            if step.action in (Action.SUBMIT, Action.BLOCKED) and (
+                step.parent in missing or not self.allows(story, step.scene.id)
+            ):
                 missing.add(step.key)
             else:
                 kept.append(step if self.allows(story, step.scene.id) else replace(step, beside=()))

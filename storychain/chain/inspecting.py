@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storychain.chain.blocked import brought_on
 from storychain.chain.finishing import draws
 from storychain.chain.opening import opening_of
 from storychain.chain.recipe import film_path
@@ -32,7 +33,6 @@ from storychain.media.looks.seam_picture import draw_seam
 from storychain.media.looks.seams import SeamMeasures, measure_seam
 from storychain.media.looks.segments import SegmentMeasures, measure_segment
 from storychain.plan import Action
-from storychain.story.advice import brought_here
 from storychain.story.naming import shortened
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ async def inspect(
         raise MediaError(
             "no segment of it is here",
             where=story.name,
-            next_step=f"{brought_here(story, free=run.provider.free, workers=run.locks.shared)}.",
+            next_step=f"{brought_on(story, facts, steps, workers=run.locks.shared)}.",
         )
     room = asyncio.Semaphore(_AT_ONCE)
     folder = film_path(run.ledger, run.out, story.edition, free=run.provider.free).with_suffix(".seams")

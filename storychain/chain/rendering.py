@@ -225,7 +225,7 @@ class Rendering:
                 raise PlanAnew(frozenset({step.key}))
             case Action.FAILED:
                 raise _gave_up(step, record)
-        if step.action is Action.HOLD or not self._run.choice.allows(self._story.name, step.scene.id):
+        if step.action in (Action.HOLD, Action.BLOCKED) or not self._run.choice.allows(self._story.name, step.scene.id):
             raise Halted
         return again and decide(record, step.scene, again=False)[0] is Action.SUBMIT
 
@@ -291,7 +291,8 @@ class Rendering:
 
     def _is_continued(self, step: Step) -> bool:
         """Whether a scene that is still to be bought continues this one."""
-        return any(other.parent == step.key and other.action is Action.SUBMIT for other in self._steps)
+        wanted = (Action.SUBMIT, Action.BLOCKED)
+        return any(other.parent == step.key and other.action in wanted for other in self._steps)
 
     def _waits(self, step: Step) -> bool:
         """Whether what follows a segment waits until it is seen how it ends."""

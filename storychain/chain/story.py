@@ -73,7 +73,7 @@ async def render(run: Run, story: Story) -> Outcome:
 
 
 async def render_with(
-    run: Run, story: Story, check: Callable[[Story, tuple[Step, ...]], None] | None = None
+    run: Run, story: Story, check: Callable[[Story, Facts, tuple[Step, ...]], None] | None = None
 ) -> Outcome:
     """Render one story; with a `check` of its plan that may refuse, its film is made anew even where it is there."""
     planned: Decimal | None = Decimal(0)
@@ -86,7 +86,7 @@ async def render_with(
             stands = await _settled(run, story)
             planned = quote(stands.steps).total
             if check is not None:
-                check(story, stands.steps)
+                check(story, stands.facts, stands.steps)
             elif stands.there is not None:
                 # Nothing was done, so there is nothing to plan anew.
                 return _as_it_is(run, story, stands, stands.there)

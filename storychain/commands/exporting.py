@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storychain.chain.blocked import brought_on
 from storychain.chain.recipe import film_path
 from storychain.commands.desk import desk
 from storychain.directing import table_of
@@ -27,7 +28,6 @@ from storychain.media.aside import folder_aside, give_name
 from storychain.media.probe import probe
 from storychain.plan import Action
 from storychain.printable import visible
-from storychain.story.advice import brought_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class _Cutting:
     """One story as it stands, and what its files are; looking at those takes 16 ms each for 8 s of 720p."""
 
     def __init__(self, workspace: Workspace, table: Table, *, workers: bool) -> None:
-        self._brought = brought_here(table.story, free=table.facts.free, workers=workers)
+        self._brought = brought_on(table.story, table.facts, table.steps, workers=workers)
         self._workspace = workspace
         self._story = table.story
         self._start = table.facts.start

@@ -80,8 +80,7 @@ def _agree(
         choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
         for story in stories
     ]
-    # Stories that cannot be finished buy nothing, so nobody has to agree to their price.
-    payable = [step for plan in plans if not any(_blocks(step) for step in plan) for step in plan]
+    payable = [step for plan in plans for step in plan]
     if arguments.resume_only:
         payable = []
     return agreed(at, arguments, payable, asking=[step for plan in plans for step in plan])
@@ -123,7 +122,3 @@ def check_means(at: Desk, ledger: Ledger, story: Story, steps: Sequence[Step], *
 
 def _asks_the_api(step: Step) -> bool:
     return step.action in (Action.SUBMIT, Action.RESUME)
-
-
-def _blocks(step: Step) -> bool:
-    return step.action in (Action.FAILED, Action.UNRESOLVED)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storychain.chain.blocked import way_on
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.restored import in_words
@@ -89,7 +90,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     segments = [documents.standing_segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
-    where = f"film: {film}" if film else _next(steps, story, free=free, workers=at.settings.url is not None)
+    where = f"film: {film}" if film else _next(story, facts, steps, workers=at.settings.url is not None)
     head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
     return document, "\n".join([head, *(f"  {line}" for line in lines)])
@@ -100,13 +101,13 @@ def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Se
     return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
 
 
-def _next(steps: Sequence[Step], story: Story, *, free: bool, workers: bool) -> str:
+def _next(story: Story, facts: Facts, steps: Sequence[Step], *, workers: bool) -> str:
     done = sum(1 for step in steps if step.action is Action.REUSE)
     held = next((step.reason for step in steps if step.action is Action.HOLD), None)
     if all(step.record.state == "stored" for step in steps) and done < len(steps):
-        goes_on = brought_here(story, free=free, workers=workers)
+        goes_on = brought_here(story, free=facts.free, workers=workers)
     else:
-        goes_on = held or f"{command('run', story, free=free)} goes on"
+        goes_on = way_on(story, facts, steps) or held or f"{command('run', story, free=facts.free)} goes on"
     return f"{done} of {counted(len(steps), 'segment')} here; {goes_on}"
 
 

@@ -52,7 +52,7 @@ def _retake_words(arguments: argparse.Namespace, found: Table, steps: Sequence[S
     """What taking a scene again means for what follows."""
     told = [f"Scene {arguments.scene} is taken again."]
     step = step_of(steps, arguments.scene)
-    if step.action is Action.HOLD:
+    if step.action in (Action.HOLD, Action.BLOCKED):
         told.append(f"It is bought later: {step.reason}.")
     stale = [step for step in choosing.stale(found.steps, steps) if step.scene.id != arguments.scene]
     if bought := _names(stale, Action.SUBMIT):
@@ -201,7 +201,8 @@ def _tell_what_stands(at: Desk, before: Table, names: Sequence[str]) -> None:
     story, free = before.story, before.facts.free
     with at.ledger() as ledger:
         steps = at.plan(story, ledger, free=free)
-    lacking = [step for step in steps if step.scene.id in names and step.action in (Action.SUBMIT, Action.FAILED)]
+    unbought = (Action.SUBMIT, Action.FAILED, Action.BLOCKED)
+    lacking = [step for step in steps if step.scene.id in names and step.action in unbought]
     if wanted := _names(lacking, Action.SUBMIT):
         run = command("run", story, free=free)
         print(f"What is chosen stands, though {listed(wanted)} is not bought; {run} buys it.", end=" ", file=sys.stderr)

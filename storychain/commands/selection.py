@@ -162,7 +162,7 @@ def is_in_state(steps: Sequence[Step], state: str) -> bool:
             return bool(actions & {Action.FAILED, Action.UNRESOLVED, Action.PLACEHOLDER})
         case "unfinished":
             had = any(step.record.state == "stored" for step in steps)
-            return any(under_way(step) for step in steps) or (had and Action.SUBMIT in actions)
+            return any(under_way(step) for step in steps) or (had and bool(actions & {Action.SUBMIT, Action.BLOCKED}))
     return Action.SUBMIT in actions and actions <= {Action.SUBMIT, Action.HOLD}
 
 

@@ -264,6 +264,18 @@ def test_what_is_paid_is_finished_without_consent(desk):
     assert desk.studio.counts()["accepted"] == 1
 
 
+def test_the_document_of_a_run_names_the_price_of_what_it_may_buy(desk):
+    path = story_file(desk.folder, scenes("Ada", "Bea", "Cleo"))
+
+    def credits_(*options):
+        return json.loads(desk.run("run", path, "--json", *options).stdout)["stories"][0]["credits"]
+
+    assert credits_("--resume-only") == {"planned": 0, "spent": 0}
+    assert credits_("--select", "tale:s1", "--max-credits", "40") == {"planned": 40, "spent": 40}
+    done = json.loads(desk.run("assemble", path, "--json").stdout)["stories"][0]
+    assert done["credits"] == {"planned": 0, "spent": 0}
+
+
 def test_only_stories_in_a_state(desk):
     paths = [story_file(desk.folder, scenes(word, "Zoe"), name=word.lower()) for word in ("Ada", "Bea")]
     assert desk.run("run", *paths, "--select", "ada:s1", "--yes").returncode == 0

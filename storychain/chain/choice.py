@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
@@ -31,12 +32,11 @@ class Choice:
         kept: list[Step] = []
         missing: set[str] = set()
         for step in steps:
-            if step.action in (Action.SUBMIT, Action.BLOCKED) and (
-                step.parent in missing or not self.allows(story, step.scene.id)
-            ):
+            allowed = self.allows(story, step.scene.id)
+            if step.action in (Action.SUBMIT, Action.BLOCKED) and (step.parent in missing or not allowed):
                 missing.add(step.key)
-            else:
-                kept.append(step if self.allows(story, step.scene.id) else replace(step, beside=()))
+            else:  # what never arrived is not sent again either
+                kept.append(step if allowed else replace(step, beside=(), credits=Decimal(0)))
         return tuple(kept)
 
 

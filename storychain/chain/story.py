@@ -44,7 +44,7 @@ Status = Literal["done", "failed", "stopped"]
 class Outcome:
     """What came of a story. `steps` are planned anew at the end, so they say what is left; credits are this run's.
 
-    `warnings` tell of placeholders in the film.
+    `planned` is the price of what the run might buy. `warnings` tell of placeholders in the film.
     """
 
     story: Story
@@ -84,7 +84,7 @@ async def render_with(
             run.workspace.story_lock(story.path, story.name), f"story-{run.provider.name}-{story.name}"
         ):
             stands = await _settled(run, story)
-            planned = quote(stands.steps).total
+            planned = quote(run.choice.of(story.name, stands.steps)).total
             if check is not None:
                 check(story, stands.facts, stands.steps)
             elif stands.there is not None:

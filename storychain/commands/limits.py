@@ -80,10 +80,8 @@ def _agree(
         choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
         for story in stories
     ]
-    payable = [step for plan in plans for step in plan]
-    if arguments.resume_only:
-        payable = []
-    return agreed(at, arguments, payable, asking=[step for plan in plans for step in plan])
+    steps = [step for plan in plans for step in plan]
+    return agreed(at, arguments, steps, asking=steps)
 
 
 def agreed(at: Desk, arguments: argparse.Namespace, payable: Sequence[Step], asking: Sequence[Step]) -> Decimal | None:

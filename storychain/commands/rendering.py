@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
 from storychain.chain.batch import in_hand, render_all
+from storychain.chain.choice import Choice
 from storychain.chain.holding import locks_of
 from storychain.chain.lanes import Lanes
 from storychain.chain.run import Run
@@ -177,7 +178,7 @@ async def _assemble(
     ffmpeg = find_ffmpeg(at.environ)
     offline = cast("Provider", Offline(FREE if arguments.local else PAID, free=arguments.local))
     with listener(arguments) as tell:
-        run = a_run(at, ledger, offline, ffmpeg, tell)
+        run = replace(a_run(at, ledger, offline, ffmpeg, tell), choice=Choice(buys=False))
         return await _until_interrupted(run, stories, assemble_all(run, stories), _unfinished)
 
 

@@ -218,6 +218,20 @@ def test_a_plan_needs_neither_key_nor_network(plain):
         assert scene["action"] == "submit"
 
 
+def test_a_budget_that_does_not_suffice_is_told_before_anybody_is_asked_to_agree(plain):
+    path = story_file(plain.folder, 3, name="dear", budget=100)
+    words = "the story's budget is 100 credits: 0 are spent, and the rest costs 120"
+    assert f"{words}; a run buys nothing\n  To pay for 3 scenes: 120 credits." in plain.run("plan", path).stdout
+    (told,) = json.loads(plain.run("plan", path, "--json").stdout)["stories"]
+    assert told["warnings"] == [f"{words}; a run buys nothing"]
+    refused = plain.run("run", path)
+    assert (refused.returncode, "--max-credits" in refused.stderr) == (5, False)
+    assert f"dear: {words}\n  Raise `budget` in the story" in refused.stderr
+    assert words not in plain.run("plan", path, "--local").stdout
+    both = plain.run("run", path, story_file(plain.folder, 1, name="cheap"))
+    assert (both.returncode, "--max-credits 40" in both.stderr) == (5, True)
+
+
 def test_a_plan_shows_prompts(plain):
     story_file(plain.folder, 1, style="In the manner of an old film.")
     done = plain.run("plan", "tale.yaml", "--show-prompts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.account import Balance, balance
 from storychain.chain.beside import all_there, neighbours
+from storychain.chain.budget import check_budget
 from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryLeft, StoryStopped
 from storychain.chain.film import film_in_the_making
@@ -22,7 +23,6 @@ from storychain.chain.rendering import PlanAnew, Rendering
 from storychain.chain.run import Run, off_loop, on_record
 from storychain.chain.survey import survey
 from storychain.errors import (
-    CapReached,
     DiskTrouble,
     GenerationFailed,
     ProviderUnreachable,
@@ -196,20 +196,6 @@ async def _balance(run: Run, story: str) -> Balance | None:
     except (ProviderUnreachable, RequestRefused) as error:
         run.tell(Noticed(story, "", f"the account's quota could not be read: {error.what}"))
         return None
-
-
-def check_budget(story: Story, steps: Sequence[Step], spent: Decimal) -> None:
-    """Half a film is no film: where a story's budget cannot pay for all that is left, raise CapReached."""
-    wanted = quote(steps)
-    if story.budget is None or not wanted.submits:
-        return
-    if wanted.total is None or spent + wanted.total > story.budget:
-        cost = "an unknown number of" if wanted.total is None else wanted.total
-        raise CapReached(
-            f"the story's budget is {story.budget} credits: {spent} are spent, and the rest costs {cost}",
-            where=story.name,
-            next_step="Raise `budget` in the story, or shorten it. Nothing was bought.",
-        )
 
 
 def _usual(run: Run, steps: tuple[Step, ...]) -> tuple[float | None, ...]:

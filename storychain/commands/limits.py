@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from storychain.chain.story import check_budget
+from storychain.chain.budget import check_budget, over_budget
 from storychain.commands.consent import can_ask, cap_agreed_to
 from storychain.commands.deadline import deadline_of
 from storychain.commands.desk import PAID
@@ -76,12 +76,14 @@ def _agree(
 ) -> Decimal | None:
     if arguments.local:
         return None
-    plans = [
-        choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
-        for story in stories
-    ]
-    steps = [step for plan in plans for step in plan]
-    return agreed(at, arguments, steps, asking=steps)
+    asking: list[Step] = []
+    payable: list[Step] = []
+    for story in stories:
+        steps = choice.of(story.name, at.plan(story, ledger, free=False, retry_failed=arguments.retry_failed))
+        asking += steps
+        if over_budget(story, steps, ledger.spent(PAID, story=story.name)) is None:
+            payable += steps  # else nothing is bought, so nobody has to agree to its price
+    return agreed(at, arguments, payable, asking=asking)
 
 
 def agreed(at: Desk, arguments: argparse.Namespace, payable: Sequence[Step], asking: Sequence[Step]) -> Decimal | None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storychain.chain.blocked import way_on
+from storychain.chain.budget import over_budget
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.restored import in_words
+from storychain.chain.warning import warnings_before
 from storychain.commands.desk import FREE, PAID, Desk, desk
 from storychain.plan import Action, quote
 from storychain.printable import counted, visible_lines
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.records import Record
+    from storychain.report.documents import Planned
     from storychain.story.model import Story
 
 
@@ -35,16 +38,26 @@ def plan(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     stories = at.stories(arguments.stories, arguments.matrix)
     with at.ledger_if_any() as ledger:
-        plans = [(story, at.plan(story, ledger, free=arguments.local)) for story in stories]
+        plans = [_planned(at, ledger, story, free=arguments.local) for story in stories]
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
         print(documents.dumped(documents.plan_document(plans, prompts=arguments.show_prompts, forgotten=lost)))
         return 0
-    print("\n\n".join(plan_text(story, steps, prompts=arguments.show_prompts) for story, steps in plans))
+    told = [plan_text(story, steps, warnings, prompts=arguments.show_prompts) for story, steps, warnings in plans]
+    print("\n\n".join(told))
     if len(plans) > 1:
-        total = quote([step for _, steps in plans for step in steps])
+        total = quote([step for _, steps, _ in plans for step in steps])
         print(f"\nAll {len(plans)} stories: {credits_text(total.total)}.")
     return 0
+
+
+def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Planned:
+    """A story, its plan, and what is to be known before it is rendered."""
+    steps = at.plan(story, ledger, free=free)
+    warnings = warnings_before(story)
+    spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
+    short = None if free else over_budget(story, steps, spent)
+    return story, steps, [*warnings, *([f"{short.what}; a run buys nothing"] if short else [])]
 
 
 def status(arguments: argparse.Namespace) -> int:

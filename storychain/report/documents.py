@@ -6,9 +6,8 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from storychain.chain.warning import warnings_before
 from storychain.plan import Action, quote
 from storychain.report.text import total_credits
 
@@ -53,7 +52,11 @@ def refusal_document(error: StorychainError) -> dict[str, Any]:
     return {"stories": [], "error": str(error), "exit_code": error.exit_code}
 
 
-def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: bool, forgotten: int) -> dict[str, Any]:
+Planned: TypeAlias = "tuple[Story, tuple[Step, ...], Sequence[str]]"
+"""A story, its plan, and what it warns of."""
+
+
+def plan_document(plans: Sequence[Planned], *, prompts: bool, forgotten: int) -> dict[str, Any]:
     """The document of `plan --json`; `forgotten` are attempts that the ledger should know and does not."""
     return {
         "stories": [
@@ -61,9 +64,9 @@ def plan_document(plans: Sequence[tuple[Story, tuple[Step, ...]]], *, prompts: b
                 "story": story.name,
                 "credits": number(quote(steps).total),
                 "scenes": [_planned(step, prompts) for step in steps],
-                "warnings": list(warnings_before(story)),
+                "warnings": list(warnings),
             }
-            for story, steps in plans
+            for story, steps, warnings in plans
         ],
         "forgotten_attempts": forgotten,
     }

@@ -7,7 +7,6 @@ import unicodedata
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from storychain.chain.warning import warnings_before
 from storychain.plan import Action, Quote, quote, with_beside
 from storychain.printable import counted, visible
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from storychain.story.model import Story
 
 
-def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
-    """A story's plan: what will be done for each scene, why, and what it costs."""
+def plan_text(story: Story, steps: Sequence[Step], warnings: Sequence[str] = (), *, prompts: bool) -> str:
+    """A story's plan: what will be done for each scene, why, what it warns of, and what it costs."""
     rows = [("", "scene", "", "", "credits", "")]
     rows += [
         (
@@ -41,8 +40,8 @@ def plan_text(story: Story, steps: Sequence[Step], *, prompts: bool) -> str:
     head = (
         f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {counted(len(steps), 'scene')}, {seconds} s"
     )
-    warnings = [f"  {visible(warning)}" for warning in warnings_before(story)]
-    return "\n".join([head, *(f"  {line}" for line in lines), *warnings, f"  {cost_text(quote(steps))}"])
+    told = [f"  {visible(warning)}" for warning in warnings]
+    return "\n".join([head, *(f"  {line}" for line in lines), *told, f"  {cost_text(quote(steps))}"])
 
 
 def summary_text(outcomes: Sequence[Outcome], unreadable: Mapping[str, StorychainError]) -> str:

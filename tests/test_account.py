@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storychain.chain.events import Beside, BooksDiffer, Completed, FilmReady
+from storychain.chain.joblist import unowned_since_the_first
 from storychain.errors import Unresolved
 from storychain.pictory import Pictory
 from storychain.provider import SegmentRequest
@@ -77,6 +78,33 @@ def test_books_that_differ_say_by_how_much(desk):
     assert desk.run("run", story_file(desk.folder, 1), "--yes").returncode == 0
     assert desk.run("run", story_file(desk.folder, 2), "--yes", "--workspace", "elsewhere").returncode == 0
     assert "80 credits more than this ledger knows" in desk.run("credits").stdout
+
+
+def test_jobs_that_are_missing_in_the_books_are_shown_though_others_were_bought_since(tmp_path):
+    async def play():
+        paths = [story_file(tmp_path, [{"prompt": f"Part {n} of a tale."}], name=f"t{n}") for n in range(3)]
+        async with stage(tmp_path) as at:
+            await at.provider.submit(SegmentRequest("What was before us.", MODEL, "16:9", 4))
+            await at.render(paths[0])
+            ours = await at.provider.submit(SegmentRequest("What somebody else made.", MODEL, "16:9", 4))
+            await at.render(paths[2])
+            unknown, so_far = await unowned_since_the_first(at.provider, at.ledger)
+            assert ([job.id for job in unknown], so_far) == ([ours.job_id], True)
+
+    asyncio.run(play())
+
+
+@pytest.mark.slow
+def test_reconcile_shows_what_credits_says_it_shows(desk):
+    told = [story_file(desk.folder, [{"prompt": f"Part {n} of a tale."}], name=f"t{n}") for n in range(3)]
+    for path, where in zip(told, (".storychain", "elsewhere", ".storychain"), strict=True):
+        assert desk.run("run", path, "--yes", "--workspace", where).returncode == 0
+    assert "40 credits more than this ledger knows of" in desk.run("credits").stdout
+    missing = next(job["id"] for job in desk.studio.jobs() if "Part 1" in job["body"]["prompt"])
+    shown = desk.run("reconcile").stdout
+    assert shown.startswith(missing)
+    assert shown.count("\n") == 1
+    assert "since the first one" not in shown
 
 
 @pytest.mark.slow

@@ -17,6 +17,22 @@ _MOST_PAGES = 200
 
 async def appeared_since(provider: Provider, ledger: Ledger, marks: Sequence[tuple[str, ...]]) -> tuple[list[Job], ...]:
     """For each watermark the jobs newer than it that belong to no attempt, newest first. The list is read once."""
+    newer, _ = await _read(provider, marks)
+    return tuple([await _unowned(provider, ledger, jobs) for jobs in newer])
+
+
+async def unowned_since_the_first(provider: Provider, ledger: Ledger) -> tuple[list[Job], bool]:
+    """The jobs since the ledger's first attempt that belong to none, newest first; and whether that is all of them.
+
+    An account's list may be longer than anybody wants to read.
+    """
+    first = await on_record(ledger.first, provider.name)
+    (newer,), so_far = await _read(provider, [first.watermark or ((first.job_id,) if first.job_id else ())])
+    return await _unowned(provider, ledger, newer), so_far
+
+
+async def _read(provider: Provider, marks: Sequence[tuple[str, ...]]) -> tuple[list[list[Job]], bool]:
+    """For each mark the jobs before it on the list, and whether all marks or the list's end were met."""
     newer: list[list[Job]] = [[] for _ in marks]
     unmet = set(range(len(marks)))
     page: str | None = None
@@ -28,8 +44,8 @@ async def appeared_since(provider: Provider, ledger: Ledger, marks: Sequence[tup
                 newer[number].append(job)
         page = got.next_page
         if not page or not got.jobs or not unmet:
-            break
-    return tuple([await _unowned(provider, ledger, jobs) for jobs in newer])
+            return newer, True
+    return newer, False
 
 
 async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:

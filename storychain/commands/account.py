@@ -9,7 +9,7 @@ import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from storychain.chain.restored import unknown_jobs
+from storychain.chain.joblist import unowned_since_the_first
 from storychain.commands.desk import PAID, Desk, desk
 from storychain.errors import AccountError, StorychainError, UsageError
 from storychain.pictory import Patience, Pictory
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from storychain.provider import Job, Quota, Transaction
 
 _BRIEF = Patience(attempts=3, seconds=30)
+
+_ASKED = 100
+"""Unknown jobs that are asked for one by one; of older ones it is shown what the list tells."""
 
 
 def credits(arguments: argparse.Namespace) -> int:  # noqa: A001 - the command's name
@@ -160,9 +163,11 @@ def reconcile(arguments: argparse.Namespace) -> int:
             ledger.accept_loss()
             print("Accepted: runs go on.", file=sys.stderr)
             return 0
-        found = asyncio.run(_unknown(at, ledger))
+        found, so_far = asyncio.run(_unknown(at, ledger))
+    if not so_far:
+        print("The account's list is long: of its older jobs it is not known.", file=sys.stderr)
     if not found:
-        print("Every job of the account since the newest one in the ledger is known.")
+        print(f"Every job of the account {'since the first one in the ledger' if so_far else 'of late'} is known.")
     for job in found:
         length = f", {job.seconds} s" if job.seconds else ""
         price = f", {credits_text(job.credits)}" if job.credits is not None else ""
@@ -173,7 +178,9 @@ def reconcile(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _unknown(at: Desk, ledger: Ledger) -> list[Job]:
+async def _unknown(at: Desk, ledger: Ledger) -> tuple[list[Job], bool]:
+    """Jobs that the ledger does not know, the newest with all they tell, and whether all were looked at."""
     settings = at.settings
     async with Pictory(settings.base_url, settings.api_key or "", name=PAID, patience=_BRIEF) as provider:
-        return [await provider.job(job.id) for job in await unknown_jobs(provider, ledger)]
+        found, so_far = await unowned_since_the_first(provider, ledger)
+        return [*[await provider.job(job.id) for job in found[:_ASKED]], *found[_ASKED:]], so_far

@@ -21,7 +21,7 @@ from storychain.ledger.orders import Orders
 from storychain.ledger.rows import check_free, folded, insert, moved_on, one_owner, told, under_way
 from storychain.ledger.words import Admitted, Full, Purchase
 from storychain.provider import about_words
-from storychain.records import NOTHING, Record, State
+from storychain.records import NOTHING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -150,7 +150,9 @@ class Ledger(Made):
 
     def in_flight(self, provider: str) -> tuple[Record, ...]:
         """Attempts whose job is not known to have ended, newest first."""
-        return self._in_state(provider, "submitted")
+        query = "SELECT * FROM attempts WHERE provider = ? AND state = 'submitted' ORDER BY id DESC"
+        with self._database.reading() as rows:
+            return tuple(folded([row]) for row in rows.execute(query, [provider]))
 
     def states(self, provider: str) -> dict[str, int]:
         """How many attempts are in each state."""
@@ -163,6 +165,12 @@ class Ledger(Made):
         query = "SELECT job_id FROM attempts WHERE provider = ? AND job_id IS NOT NULL ORDER BY id DESC LIMIT ?"
         with self._database.reading() as rows:
             return tuple(row["job_id"] for row in rows.execute(query, [provider, count]))
+
+    def first(self, provider: str) -> Record:
+        """The oldest attempt there is."""
+        with self._database.reading() as rows:
+            found = rows.execute("SELECT * FROM attempts WHERE provider = ? ORDER BY id LIMIT 1", [provider]).fetchall()
+        return folded(found) if found else NOTHING
 
     def lost_attempts(self) -> int:
         """How many attempts the ledger has forgotten: more than none only where it was put back from a copy."""
@@ -189,11 +197,6 @@ class Ledger(Made):
         query = "SELECT * FROM attempts WHERE provider = ? AND state = 'stored' AND cleaned_at IS NULL ORDER BY id"
         with self._database.reading() as rows:
             return tuple(folded([row]) for row in rows.execute(query, [provider]))
-
-    def _in_state(self, provider: str, state: State) -> tuple[Record, ...]:
-        with self._database.reading() as rows:
-            query = "SELECT * FROM attempts WHERE provider = ? AND state = ? ORDER BY id DESC"
-            return tuple(folded([row]) for row in rows.execute(query, [provider, state]))
 
     def owned(self, provider: str, job_ids: Sequence[str]) -> frozenset[str]:
         """Those of the jobs that belong to an attempt."""

@@ -398,6 +398,7 @@ def test_what_can_be_right_at_night_is_printed(here, capfd):
     assert sorted(path.name for path in here.iterdir()) == ["tale.yaml"]
     assert main(["install-timer", "--", "--yes", "--select", "sequel:+s1", "--deadline", "90m"]) == 0
     assert "--select sequel:+s1: no such story is there yet" in capfd.readouterr().err
+    assert "run tale.yaml --resume-only --quiet" in printed(capfd, "tale.yaml", "--", "--resume-only", "--quiet")
 
 
 def test_options_of_run_that_stand_before_the_dashes_are_shown_their_place(here, capfd):

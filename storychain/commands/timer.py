@@ -86,7 +86,7 @@ def _check_run(stories: list[str], options: list[str], *, more: bool) -> None:
         from storychain.studio import parse_faults  # noqa: PLC0415 - a server is slow to import
 
         parse_faults(run.fault)
-    if not (run.local or run.yes or run.max_credits is not None):
+    if not (run.local or run.resume_only or run.yes or run.max_credits is not None):
         raise UsageError(
             "nobody can be asked for consent when the clock strikes",
             next_step="Agree now, behind `--`: storychain install-timer ... -- --max-credits 200 --quiet",

@@ -392,7 +392,9 @@ def test_what_a_free_preview_advises_is_free_as_well(plain):
     told = json.loads(plain.run(*preview, "job.failed=@2", "--json").stdout)["stories"][0]["warnings"]
     advice = f"or try again with `storychain run {path} --retry-failed --local`"
     assert told[-1].endswith(advice)
-    assert advice in plain.run("status", "tale.yaml", "--local").stdout
+    status = plain.run("status", "tale.yaml", "--local").stdout
+    assert advice in status
+    assert "done, free preview\n" in status
     (plain.folder / "films" / "tale.mp4").unlink()
     for asked in (["--local"], []):  # without it as well, where the preview is all there is
         status = plain.run("status", "tale.yaml", *asked).stdout

@@ -97,14 +97,14 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
 
     steps = plan_steps(story, facts)
     film = _film(at, ledger, story, facts, steps)
-    spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
+    spent = ledger.spent(PAID, story=story.name) if ledger and not free else Decimal(0)
     state = standing(steps, joined=film is not None)
     warnings = warnings_of(story, facts, steps)
     segments = [documents.standing_segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
     where = f"film: {film}" if film else _next(story, facts, steps, workers=at.settings.url is not None)
-    head = f"{story.title} ({story.name}): {state}{', free preview' if free else ''}, {credits_text(spent)} spent"
+    head = f"{story.title} ({story.name}): {state}, {'free preview' if free else f'{credits_text(spent)} spent'}"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
     return document, "\n".join([head, *(f"  {line}" for line in lines)])
 

@@ -94,3 +94,19 @@ def test_of_several_stories_or_none_it_is_asked_which_is_meant(plain):
         assert (refused.returncode, "which story is meant? a, b" in refused.stderr) == (2, True), refused.stderr
     none = plain.run("takes", "-", stdin="")
     assert (none.returncode, "no story is named" in none.stderr) == (2, True), none.stderr
+
+
+def test_who_did_not_ask_for_the_free_preview_is_told_that_it_is_meant(plain):
+    path = story_file(plain.folder, [{**TALE[0], "prompt": "A pier that nobody else has."}], name="stand-in")
+    assert plain.run("run", path, "--local", "--scale", "0.125").returncode == 0
+    words = "storychain: stand-in: nothing of it is bought; this is its free preview\n"
+    gate = plain.run("inspect", path, "--no-pictures", "--json", "--fail-on", "black-seam")
+    assert (gate.returncode, gate.stderr) == (0, words)
+    assert json.loads(gate.stdout)["stories"][0]["preview"] is True
+    listed = plain.run("takes", path, "--json")
+    assert (listed.stderr, json.loads(listed.stdout)["preview"]) == (words, True)
+    written = plain.run("export", path, "--to", "csv", "--json")
+    assert (written.stderr, json.loads(written.stdout)["preview"]) == (words, True)
+    for command in (["approve", path, TALE[0]["id"]], ["report", path]):
+        assert plain.run(*command).stderr.startswith(words)
+    assert plain.run("takes", path, "--local").stderr == ""

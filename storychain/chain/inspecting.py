@@ -74,13 +74,17 @@ class SeamLookedAt:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """All of a story that is here; `missing` names the scenes that are not. `chart` is of the drift over the film."""
+    """All of a story that is here; `missing` names the scenes that are not. `chart` is of the drift over the film.
+
+    `preview` says that it is of the free preview.
+    """
 
     story: Story
     segments: tuple[LookedAt, ...]
     seams: tuple[SeamLookedAt, ...]
     missing: tuple[str, ...]
     chart: Path | None
+    preview: bool
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -166,7 +170,7 @@ async def inspect(
         await draw_drift(scenes, steps_between, chart, begins=_times(run, story, seen), limits=limits)
     here = {one.name for one in seen}
     missing = tuple(step.scene.id for step in steps if step.scene.id not in here)
-    return Inspection(story, tuple(segments), tuple(seams), missing, chart)
+    return Inspection(story, tuple(segments), tuple(seams), missing, chart, run.provider.free)
 
 
 def _nothing_new(segment: Prepared, findings: Sequence[Finding], limits: Mapping[str, Limit]) -> tuple[Finding, ...]:

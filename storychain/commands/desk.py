@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
 from storychain.locks import Held, lock_now
+from storychain.printable import visible
 from storychain.settings import Settings, for_programs, read_settings
 from storychain.story.advice import places_given
 from storychain.workspace import Workspace
@@ -130,6 +132,13 @@ class Desk:
         known = ledger.stories() if ledger else ()
         return local or ((FREE, story) in known and (PAID, story) not in known)
 
+    def takes_preview(self, ledger: Ledger | None, story: Story, *, local: bool) -> bool:
+        """The same; where nobody asked for it, that is said: stand-ins are not to be taken for what is bought."""
+        preview = self.shows_preview(ledger, story.name, local=local)
+        if preview and not local:
+            print(preview_words(story.name), file=sys.stderr)
+        return preview
+
     def find(self, paths: Sequence[str], matrix: str | None = None) -> Found:
         """Read the stories that a command line names, as far as they can be read. Raises UsageError."""
         from storychain.commands.selection import find  # noqa: PLC0415
@@ -156,6 +165,11 @@ class Desk:
         from storychain.commands.selection import the_one  # noqa: PLC0415
 
         return the_one(self.stories([arguments.story], arguments.matrix), arguments.row)
+
+
+def preview_words(story: str) -> str:
+    """What is said where a story's free preview is meant though nobody asked for it."""
+    return visible(f"storychain: {story}: nothing of it is bought; this is its free preview")
 
 
 @contextmanager

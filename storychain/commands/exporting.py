@@ -54,14 +54,14 @@ def export(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     story = at.story(arguments)
     with at.ledger_if_any() as ledger:
-        free = at.shows_preview(ledger, story.name, local=arguments.local)
+        free = at.takes_preview(ledger, story, local=arguments.local)
         facts = at.facts(story, ledger, free=free)
         table = table_of(story, facts, ledger, at.workspace)
         film = film_path(ledger, at.settings.out, story.edition, free=free)
     cutting = _Cutting(at.workspace, table, workers=at.settings.url is not None)
     timeline = cutting.timeline(lock_path(film))
     written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film), arguments.to)
-    _tell(timeline, written, as_json=arguments.json)
+    _tell(timeline, written, preview=free, as_json=arguments.json)
     return 0
 
 
@@ -239,11 +239,12 @@ def _check_free(name: Path, to: str) -> None:
         )
 
 
-def _tell(timeline: Timeline, written: Sequence[Path], *, as_json: bool) -> None:
+def _tell(timeline: Timeline, written: Sequence[Path], *, preview: bool, as_json: bool) -> None:
     gaps = [item for item in timeline.items if item.media is None]
     if as_json:
         about = {
             "story": timeline.name,
+            "preview": preview,
             "files": [str(path) for path in written],
             "rate": str(timeline.fps),
             "frames": timeline.frames,

@@ -88,7 +88,7 @@ async def _inspect(
 ) -> list[Inspection]:
     ffmpeg, found = find_ffmpeg(at.environ), list[Inspection]()
     for story in stories:
-        free = at.shows_preview(ledger, story.name, local=arguments.local)
+        free = at.takes_preview(ledger, story, local=arguments.local)
         run = a_run(at, ledger, cast("Provider", Offline(FREE if free else PAID, free=free)), ffmpeg, lambda _: None)
         steps, facts = at.plan(story, ledger, free=free), at.facts(story, ledger, free=free)
         found.append(await inspect(run, story, facts, steps, limits, pictures=not arguments.no_pictures))
@@ -158,6 +158,7 @@ def _when(finding: Finding) -> str:
 def _document(found: Inspection) -> dict[str, Any]:
     return {
         "story": found.story.name,
+        "preview": found.preview,
         "segments": [
             {
                 "scene": one.name,

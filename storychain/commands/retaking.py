@@ -77,7 +77,7 @@ def promote(arguments: argparse.Namespace) -> int:
     draft = Desk(at.settings, at.workspace, arguments.draft).story(arguments)
     story = at.story(arguments)
     with at.ledger() as ledger:
-        preview = at.shows_preview(ledger, draft.name, local=arguments.local)
+        preview = at.takes_preview(ledger, draft, local=arguments.local)
         drafted = on_the_table(at, ledger, draft, free=preview)
         target = on_the_table(at, ledger, story, free=arguments.local)
         names = _promoted_names(arguments, drafted)

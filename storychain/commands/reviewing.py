@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.commands.desk import FREE, PAID, Desk, desk, keep_to_ourselves
+from storychain.commands.desk import FREE, PAID, Desk, desk, keep_to_ourselves, preview_words
 from storychain.commands.interrupts import interrupts
 from storychain.commands.selection import paths_of
 from storychain.errors import InvalidStory, UsageError
@@ -48,6 +48,9 @@ def report(arguments: argparse.Namespace) -> int:
         space = views.workspace()
         if space.unreadable:
             raise InvalidStory("\n\n".join(one.problem for one in space.unreadable))
+        for story in () if arguments.local else space.stories:
+            if story.free:
+                print(preview_words(story.name), file=sys.stderr)
         out = Path(arguments.report_out)
         print(asyncio.run(write_report(space.stories, at.workspace, out, single_file=arguments.single_file)))
     return 0

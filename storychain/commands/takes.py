@@ -45,7 +45,7 @@ def list_takes(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     story = at.story(arguments)
     with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
+        found = on_the_table(at, ledger, story, free=at.takes_preview(ledger, story, local=arguments.local))
     if arguments.json:
         print(documents.dumped(_document(found, at)))
     else:
@@ -89,6 +89,7 @@ def _document(found: Table, at: Desk) -> dict[str, Any]:
     return {
         "story": found.story.name,
         "model": found.story.model,
+        "preview": found.facts.free,
         "scenes": [
             {
                 "scene": one.step.scene.id,
@@ -136,7 +137,7 @@ def _judge(arguments: argparse.Namespace, verdict: Verdict) -> int:
     at = desk(arguments)
     story = at.story(arguments)
     with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
+        found = on_the_table(at, ledger, story, free=at.takes_preview(ledger, story, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
         judge(ledger, found, arguments.scene, take.key, verdict, arguments.note)
         if verdict == "approved" and not take.shown:
@@ -155,7 +156,7 @@ def pick(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     story = at.story(arguments)
     with at.ledger() as ledger:
-        found = on_the_table(at, ledger, story, free=at.shows_preview(ledger, story.name, local=arguments.local))
+        found = on_the_table(at, ledger, story, free=at.takes_preview(ledger, story, local=arguments.local))
         take = found.numbered(arguments.scene, arguments.take)
         show(ledger, found, arguments.scene, take.key)
         _tell_pick(arguments.scene, take, at.plan(story, ledger, free=found.facts.free), found)

@@ -8,7 +8,27 @@ from __future__ import annotations
 import argparse
 import math
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
+
+
+class Misused(SystemExit):
+    """A command line that means nothing; what is wrong with it is on stderr already."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that ends the program as any does, and lets who catches that know what was wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print it with the usage, and raise Misused."""
+        try:
+            super().error(message)
+        except SystemExit:
+            raise Misused(message) from None
+
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name for it
 

@@ -13,6 +13,8 @@ from importlib import import_module
 
 from storychain import __version__
 from storychain.arguments import Commands as _Commands
+from storychain.arguments import Misused as _Misused
+from storychain.arguments import Parser as _Parser
 from storychain.arguments import command as _command
 from storychain.arguments import credits_ as _credits
 from storychain.arguments import edition as _edition
@@ -21,7 +23,7 @@ from storychain.arguments import seconds as _seconds
 from storychain.arguments import share as _share
 from storychain.arguments import stories as _stories
 from storychain.arguments import workspace as _workspace
-from storychain.errors import Interrupted, StorychainError
+from storychain.errors import Interrupted, StorychainError, UsageError
 from storychain.terminal import make_harmless, nobody_reads, stop_in_words
 
 _EXITS = """\
@@ -44,11 +46,16 @@ def main(argv: Sequence[str]) -> int:
     # Read when numpy is imported. Our arrays are small: its threads would mostly wait for each other, and do so busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     own, passed_on = _passed_on(argv)
-    top = parser()
-    arguments, unknown = top.parse_known_args(own)
-    if unknown:
-        whose = "; what is meant for `run` stands behind `--`" if own[0] == "install-timer" else ""
-        top.error(f"unrecognized arguments: {' '.join(unknown)}{whose}")
+    try:
+        top = parser(_Parser)
+        arguments, unknown = top.parse_known_args(own)
+        if unknown:
+            whose = "; what is meant for `run` stands behind `--`" if own[0] == "install-timer" else ""
+            top.error(f"unrecognized arguments: {' '.join(unknown)}{whose}")
+    except _Misused as misused:
+        if "--json" in own:
+            import_module("storychain.commands.refusing").in_json(UsageError(misused.message))
+        raise
     arguments.argv, arguments.passed_on = list(argv), passed_on
     room, function = arguments.command
     try:

@@ -118,6 +118,15 @@ def test_a_refusal_is_a_document_too(plain, command):
     assert "did you mean 'prompt'" in told["error"]
 
 
+@pytest.mark.parametrize("line", [["tale.yaml", "--bogus"], ["tale.yaml", "--max-credits", "lots"], []])
+def test_a_command_line_that_means_nothing_is_a_document_too(plain, line):
+    done = plain.run("run", *line, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["stories"], told["exit_code"]) == (2, [], 2)
+    assert f"error: {told['error']}" in done.stderr
+    assert plain.run("run", *line, "--bogus").stdout == ""
+
+
 def test_the_first_line_of_a_run_quotes_what_it_may_buy(desk):
     scenes = [{"id": f"s{n}", "prompt": f"Part {n} of a tale by the sea."} for n in (1, 2, 3)]
     done = desk.run("run", story_file(desk.folder, scenes), "--select", "tale:+s2", "--max-credits", "80")

@@ -849,6 +849,14 @@ def test_an_export_replaces_an_earlier_one_and_no_other_file(tale, capsys, to):
         assert main(["export", "tale.yaml", "--to", to, "--out", name]) == 0
 
 
+def test_a_folder_that_cannot_be_written_is_a_mistake_of_the_command_line(tale, capsys):
+    for name in ("tale.yaml/cut.csv", "/proc/cut.csv"):
+        assert main(["export", "tale.yaml", "--to", "csv", "--out", name]) == 2
+        said = capsys.readouterr().err
+        assert f"{Path(name).parent}: cannot be written" in said
+        assert "Let --out name a file in a folder that is there" in said
+
+
 def test_nothing_to_export_is_an_error_with_a_way_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     story_file(tmp_path, 1)

@@ -16,7 +16,7 @@ from storychain.chain.blocked import brought_on
 from storychain.chain.recipe import film_path
 from storychain.commands.desk import desk
 from storychain.directing import table_of
-from storychain.errors import MediaError, UsageError
+from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.export.arranging import Part, arranged
 from storychain.export.edl import edl_texts
 from storychain.export.fcpxml import fcpxml_text
@@ -212,6 +212,7 @@ def _write(texts: Sequence[str], out: Path, to: str) -> list[Path]:
     names = [out] if len(texts) == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, len(texts) + 1)]
     if not out.name or out.is_dir():
         raise UsageError("this is a folder", where=str(out), next_step="Give a file's name to --out.")
+    _check_folder(out.parent)
     for name in names:
         _check_free(name, to)
     with folder_aside(out.parent) as aside:
@@ -220,6 +221,16 @@ def _write(texts: Sequence[str], out: Path, to: str) -> list[Path]:
             made.write_text(text, encoding="utf-8", newline="")
             give_name(made, name)
     return names
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise UsageError where nothing can be written."""
+    try:
+        with folder_aside(folder):
+            return
+    except DiskTrouble as error:
+        step = "Let --out name a file in a folder that is there, or can be made, and is ours to write in."
+        raise UsageError(error.what, where=str(folder), next_step=step) from error
 
 
 def _check_free(name: Path, to: str) -> None:

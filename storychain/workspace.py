@@ -81,9 +81,14 @@ class Workspace:
         """What `inspect` measured last of a story; can be measured again."""
         return self.root / "inspections" / f"{_digest(f'{provider} {story}')}.json"
 
+    @property
+    def orders(self) -> Path:
+        """Where the story files of orders are written down for reading them."""
+        return self.root / "orders"
+
     def order(self, number: int) -> Path:
-        """Where an order's story file is written down for reading it."""
-        return self.root / "orders" / str(number)
+        """Where an order's own is."""
+        return self.orders / str(number)
 
     def key_lock(self, key: str) -> Path:
         """Held while a segment is bought, awaited and brought home."""

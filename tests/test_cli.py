@@ -146,13 +146,23 @@ def in_doubt(desk):
 
 @pytest.mark.slow
 def test_an_unresolved_scene_is_settled_by_adopting_its_job(desk):
-    story_file(desk.folder, 2)
+    path = story_file(desk.folder, 2)
     ours = in_doubt(desk)
     stopped = desk.run("run", "tale.yaml", "--yes")
     assert stopped.returncode == 6
     assert ours in stopped.stderr
-    assert "storychain adopt STORY s1 JOB" in stopped.stderr
-    assert '"unresolved"' in desk.run("plan", "tale.yaml", "--json").stdout
+    assert f"`storychain adopt {path} s1 JOB` or `storychain resubmit {path} s1 --may-pay-twice`" in stopped.stderr
+    assert "with the run's" not in stopped.stderr
+    planned = json.loads(desk.run("plan", "tale.yaml", "--json").stdout)["stories"][0]
+    assert [one["action"] for one in planned["scenes"]] == ["unresolved", "blocked"]
+    assert planned["credits"] == 0
+    way = f"scene s1 is in doubt: `storychain adopt {path} s1 JOB` says which job it is"
+    assert way in planned["warnings"][0]
+    assert way in desk.run("status", "tale.yaml").stdout
+    theirs = next(job["id"] for job in desk.studio.jobs() if job["id"] != ours)
+    other = story_file(desk.folder, [{"id": "s1", "prompt": "Somebody else's scene."}], name="other")
+    assert desk.run("adopt", other, "s1", theirs).returncode == 0
+    assert f"its request may have started job {ours}. Look" in desk.run("status", "tale.yaml").stdout
     assert desk.run("adopt", "tale.yaml", "s1", "no-such-job").returncode == 2
     assert desk.run("adopt", "tale.yaml", "nobody", ours).returncode == 2
     for _ in range(2):

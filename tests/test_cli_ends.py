@@ -151,7 +151,9 @@ def test_what_is_lost_of_a_rows_film_is_settled_by_naming_the_table(desk):
     (desk.folder / "films" / "tale-berta.mp4").unlink()
     stopped = desk.run("run", *row, "--max-credits", "80")
     assert stopped.returncode == 6, stopped.stderr
-    assert "with the run's --model or --matrix" in stopped.stderr
+    rows = desk.folder / "rows.csv"
+    command = f"resubmit {desk.folder / 'tale.yaml'} s1 --may-pay-twice --matrix {rows} --row tale-berta"
+    assert f"`storychain {command}` buys it again" in stopped.stderr
     settled = desk.run("resubmit", "tale.yaml", "s1", "--matrix", "rows.csv", "--may-pay-twice")
     assert "will be bought again by the next run" in settled.stderr
     unclear = desk.run("resubmit", "tale.yaml", "s1", "--matrix", "rows.csv", "--row", "tale-carl", "--may-pay-twice")

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from storychain.chain.choice import LeftUnbought, WaitsForApproval
+from storychain.chain.doubt import spelled_out
 from storychain.chain.events import Noticed, Reused, SceneFailed, SceneQueued
 from storychain.chain.follow import bring_home, follow, read_anew
 from storychain.chain.handover import Handover
@@ -171,6 +172,7 @@ class Rendering:
 
     def _placed(self, step: Step, error: StorychainError) -> StorychainError:
         error.where = error.where or f"{self._story.name}, scene {step.scene.id}"
+        error.what = spelled_out(error.what, self._story, self._run.workspace, free=self._run.provider.free)
         return error
 
     async def _with_key(self, step: Step, before: Link | None) -> Prepared:
@@ -216,9 +218,8 @@ class Rendering:
         """Whether one try beyond the story's own is left after the next; raises where there is no next one."""
         action, why = decide(record, step.scene, again=again)
         if record.failures or record.objected:
-            self._run.tell(
-                SceneFailed(self._story.name, step.scene.id, why, action is Action.SUBMIT, take=step.scene.take)
-            )
+            again_now = action is Action.SUBMIT
+            self._run.tell(SceneFailed(self._story.name, step.scene.id, why, again_now, take=step.scene.take))
         match action:
             case Action.PLACEHOLDER:
                 self._given_up.add(step.key)
@@ -291,8 +292,7 @@ class Rendering:
 
     def _is_continued(self, step: Step) -> bool:
         """Whether a scene that is still to be bought continues this one."""
-        wanted = (Action.SUBMIT, Action.BLOCKED)
-        return any(other.parent == step.key and other.action in wanted for other in self._steps)
+        return any(one.parent == step.key and one.action in (Action.SUBMIT, Action.BLOCKED) for one in self._steps)
 
     def _waits(self, step: Step) -> bool:
         """Whether what follows a segment waits until it is seen how it ends."""

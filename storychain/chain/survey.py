@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from storychain.chain.doubt import as_it_stands
 from storychain.errors import UsageError
 from storychain.plan import Facts, keys, plan, with_beside
 from storychain.records import NOTHING
@@ -61,10 +62,10 @@ def with_choices(
     if ledger is None:
         return facts
     kept = {chosen.kept for chosen in facts.choices.values() if chosen.kept} - set(facts.records)
-    facts = _with_records(facts, ledger, workspace, kept)
+    facts = _with_records(story, facts, ledger, workspace, kept)
     wanted = set(keys(story, facts)) - set(facts.records)
     while wanted:
-        facts = _with_records(facts, ledger, workspace, wanted)
+        facts = _with_records(story, facts, ledger, workspace, wanted)
         wanted = _more_keys(story, facts)
     return facts
 
@@ -79,10 +80,11 @@ def _more_keys(story: Story, facts: Facts) -> set[str]:
     return {step.key for step in with_beside(plan(story, facts))} - set(facts.records)
 
 
-def _with_records(facts: Facts, ledger: Ledger, workspace: Workspace, wanted: set[str]) -> Facts:
+def _with_records(story: Story, facts: Facts, ledger: Ledger, workspace: Workspace, wanted: set[str]) -> Facts:
     """The facts with what is on record of these keys, too."""
     found = ledger.records(wanted) if wanted else {}
-    new = {key: with_presence(found.get(key, NOTHING), workspace) for key in wanted}
+    there = {key: with_presence(found.get(key, NOTHING), workspace) for key in wanted}
+    new = {key: as_it_stands(record, story, facts, ledger, workspace) for key, record in there.items()}
     return replace(facts, records={**facts.records, **new})
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from storychain import errors
 from storychain.chain.choice import LeftUnbought
+from storychain.chain.doubt import spelled_out
 from storychain.chain.events import Noticed, StoryLeft, StoryStopped
 from storychain.chain.preflight import check_place
 from storychain.chain.run import Run, off_loop
@@ -122,7 +123,10 @@ class _Following:
         if isinstance(closed, StorychainError):
             return await self._summed_up({}, closed, None)
         film = await self._film(closed.outcome)
-        summed_up = await self._summed_up(closed.outcome, _error_of(closed.outcome), film)
+        error = _error_of(closed.outcome)
+        if error is not None:
+            error.what = spelled_out(error.what, self._story, self._run.workspace, free=False)
+        summed_up = await self._summed_up(closed.outcome, error, film)
         return replace(summed_up, status="done" if closed.state == "open" else closed.state)
 
     async def _closed(self, placed: Order) -> Order | StorychainError:

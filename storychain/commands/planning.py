@@ -53,11 +53,17 @@ def plan(arguments: argparse.Namespace) -> int:
 
 def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Planned:
     """A story, its plan, and what is to be known before it is rendered."""
-    steps = at.plan(story, ledger, free=free)
+    from storychain.plan import plan as plan_steps  # noqa: PLC0415 - its name is this command's too
+
+    facts = at.facts(story, ledger, free=free)
+    steps = plan_steps(story, facts)
     warnings = warnings_before(story)
     spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
     short = None if free else over_budget(story, steps, spent)
-    return story, steps, [*warnings, *([f"{short.what}; a run buys nothing"] if short else [])]
+    told = [f"{short.what}; a run buys nothing"] if short else []
+    if (way := way_on(story, facts, steps)) is not None:
+        told.append(way)
+    return story, steps, [*warnings, *told]
 
 
 def status(arguments: argparse.Namespace) -> int:

@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.chain.narration import narration_warnings
 from storychain.chain.placeholder import warnings_of
 from storychain.chain.recipe import film_in_place, recipe_of
+from storychain.chain.warning import warnings_before
 from storychain.export.lock import lock_path, read_lock
 from storychain.plan import Action, chains, quote
 from storychain.printable import printable
@@ -75,7 +75,7 @@ def story_view(table: Table, sources: Sources) -> StoryView:
         budget=story.budget,
         film=film,
         others=_others(story, steps, sources),
-        warnings=(*narration_warnings(story), *warnings_of(story, facts, steps)),
+        warnings=(*warnings_before(story), *warnings_of(story, facts, steps)),
         until=_until(steps, scenes, waits),
         drift=drift_of(measured, named),
         inspected=any(scene.key in measured.segments for scene in scenes),

@@ -68,7 +68,7 @@ def test_check_plan_and_run_tell_which_transitions_are_shorter_than_asked_for(he
 def test_a_transition_that_only_a_segment_makes_shorter_is_told_with_the_film(plain):
     clips.make(plain.folder / "short.mp4", seconds=1)
     film = {**BARE, "transition": "dissolve", "transition_duration": "1s"}
-    path = story_file(plain.folder, 2, film=film, start={"video": "short.mp4", "include": True})
+    path = story_file(plain.folder, 2, film=film, start={"video": "short.mp4", "include": True}, name="opened")
     done = plain.run("run", path, "--local", "--scale", "0.125")
     assert done.returncode == 0, done.stderr
     before, _, after = done.stderr.partition("submitted")

@@ -118,7 +118,7 @@ def test_jobs_are_removed_only_when_their_bytes_are_safe(desk):
         file.seek(1000)
         file.write(b"spoilt")
     done = desk.run("clean", path, "--yes")
-    assert "1 jobs removed" in done.stdout
+    assert "1 job removed" in done.stdout
     assert "tale/s1: its file is not whole here; kept" in done.stderr
     assert desk.studio.counts()["cleans"] == 1
     assert "0 jobs removed" in desk.run("clean", "--yes").stdout

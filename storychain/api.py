@@ -12,7 +12,7 @@ import asyncio
 import difflib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -161,12 +161,15 @@ class Rendering:
 
     def _tell(self, event: Event, on_event: Callable[[Event], None] | None) -> None:
         self._events.put_nowait(event)
-        try:
-            if on_event is not None:
+        if on_event is not None:
+            with ExitStack() as listening:
+                listening.push(self._fell)
                 on_event(event)
-        except BaseException as error:
-            self._trouble = self._trouble or error
-            raise
+
+    def _fell(self, *raised: Any) -> None:
+        """What a listener raised is kept, and goes on its way."""
+        _, error, _ = raised
+        self._trouble = self._trouble or error
 
 
 @asynccontextmanager

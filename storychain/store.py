@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -167,18 +167,16 @@ class Store:
             return False
         digest = hashlib.sha256()
         to.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with ExitStack() as undoing:
+            undoing.callback(to.unlink, missing_ok=True)
             with to.open("wb") as file:
                 for chunk in self._chunks(name):
                     work.moves()
                     digest.update(chunk)
                     file.write(chunk)
-        except BaseException:
-            to.unlink(missing_ok=True)
-            raise
-        if digest.hexdigest() == sha256:
-            return True
-        to.unlink()
+            if digest.hexdigest() == sha256:
+                undoing.pop_all()
+                return True
         return False
 
     def _chunks(self, name: str) -> Any:

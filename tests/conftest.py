@@ -1,6 +1,5 @@
 """What holds for every test: nothing of the person's own settings reaches them, and renders are shared."""
 
-import contextlib
 import logging
 import os
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import BINARIES, MISSING, Cluster, opened_cluster
-from tests.desk import Desk, Studio
+from tests.desk import Desk, opened_desk
 from tests.stage import RENDERS
 
 OURS = ("STORYCHAIN_TEST_RUN", "STORYCHAIN_FUZZ")
@@ -56,16 +55,6 @@ def no_failure_goes_unheard(unheard: Unheard) -> Iterator[None]:
     yield
     said, unheard.said = unheard.said, []
     assert not said, "\n".join(said)
-
-
-@contextlib.contextmanager
-def opened_desk(within: Path) -> Iterator[Desk]:
-    home, folder = within / "studio", within / "desk"
-    home.mkdir()
-    folder.mkdir()
-    studio = Studio(home)
-    yield Desk(folder, studio)
-    studio.close()
 
 
 @pytest.fixture

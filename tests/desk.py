@@ -1,5 +1,6 @@
 """A desk: a folder with stories, storychain run in it as a person would, and a studio in a process of its own."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -75,6 +76,19 @@ class Desk:
         process = self.start(*arguments, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, **environ)
         out, err = process.communicate(stdin, timeout=240)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def opened_desk(within, *options):
+    """A desk and the studio that it asks, opened with options."""
+    home, folder = within / "studio", within / "desk"
+    home.mkdir()
+    folder.mkdir()
+    studio = Studio(home, *options)
+    try:
+        yield Desk(folder, studio)
+    finally:
+        studio.close()
 
 
 def until(true, seconds=90, said=str):

@@ -17,7 +17,7 @@ from storychain.plan import Action
 from storychain.provider import about_words
 from storychain.report.documents import run_document
 from storychain.story import load_story, template
-from tests.desk import Desk, Studio
+from tests.desk import Studio, opened_desk
 from tests.stage import PRICE, frames_of, stage, story_file
 
 MILDER = ["She climbs the stairs while the wind rises.", "She climbs the stairs."]
@@ -336,14 +336,10 @@ def test_killed_around_a_placeholder_nothing_is_paid_twice_and_the_film_is_the_s
 
 @pytest.mark.slow
 def test_a_film_with_a_placeholder_is_done_and_a_person_notices(tmp_path):
-    home = tmp_path / "studio"
-    home.mkdir()
-    studio = Studio(home, "--fault", "job.failed=@2")
-    desk = Desk(tmp_path, studio)
-    try:
-        story_file(tmp_path, TALE, **HOLD)
+    with opened_desk(tmp_path, "--fault", "job.failed=@2") as desk:
+        story_file(desk.folder, TALE, **HOLD)
         done = desk.run("run", "tale.yaml", "--max-credits", "120", "--quiet")
-        assert (done.returncode, done.stdout) == (0, f"{tmp_path}/films/tale.mp4\n")
+        assert (done.returncode, done.stdout) == (0, f"{desk.folder}/films/tale.mp4\n")
         assert "tale/s2: a placeholder takes its place in the film: failed 1 of 1 tries" in done.stderr
         plan, status = desk.run("plan", "tale.yaml").stdout, desk.run("status", "tale.yaml").stdout
         assert "Nothing to pay" in plan
@@ -355,17 +351,11 @@ def test_a_film_with_a_placeholder_is_done_and_a_person_notices(tmp_path):
         asked = desk.run("run", "tale.yaml", "--retry-failed")
         assert asked.returncode == 5
         assert "--retry-failed --max-credits 80" in asked.stderr
-    finally:
-        studio.close()
 
 
 def test_of_a_story_with_a_scene_that_is_given_up_nothing_is_priced_and_the_command_that_helps_is_named(tmp_path):
-    home = tmp_path / "studio"
-    home.mkdir()
-    studio = Studio(home, "--fault", "job.failed=@1")
-    desk = Desk(tmp_path, studio)
-    try:
-        path = story_file(tmp_path, TALE)
+    with opened_desk(tmp_path, "--fault", "job.failed=@1") as desk:
+        path = story_file(desk.folder, TALE)
         assert desk.run("run", path, "--max-credits", "120").returncode == 3
         (plan,) = json.loads(desk.run("plan", path, "--json").stdout)["stories"]
         assert [one["action"] for one in plan["scenes"]] == ["failed", "blocked", "blocked"]
@@ -382,8 +372,6 @@ def test_of_a_story_with_a_scene_that_is_given_up_nothing_is_priced_and_the_comm
         assert json.loads(stopped.stdout)["stories"][0]["credits"] == {"planned": 0, "spent": 0}
         assert desk.studio.counts()["accepted"] == 1
         assert "--retry-failed --max-credits 120" in desk.run("run", path, "--retry-failed").stderr
-    finally:
-        studio.close()
 
 
 def test_what_a_free_preview_advises_is_free_as_well(plain):

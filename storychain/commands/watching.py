@@ -6,9 +6,9 @@ import argparse
 import asyncio
 import socket
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from storychain.commands.desk import FREE, PAID
@@ -42,15 +42,14 @@ def watched(at: Desk, arguments: argparse.Namespace, warn: Callable[[str], None]
 async def watched_aside(at: Desk, arguments: argparse.Namespace, warn: Callable[[str], None]) -> AsyncIterator[Watch]:
     """The same for a loop that others share: its end, which may wait for a monitor's answer, holds nobody up."""
     watch = watched(at, arguments, warn)
-    watch.__enter__()
-    error: BaseException | None = None
-    try:
+
+    async def end(*raised: Any) -> None:
+        await asyncio.to_thread(watch.__exit__, *raised)
+
+    async with AsyncExitStack() as around:
+        watch.__enter__()
+        around.push_async_exit(end)
         yield watch
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        await asyncio.to_thread(watch.__exit__, None, error, None)
 
 
 def check_told(at: Desk, arguments: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ BENCH_SLOW ?= 1
 BENCH_STORIES ?= 100
 BENCH_SCENES  ?= 5
 BENCH_SECONDS ?= 3
+FFMPEG ?= ffmpeg
 # As storychain itself has it: threads that wait for each other busily would take the other core from the tests
 export OPENBLAS_NUM_THREADS ?= 1
 # Tests wait for sockets and clocks: one process more than there are cores keeps all of them busy
@@ -37,7 +38,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 .DELETE_ON_ERROR:
 # Films come into their place whole; what is paid for is not thrown away because a run ends badly or is interrupted
 .PRECIOUS: films/%.mp4
-.PHONY: help setup demo test test-rest test-all check soak fuzz bench bench-film bench-review stories clean always
+.PHONY: help setup demo test test-ffmpeg test-rest test-all check soak fuzz bench bench-film bench-review stories clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%.\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ demo: $(READY) ## render the lighthouse story with free stand-ins and say where 
 
 test: $(DEV) ## run the quick tests
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-ffmpeg: $(DEV) ## run the tests of films with another ffmpeg (FFMPEG=ffmpeg, the system's)
+	STORYCHAIN_FFMPEG="$(FFMPEG)" $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/test_media_*.py
 
 test-rest: $(DEV) ## run the cases of long lists that the quick tests leave out
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m rest

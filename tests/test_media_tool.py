@@ -13,9 +13,10 @@ import pytest
 from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.media.tool import Ffmpeg, fed_ffmpeg, find_ffmpeg, run_ffmpeg
 
-NEW = "ffmpeg version 6.1.1-3 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      58. 29.100 / 58"
+NEW = "ffmpeg version 99.1-3 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      99. 29.100 / 99"
+AGED = "ffmpeg version 5.1.9 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      57. 28.100 / 57"
 OLD = "ffmpeg version 4.4.2 Copyright\nconfiguration: --enable-gpl --enable-libx264\nlibavutil      56. 70.100 / 56"
-GIT = "ffmpeg version N-112233-gabc Copyright\nconfiguration: --enable-libx264\nlibavutil      59.  8.100 / 59"
+GIT = "ffmpeg version N-112233-gabc Copyright\nconfiguration: --enable-libx264\nlibavutil      99.  8.100 / 99"
 
 
 def script(path: Path, body: str) -> Path:
@@ -44,17 +45,28 @@ def test_the_wheels_serves_where_there_is_no_other(tmp_path):
 
 
 @pytest.mark.parametrize("text", [NEW, GIT])
-def test_a_good_system_ffmpeg_is_used(tmp_path, text):
+def test_a_newer_system_ffmpeg_is_used(tmp_path, text):
     path = telling(tmp_path / "ffmpeg", text)
     found = find_ffmpeg({"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert (found.path, found.origin) == (path, "system")
 
 
+def test_a_system_ffmpeg_as_new_as_the_wheels_is_used(tmp_path):
+    wheels = find_ffmpeg({"PATH": str(tmp_path)}).path
+    (tmp_path / "ffmpeg").symlink_to(wheels)
+    assert find_ffmpeg({"PATH": str(tmp_path)}).origin == "system"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
-    [(OLD, "4.4.2, older than 5.1"), (NEW.replace("--enable-libx264", ""), "without libx264"), ("hello", "is not an")],
+    [
+        (AGED, "5.1.9, older"),
+        (OLD, "4.4.2, older than 5.1"),
+        (NEW.replace("--enable-libx264", ""), "without libx264"),
+        ("hello", "is not an"),
+    ],
 )
-def test_a_poor_system_ffmpeg_is_passed_over_and_doctor_hears_why(tmp_path, text, why):
+def test_an_older_or_poor_system_ffmpeg_is_passed_over_and_doctor_hears_why(tmp_path, text, why):
     telling(tmp_path / "ffmpeg", text)
     found = find_ffmpeg({"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert found.origin == "wheel"

@@ -29,7 +29,7 @@ SETTING = "STORYCHAIN_FFMPEG"
 """Environment variable that names the ffmpeg to use."""
 
 _OLDEST = (57, 28)
-"""libavutil of ffmpeg 5.1: builds from git carry no version of their own, but always this one."""
+"""libavutil of ffmpeg 5.1."""
 
 PROTOCOLS = "file,pipe"
 """What ffmpeg may open; no video of ours leads to the network."""
@@ -57,69 +57,89 @@ class Ffmpeg:
 
 
 def find_ffmpeg(environ: Mapping[str, str]) -> Ffmpeg:
-    """The setting's ffmpeg, else a good enough one on PATH, else the one that came with the imageio-ffmpeg package.
+    """The setting's ffmpeg, else the newer of PATH's and the imageio-ffmpeg package's; PATH's where they are as new.
 
-    Whichever it is, it is started with `environ`. Raises UsageError where the setting's cannot be used, MediaError
-    where there is none at all.
+    Newer ones start, decode and draw quicker (the package's starts in 10 ms where Debian's takes 50), and what they
+    join is the same. Whichever it is, it is started with `environ`. Raises UsageError where the setting's cannot be
+    used, MediaError where there is none at all.
     """
+    path = environ.get("PATH", os.defpath)
     if wanted := environ.get(SETTING):
-        return _from_setting(wanted, environ)
-    found = shutil.which("ffmpeg", path=environ.get("PATH", os.defpath))
-    if found is None:
-        return _from_wheel("there is none on PATH", environ)
-    version, lack = _examine(Path(found), environ)
-    if lack is None:
-        return Ffmpeg(Path(found), version, "system", f"ffmpeg {version} of this system ({found}): new enough", environ)
-    return _from_wheel(f"{found} {lack}", environ)
+        return _from_setting(Path(shutil.which(wanted, path=path) or wanted).expanduser(), environ)
+    found = shutil.which("ffmpeg", path=path)
+    system = None if found is None else _examine(Path(found), environ)
+    wheel = _from_wheel(environ)
+    if system is not None and system.lack is None and (wheel is None or system.library >= wheel.library):
+        why = f"ffmpeg {system.version} of this system ({system.path}): new enough"
+        return Ffmpeg(system.path, system.version, "system", why, environ)
+    if system is None:
+        other = "there is none on PATH"
+    else:
+        other = f"{system.path} {system.lack or f'is version {system.version}, older'}"
+    if wheel is None or wheel.lack is not None:
+        lack = "imageio-ffmpeg has none" if wheel is None else f"{wheel.path} {wheel.lack}"
+        advice = f"Install ffmpeg 5.1 or newer with libx264, or set {SETTING} to one."
+        raise MediaError(f"no usable ffmpeg: {other}, and {lack}", next_step=advice)
+    why = f"ffmpeg {wheel.version} of the imageio-ffmpeg package: {other}"
+    return Ffmpeg(wheel.path, wheel.version, "wheel", why, environ)
 
 
-def _from_setting(wanted: str, environ: Mapping[str, str]) -> Ffmpeg:
-    path = Path(shutil.which(wanted, path=environ.get("PATH", os.defpath)) or wanted).expanduser()
-    version, lack = _examine(path, environ)
-    if lack is not None:
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What an ffmpeg says of itself, and what it lacks; None: nothing.
+
+    Builds from git have no version to compare, but all have that of libavutil, which is `library`.
+    """
+
+    path: Path
+    version: str = "unknown"
+    library: tuple[int, int] = (0, 0)
+    lack: str | None = None
+
+
+def _from_setting(path: Path, environ: Mapping[str, str]) -> Ffmpeg:
+    examined = _examine(path, environ)
+    if examined.lack is not None:
         advice = f"Set {SETTING} to an ffmpeg of version 5.1 or newer with libx264, or unset it."
-        raise UsageError(f"{path} {lack}", where=SETTING, next_step=advice)
-    return Ffmpeg(path, version, "setting", f"ffmpeg {version} at {path}: {SETTING} says so", environ)
+        raise UsageError(f"{path} {examined.lack}", where=SETTING, next_step=advice)
+    why = f"ffmpeg {examined.version} at {path}: {SETTING} says so"
+    return Ffmpeg(path, examined.version, "setting", why, environ)
 
 
-def _from_wheel(why: str, environ: Mapping[str, str]) -> Ffmpeg:
-    advice = f"Install ffmpeg 5.1 or newer with libx264, or set {SETTING} to one."
+def _from_wheel(environ: Mapping[str, str]) -> _Examined | None:
     try:
         path = Path(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise MediaError(f"no usable ffmpeg: {why}, and imageio-ffmpeg has none", next_step=advice) from error
-    version, lack = _examine(path, environ)
-    if lack is not None:
-        raise MediaError(f"no usable ffmpeg: {why}, and {path} {lack}", next_step=advice)
-    return Ffmpeg(path, version, "wheel", f"ffmpeg {version} of the imageio-ffmpeg package: {why}", environ)
+    except RuntimeError:
+        return None
+    return _examine(path, environ)
 
 
-def _examine(path: Path, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Version, and what is lacking (None: nothing), from one call."""
+def _examine(path: Path, environ: Mapping[str, str]) -> _Examined:
     try:
         told = subprocess.run(
             [path, "-version"], env=environ, capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return "unknown", f"cannot be run ({_brief(error)})"
-    return _judge(told.stdout.decode(errors="replace"))
+        return _Examined(path, lack=f"cannot be run ({_brief(error)})")
+    return _judge(path, told.stdout.decode(errors="replace"))
 
 
 def _brief(error: OSError | subprocess.SubprocessError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def _judge(told: str) -> tuple[str, str | None]:
+def _judge(path: Path, told: str) -> _Examined:
     named = re.match(r"ffmpeg version n?(\S+)", told)
-    library = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", told)
-    if named is None or library is None:
-        return "unknown", "is not an ffmpeg"
-    version = named[1]
-    if (int(library[1]), int(library[2])) < _OLDEST:
-        return version, f"is version {version}, older than 5.1"
-    if "--enable-libx264" not in told:
-        return version, f"(version {version}) was built without libx264"
-    return version, None
+    libavutil = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", told)
+    if named is None or libavutil is None:
+        return _Examined(path, lack="is not an ffmpeg")
+    version, library = named[1], (int(libavutil[1]), int(libavutil[2]))
+    lack = None
+    if library < _OLDEST:
+        lack = f"is version {version}, older than 5.1"
+    elif "--enable-libx264" not in told:
+        lack = f"(version {version}) was built without libx264"
+    return _Examined(path, version, library, lack)
 
 
 async def run_ffmpeg(

@@ -23,7 +23,7 @@ from storychain.media.pieces import Look, Made, make
 from storychain.media.probe import probe
 from storychain.media.recipes import SOUND_RATE, on_grid, patience
 from storychain.media.timeline import Drawn, Piece, Source, pieces_of
-from storychain.media.together import beside
+from storychain.media.together import abreast, beside
 from storychain.media.tool import run_ffmpeg
 
 if TYPE_CHECKING:
@@ -153,29 +153,30 @@ async def _pieces(
 ) -> tuple[list[Made], dict[int, int]]:
     """The film's pieces as files; and of the clips that had to be drawn at places, how many frames were.
 
-    What is copied is copied while x264 draws, which does not fill all cores with so few frames.
+    Two are made at once: decoding, drawing and x264 of few frames wait for each other, and do not fill two cores.
     """
     seen = _graded(look, edit, clips)
     pieces = _split(edit, alike, seen)
     whole = sum(piece.frames for piece in pieces if isinstance(piece, Drawn))
     made: dict[int, Made] = {}
+    done: dict[int, float] = {}
+
+    async def one(numbered: tuple[int, Piece]) -> None:
+        place, piece = numbered
+
+        def drawing(seconds: float) -> None:
+            """Progress of drawing this piece as the share of all work that is done then."""
+            done[place] = min(float(piece.frames), seconds * float(edit.form.fps))
+            if on_progress is not None:
+                on_progress(sum(done.values()) / whole * _DRAWING)
+
+        told = drawing if isinstance(piece, Drawn) else None
+        made[place] = await make(ffmpeg, piece, alike, edit.form, seen, told)
+
+    await abreast(one, enumerate(pieces), 2)
     drawn: dict[int, int] = {}
-    done = 0
-
-    async def copied() -> None:
-        for place, piece in enumerate(pieces):
-            if not isinstance(piece, Drawn):
-                made[place] = await make(ffmpeg, piece, alike, edit.form, seen)
-
-    async with beside(copied()) as copying:
-        for place, piece in enumerate(pieces):
-            if isinstance(piece, Drawn):
-                told = _drawing(done, whole, edit.form.fps, on_progress)
-                made[place] = await make(ffmpeg, piece, alike, edit.form, seen, told)
-                done += piece.frames
-                for shot in piece.shots:
-                    drawn[shot.source] = drawn.get(shot.source, 0) + shot.frames - shot.blend
-        await copying
+    for shot in (shot for piece in pieces if isinstance(piece, Drawn) for shot in piece.shots):
+        drawn[shot.source] = drawn.get(shot.source, 0) + shot.frames - shot.blend
     return [made[place] for place in range(len(pieces))], drawn
 
 
@@ -187,15 +188,6 @@ def _graded(look: Look | None, edit: Edit, clips: Sequence[Clip]) -> Look:
 
 def _split(edit: Edit, alike: Sequence[Prepared], look: Look) -> tuple[Piece, ...]:
     return pieces_of(edit.shots, [Source(one.probe.keys, one.probe.stops) for one in alike], look.touched)
-
-
-def _drawing(
-    done: int, whole: int, fps: Fraction, on_progress: Callable[[float], None] | None
-) -> Callable[[float], None] | None:
-    """Progress of drawing a piece (its seconds) as the share of all work that is done then."""
-    if on_progress is None:
-        return None
-    return lambda seconds: on_progress(min(1.0, (done + seconds * float(fps)) / whole) * _DRAWING)
 
 
 def _joining(

@@ -1,4 +1,4 @@
-"""Doing two things at once of which neither outlives the other."""
+"""Doing things at once of which none outlives the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
 T = TypeVar("T")
 
@@ -21,3 +21,20 @@ async def beside(work: Coroutine[None, None, T]) -> AsyncIterator[asyncio.Task[T
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def abreast(do: Callable[[T], Awaitable[None]], things: Iterable[T], hands: int) -> None:
+    """Do each of `things`, begun in their order, `hands` at once. The first failure ends it; nothing goes on then."""
+    left = iter(things)
+
+    async def hand() -> None:
+        for thing in left:
+            await do(thing)
+
+    tasks = [asyncio.create_task(hand()) for _ in range(hands)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -52,7 +52,7 @@ OFTEN = ["hand", "ours"]
 """Side by side in every turn: their ratio has the narrowest target."""
 
 THRICE = ["cat", "concat", "mkvmerge", *OFTEN, "checked", "ours loud"]
-TWICE = [*THRICE, "ours skipping", "ours odd", "odd alone", "touched"]
+TWICE = [*THRICE, "ours skipping", "ours odd", "odd alone", "touched", "ours blended", "reencoded plainly"]
 ROUNDS = [list(NAMES), TWICE, THRICE, *[OFTEN] * 7]
 OURS = [way for way in NAMES if way.startswith("ours")]
 

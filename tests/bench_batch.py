@@ -188,7 +188,40 @@ def measure_chain(folder, arguments):
         again = asyncio.run(rendered(folder, base_url, stories, arguments, Watching()))
         calls = sum(asked(base_url, "counts")[kind] - counts[kind] for kind in KINDS)
         print(f"run again, all done: {again[0]:.2f} s, {again[1]:.2f} s of processor time, {calls} calls")
+    with studio(folder / "bare", 0) as base_url:
+        bare = asyncio.run(asked_bare(base_url, counts))
+    scenes = arguments.stories * arguments.scenes
+    print(f"the same requests by httpx alone: {1000 * bare / scenes:.1f} ms a scene", end="")
+    print(f"; the chain, the ledger and the files beyond them: {1000 * (took[1] - bare) / scenes:.1f} ms")
     print(f"the studio's processor time: {processor_seconds(resource.RUSAGE_CHILDREN):.1f} s")
+
+
+async def asked_bare(base_url, counts):
+    """Processor time of as many requests of each kind, sent and read with nothing decided or kept."""
+    limits = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=3)
+    headers = {**AGENT, "Authorization": KEY}
+    async with httpx.AsyncClient(headers=headers, timeout=120, limits=limits) as client:
+        places, videos = asyncio.Semaphore(8), []
+
+        async def submit(number):
+            async with places:
+                answer = await client.post(f"{base_url}/v1/aistudio/videos", json=body_of(number, 0, None))
+                assert answer.json()["data"]["jobId"]
+
+        async def listed(number):
+            async with places:
+                items = (await client.get(f"{base_url}/v1/jobs")).json()["items"]
+                videos.extend(url for job in items if (url := (job.get("data") or job).get("url")))
+
+        async def download(number):
+            async with places, client.stream("GET", videos[number % len(videos)]) as answer:
+                async for _ in answer.aiter_raw():
+                    pass
+
+        own = time.process_time()
+        for ask, kind in ((submit, "submits"), (listed, "lists"), (download, "downloads")):
+            await asyncio.gather(*(ask(number) for number in range(counts[kind])))
+        return time.process_time() - own
 
 
 def tell(name, took, counts, jobs, found, arguments, memory=None):

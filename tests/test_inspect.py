@@ -10,6 +10,7 @@ from PIL import Image
 
 from storychain.media.looks.limits import LIMITS
 from storychain.media.looks.sheet import SEAM
+from storychain.review.measured import drift_of, read_measured
 from tests.stage import BARE, story_file
 
 
@@ -74,9 +75,15 @@ def test_the_drift_stands_where_the_film_shows_its_scenes(shared_desk):
     film = {**BARE, "title_card": card, "transition": "dissolve", "transition_duration": "1s"}
     path = story_file(desk.folder, 3, name="blended", film=film)
     assert desk.run("run", path, "--yes").returncode == 0
-    assert desk.run("inspect", path).returncode == 0
+    looked = desk.run("inspect", path, "--json")
+    assert looked.returncode == 0, looked.stderr
     lock = json.loads((desk.folder / "films" / "blended.lock.json").read_text())
     begins = [one["begin"] for one in lock["stretches"] if one["kind"] == "scene"]
+    (story,) = json.loads(looked.stdout)["stories"]
+    assert [one["at"] for one in story["segments"]] == pytest.approx(begins, abs=0.001)
+    (written,) = (desk.folder / ".storychain" / "inspections").glob("*.json")
+    page = drift_of(read_measured(written), [(one["scene"], one["key"]) for one in story["segments"]])
+    assert page.begins == pytest.approx([*begins, begins[-1] + 4], abs=0.001)
     with Image.open(desk.folder / "films" / "blended.seams" / "drift.png") as opened:
         row = np.asarray(opened.convert("RGB")).astype(int)[110]
     lines = np.flatnonzero(np.abs(row - SEAM).max(1) < 8)
@@ -84,6 +91,23 @@ def test_the_drift_stands_where_the_film_shows_its_scenes(shared_desk):
     left, right, seconds = 200, 2000 - 48, begins[-1] + 4
     assert begins[1] == 4.0  # 2 + 4 s less two dissolves
     assert places == pytest.approx([left + (right - left) * one / seconds for one in begins[1:]], abs=2)
+
+
+def test_the_drift_leaves_out_what_the_film_leaves_out(plain):
+    path = story_file(plain.folder, 2, name="repeating")
+    studio = ("--local", "--scale", "0.125")
+    assert plain.run("run", path, *studio, "--fault", "media.repeat=1").returncode == 0
+    looked = plain.run("inspect", path, "--local", "--json", "--no-pictures")
+    first, second = json.loads(looked.stdout)["stories"][0]["segments"]
+    assert (first["at"], first["left_out"], second["at"]) == (0, 0, 4)
+    assert second["left_out"] == pytest.approx(12 / 24)
+    document = {"segments": [first, second], "seams": []}
+    (plain.folder / "measured.json").write_text(json.dumps(document))
+    page = drift_of(
+        read_measured(plain.folder / "measured.json"), [(one["scene"], one["key"]) for one in (first, second)]
+    )
+    assert page.begins == pytest.approx([0, 4, 4 + second["measures"]["seconds"] - 0.5])
+    assert min(time for time, _ in page.courses[0].curves[1]) >= 4
 
 
 @pytest.mark.slow

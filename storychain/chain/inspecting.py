@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,18 @@ _AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """A segment: the scene's name, its measures, what is too much, and its key ("" of a video the story opens with)."""
+    """A segment: the scene's name, its measures, what is too much, and its key ("" of a video the story opens with).
+
+    It comes in `at` a second of the film, without the seconds `left_out` at its head; None where one before it is not
+    here.
+    """
 
     name: str
     measures: SegmentMeasures
     findings: tuple[Finding, ...]
     key: str = ""
+    left_out: float = 0.0
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,8 @@ async def inspect(
     async def segment(one: _Seen) -> LookedAt:
         async with room:
             measures = await measure_segment(one.prepared.picture, one.prepared.sound)
-        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits), one.key)
+        left_out = float(one.begin / one.prepared.probe.fps)
+        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits), one.key, left_out)
 
     async def seam(number: int, before: _Seen, after: _Seen) -> SeamLookedAt:
         async with room:
@@ -160,6 +167,7 @@ async def inspect(
         folder.mkdir(parents=True, exist_ok=True)
     segments = await asyncio.gather(*(segment(one) for one in seen))
     seams = await asyncio.gather(*(seam(number, *pair) for number, pair in enumerate(pairs, 1)))
+    times = _times(run, story, seen)
     chart = folder / "drift.png" if pictures and len(pairs) == len(seen) - 1 and pairs else None
     if chart is not None:
         scenes = [
@@ -167,10 +175,15 @@ async def inspect(
             for one, looked in zip(seen, segments, strict=True)
         ]
         steps_between = [one.measures for one in seams]
-        await draw_drift(scenes, steps_between, chart, begins=_times(run, story, seen), limits=limits)
+        await draw_drift(scenes, steps_between, chart, begins=times, limits=limits)
     here = {one.name for one in seen}
     missing = tuple(step.scene.id for step in steps if step.scene.id not in here)
-    return Inspection(story, tuple(segments), tuple(seams), missing, chart, run.provider.free)
+    gapless = sum(1 for _ in takewhile(lambda one: one.follows, seen))
+    placed = [
+        replace(one, at=at if number < gapless else None)
+        for number, (one, at) in enumerate(zip(segments, times, strict=False))
+    ]
+    return Inspection(story, tuple(placed), tuple(seams), missing, chart, run.provider.free)
 
 
 def _nothing_new(segment: Prepared, findings: Sequence[Finding], limits: Mapping[str, Limit]) -> tuple[Finding, ...]:

@@ -163,6 +163,8 @@ def _document(found: Inspection) -> dict[str, Any]:
             {
                 "scene": one.name,
                 "key": one.key,
+                "at": _plain(one.at),
+                "left_out": _plain(one.left_out),
                 "measures": _plain(asdict(one.measures)),
                 "findings": _findings(one.findings),
             }

@@ -44,7 +44,7 @@ def sentences(told: Mapping[str, Any]) -> tuple[str, ...]:
 
 def drift_of(measured: Measured, scenes: Sequence[tuple[str, str]]) -> DriftView | None:
     """The courses over the film, of scenes (name and key); None where two of them or more are not measured."""
-    known = [(name, measured.segments[key]["measures"]) for name, key in scenes if key in measured.segments]
+    known = [(name, measured.segments[key]) for name, key in scenes if key in measured.segments]
     if len(known) < 2 or len(known) < len(scenes):
         return None
     begins = [0.0]
@@ -52,16 +52,19 @@ def drift_of(measured: Measured, scenes: Sequence[tuple[str, str]]) -> DriftView
     colour: list[list[tuple[float, float]]] = []
     loud: list[list[tuple[float, float]]] = []
     first: tuple[float, ...] | None = None
-    for _, measures in known:
-        at = begins[-1]
-        light.append([(at + point["seconds"], point["brightness"]) for point in measures["course"]])
+    for _, segment in known:
+        measures, left_out = segment["measures"], float(segment.get("left_out") or 0)
+        # Where it is not known when the film shows it, it comes after the one before.
+        at = begins[-1] = float(begins[-1] if segment.get("at") is None else segment["at"])
+        points = [point for point in measures["course"] if point["seconds"] >= left_out]
+        light.append([(at + point["seconds"] - left_out, point["brightness"]) for point in points])
         for point in measures["course"][:1]:
             first = first or tuple(point["colour"])
-        colour.append([(at + point["seconds"], _shift(first, point["colour"])) for point in measures["course"]])
-        heard = enumerate(measures["sound"]["course"])
+        colour.append([(at + point["seconds"] - left_out, _shift(first, point["colour"])) for point in points])
         # Each block of 400 ms is drawn at its middle.
-        loud.append([(at + number / 10 + 0.2, max(_QUIETEST, level or _QUIETEST)) for number, level in heard])
-        begins.append(at + float(measures["seconds"]))
+        heard = [(at + number / 10 + 0.2 - left_out, level) for number, level in enumerate(measures["sound"]["course"])]
+        loud.append([(time, max(_QUIETEST, level or _QUIETEST)) for time, level in heard if time >= at])
+        begins.append(at + float(measures["seconds"]) - left_out)
     courses = (
         Course("Brightness", "levels of 255", 40, _frozen(light)),
         Course("Colour", "CIEDE2000 from the first picture", 8, _frozen(colour)),

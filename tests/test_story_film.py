@@ -99,6 +99,16 @@ def test_how_a_film_is_finished_makes_no_segment_new(tmp_path):
     assert keys(read(tmp_path, film, scenes), Facts("pictory")) == plain
 
 
+def test_numbers_may_have_their_units(tmp_path):
+    film = """film:
+  music: {file: theme.mp3, volume: -18 dB}
+  watermark: {file: logo.png, width: 10%, opacity: 50 %}
+  loudness: -16 LUFS
+"""
+    film = read(tmp_path, film).film
+    assert (film.music.volume, film.watermark.width, film.watermark.opacity, film.loudness) == (-18, 0.1, 0.5, -16)
+
+
 MISTAKES = {
     "film: {transition: disolve}": ("dissolve",),
     "film: {transitions: fade}": ("unknown key", "transition"),
@@ -106,7 +116,7 @@ MISTAKES = {
     "film: {music: {volume: -3}}": ("needs a file",),
     "film: {music: {file: https://example.com/a.mp3}}": ("download",),
     "film: {music: {file: logo.png}}": ("not a sound file",),
-    "film: {music: theme.mp3}": ("a mapping with a file",),
+    "film: {music: theme.mp3}": ("{file: ",),
     "film: {title_card: {subtitle: x}}": ("needs a text",),
     "film: {fade_out: 1m}": ("seconds such as",),
     "film: {loudness: 3}": ("-40 to -5",),

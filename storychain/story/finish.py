@@ -150,7 +150,7 @@ class Finisher:
         if written.file is None:
             self._places.add(at, "needs a file")
         file = self.file((*at, "file"), written.file, "sound")
-        volume = self._number((*at, "volume"), written.volume, -12, -60, 12)
+        volume = self._number((*at, "volume"), written.volume, -12, -60, 12, unit="dB")
         fade = self._time((*at, "fade"), written.fade, Fraction(2), most=30)
         return MusicBed(file, volume, written.duck is not False, fade) if file else None
 
@@ -168,8 +168,8 @@ class Finisher:
             self._places.add(at, "needs a file")
         file = self.file((*at, "file"), written.file, "image")
         corner = self._one_of((*at, "corner"), written.corner, CORNERS) or "bottom-right"
-        width = self._number((*at, "width"), written.width, 12, 1, 100)
-        opacity = self._number((*at, "opacity"), written.opacity, 70, 1, 100)
+        width = self._number((*at, "width"), written.width, 12, 1, 100, unit="%")
+        opacity = self._number((*at, "opacity"), written.opacity, 70, 1, 100, unit="%")
         return Watermark(file, corner, width / 100, opacity / 100) if file else None
 
     def _formats(self, at: StoryPath, written: Sequence[str]) -> tuple[Master, ...]:
@@ -189,7 +189,11 @@ class Finisher:
         return tuple(found)
 
     def _loudness(self, at: StoryPath, written: str | None) -> float | None:
-        return None if written == "off" else self._number(at, written, -14, -40, -5, "LUFS from -40 to -5, or off")
+        return (
+            None
+            if written == "off"
+            else self._number(at, written, -14, -40, -5, "LUFS from -40 to -5, or off", unit="LUFS")
+        )
 
     def _language(self, at: StoryPath, written: str | None) -> str:
         if written is not None and not _LANGUAGE.fullmatch(written):
@@ -216,11 +220,20 @@ class Finisher:
         return seconds
 
     def _number(
-        self, at: StoryPath, written: str | None, usual: float, least: float, most: float, expected: str = ""
+        self,
+        at: StoryPath,
+        written: str | None,
+        usual: float,
+        least: float,
+        most: float,
+        expected: str = "",
+        unit: str = "",
     ) -> float:
+        """A number, which may be followed by its unit."""
         if written is None:
             return usual
-        number = float(written) if _NUMBER.fullmatch(written) else None
+        plain = written.removesuffix(unit).rstrip()
+        number = float(plain) if _NUMBER.fullmatch(plain) else None
         if number is None or not least <= number <= most:
             wanted = expected or f"a number from {least:g} to {most:g}"
             self._places.add(at, f"expected {wanted}, found {quoted(written)}")

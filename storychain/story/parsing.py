@@ -42,12 +42,12 @@ _EXPECTED = {
     "scenes": "a list of scenes",
     "references": "a list of one to three pictures",
     "fallback_prompts": "a list of one to five prompts",
-    "film": "a mapping such as transition: dissolve",
-    "title_card": "a mapping with a text",
-    "end_card": "a mapping with a text",
-    "music": "a mapping with a file",
-    "narrator": "a mapping with speaker, voice or speed",
-    "watermark": "a mapping with a file",
+    "film": "a mapping such as {transition: dissolve}",
+    "title_card": "a mapping such as {text: The Keeper}",
+    "end_card": "a mapping such as {text: The End}",
+    "music": "a mapping such as {file: media/theme.mp3}",
+    "narrator": "a mapping such as {voice: en-gb}",
+    "watermark": "a mapping such as {file: media/logo.png}",
     "formats": "a list such as [9:16 blur, web]",
 }
 _MOST = {"scenes": MOST_SCENES, "references": 3, "fallback_prompts": MOST_FALLBACKS, "formats": 12}

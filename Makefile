@@ -24,10 +24,11 @@ APART   := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 # Whole programs go into an environment of their own
 PEERS   := $(VENV)/peers
 BENCH_SLOW ?= 1
-# How many stories `make bench` renders side by side, of how many scenes, and how long each job takes
+# How many stories `make bench` renders side by side, of how many scenes, how long each job takes, in how many lanes
 BENCH_STORIES ?= 100
 BENCH_SCENES  ?= 5
 BENCH_SECONDS ?= 3
+BENCH_LANES   ?= 1
 FFMPEG ?= ffmpeg
 # As storychain itself has it: threads that wait for each other busily would take the other core from the tests
 export OPENBLAS_NUM_THREADS ?= 1
@@ -80,7 +81,7 @@ bench: $(DEV) ## measure what our own time goes into (BENCH_SLOW=0 leaves out DB
 	$(VENV)/bin/python tests/bench_media.py
 	$(VENV)/bin/python tests/bench_run.py
 	$(VENV)/bin/python tests/bench_batch.py --stories $(BENCH_STORIES) --scenes $(BENCH_SCENES) \
-	  --seconds $(BENCH_SECONDS) $(if $(filter-out 0,$(BENCH_SLOW)),--peers $(PEERS))
+	  --seconds $(BENCH_SECONDS) --lanes $(BENCH_LANES) $(if $(filter-out 0,$(BENCH_SLOW)),--peers $(PEERS))
 
 bench-review: $(DEV) ## time the review page with 200 stories of 20 scenes
 	$(VENV)/bin/python -m tests.bench_review

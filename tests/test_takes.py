@@ -288,10 +288,12 @@ def test_what_cannot_be_bought_is_not_chosen(desk):
     path = story_file(desk.folder, SCENES[:2], budget=float(3 * PRICE))
     assert desk.run("run", path, "--max-credits", 200).returncode == 0
     agreed = ("retake", path, "one", "--max-credits", 200)
-    assert desk.run(*agreed, PICTORY_API_KEY="").returncode == 7
     poor = desk.run(*agreed)
     assert (poor.returncode, "budget" in poor.stderr) == (5, True)
+    unasked = desk.run(*agreed[:3])
+    assert (unasked.returncode, unasked.stderr) == (5, poor.stderr), "nobody has to agree to what cannot be had"
     story_file(desk.folder, SCENES[:2])
+    assert desk.run(*agreed, PICTORY_API_KEY="").returncode == 7
     spent = desk.run(*agreed, STORYCHAIN_MAX_CREDITS_PER_DAY=str(2 * PRICE + 1))
     assert (spent.returncode, "leaves 1 credit, and scene one costs 40" in spent.stderr) == (5, True), spent.stderr
     with lock_now(Workspace(desk.folder / ".storychain").story_lock(path, "tale")):

@@ -42,6 +42,8 @@ def retake(arguments: argparse.Namespace) -> int:
         found = on_the_table(at, ledger, story, free=arguments.local)
         choices = retaken(found, arguments.scene, arguments.prompt, keep_after=arguments.keep_after)
         steps = planned(found, choices)
+        # Nobody is asked to agree to what cannot be had; it is looked at again when it is chosen.
+        check_means(at, ledger, story, steps, elsewhere=by_workers(at, arguments))
         _agree(at, arguments, steps, _retake_words(arguments, found, steps))
         choose(at, ledger, found, choices, steps, elsewhere=by_workers(at, arguments))
     arguments.select = [story.name] if story.row else []
@@ -84,6 +86,7 @@ def promote(arguments: argparse.Namespace) -> int:
         choices = choosing.promoted(story, target.facts, drafted.scenes, names)
         steps = planned(target, choices)
         needed = _up_to(steps, names)
+        check_means(at, ledger, story, needed, elsewhere=by_workers(at, arguments))
         _agree(at, arguments, needed, _promote_words(names, target, steps, needed))
         choose(at, ledger, target, choices, needed, elsewhere=by_workers(at, arguments))
     bought = [step.scene.id for step in needed] or names

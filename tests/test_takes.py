@@ -569,3 +569,21 @@ def test_takes_are_counted_as_they_were_first_asked_for(tmp_path):
         (3, steps[1].key, True),
     ]
     assert found.takes[0].record.attempt == 3
+
+
+def test_of_a_scene_that_is_given_up_another_take_that_is_here_is_named_first(plain):
+    path = story_file(plain.folder, [SCENES[0] | {"takes": 2}, SCENES[1]], name="sides")
+    studio = ("--local", "--scale", "0.125")
+    run = plain.run("run", path, *studio, "--fault", "job.failed=@1")
+    pick = f"`storychain pick {path} one 2 --local`"
+    assert run.returncode == 3
+    assert f"  {pick} shows scene one as its take 2, which is here. " in run.stderr
+    for look in ("status", "plan"):
+        assert (
+            f"{pick} shows scene one as its take 2, which is here; `storychain run"
+            in plain.run(look, path, "--local").stdout
+        )
+    assert plain.run("pick", path, "one", 2, "--local").returncode == 0
+    done = plain.run("run", path, *studio, "--json")
+    (story,) = json.loads(done.stdout)["stories"]
+    assert (done.returncode, story["status"]) == (0, "done")

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain.chain.placeholder import again
+from storychain.chain.survey import attempts_of
 from storychain.plan import Action
 from storychain.story.advice import brought_here, command
+from storychain.takes import takes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.records import Record
     from storychain.story.model import Story
 
 
-def way_on(story: Story, facts: Facts, steps: Sequence[Step]) -> str | None:
+def way_on(story: Story, facts: Facts, steps: Sequence[Step], ledger: Ledger | None) -> str | None:
     """The commands that help, with what they cost, in a sentence without its end; None where nothing is in the way."""
     doubtful = next((step for step in steps if step.action is Action.UNRESOLVED), None)
     if doubtful is not None:
@@ -25,12 +28,27 @@ def way_on(story: Story, facts: Facts, steps: Sequence[Step]) -> str | None:
         return None
     price = again(story, facts)
     cost = ", at an unknown price" if price is None else f": {price} credits, with all that is left" if price else ""
-    return f"{command('run', story, '--retry-failed', free=facts.free)} tries once more what was given up{cost}"
+    retry = f"{command('run', story, '--retry-failed', free=facts.free)} tries once more what was given up{cost}"
+    instead = shown_instead(story, facts, steps, ledger)
+    return f"{instead}; {retry}" if instead else retry
+
+
+def shown_instead(story: Story, facts: Facts, steps: Sequence[Step], ledger: Ledger | None) -> str | None:
+    """The command that shows another take of a scene that is given up, one that is here: that costs nothing more."""
+    given_up = [step for step in steps if step.action is Action.FAILED]
+    attempts = attempts_of(story, facts, ledger) if ledger and given_up else ()
+    for scene in takes_of(given_up, attempts, ()):
+        for take in reversed(scene.takes):
+            if take.record.state == "stored":
+                name = scene.step.scene.id
+                pick = command("pick", story, name, str(take.number), free=facts.free)
+                return f"{pick} shows scene {name} as its take {take.number}, which is here"
+    return None
 
 
 def brought_on(story: Story, facts: Facts, steps: Sequence[Step], *, workers: bool) -> str:
     """What brings a story's missing segments here, whatever is in the way; in a sentence without its end."""
-    return way_on(story, facts, steps) or brought_here(story, free=facts.free, workers=workers)
+    return way_on(story, facts, steps, None) or brought_here(story, free=facts.free, workers=workers)
 
 
 def settled_by(story: Story, record: Record, step: Step, *, free: bool) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.account import Balance, balance
 from storychain.chain.beside import all_there, neighbours
+from storychain.chain.blocked import shown_instead
 from storychain.chain.budget import check_budget
 from storychain.chain.choice import LeftUnbought
 from storychain.chain.events import FilmReady, Noticed, StoryBegan, StoryLeft, StoryStopped
@@ -169,7 +170,16 @@ async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
             return stands.film
         except PlanAnew as other:
             given_up = facts.given_up | other.given_up
+        except GenerationFailed as error:
+            await off_loop(_add_other_take, run, story, error)
+            raise
         facts, steps = await off_loop(_look, run, story, retry_failed=run.retry_failed, given_up=given_up)
+
+
+def _add_other_take(run: Run, story: Story, error: GenerationFailed) -> None:
+    """Say first what costs nothing: of a scene that is given up another take may be here."""
+    if instead := shown_instead(story, *_look(run, story), run.ledger):
+        error.next_step = f"{instead}. {error.next_step}"
 
 
 async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Path) -> None:

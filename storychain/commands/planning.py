@@ -61,7 +61,7 @@ def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Pl
     spent = ledger.spent(PAID, story=story.name) if ledger else Decimal(0)
     short = None if free else over_budget(story, steps, spent)
     told = [f"{short.what}; a run buys nothing"] if short else []
-    if (way := way_on(story, facts, steps)) is not None:
+    if (way := way_on(story, facts, steps, ledger)) is not None:
         told.append(way)
     return story, steps, [*warnings, *told]
 
@@ -109,7 +109,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     segments = [documents.standing_segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
     rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
-    where = f"film: {film}" if film else _next(story, facts, steps, workers=at.settings.url is not None)
+    where = f"film: {film}" if film else _next(at, ledger, story, facts, steps)
     head = f"{story.title} ({story.name}): {state}, {'free preview' if free else f'{credits_text(spent)} spent'}"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
     return document, "\n".join([head, *(f"  {line}" for line in lines)])
@@ -120,13 +120,13 @@ def _film(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Se
     return path if film_in_place(ledger, path, recipe_of(story, facts, steps)) else None
 
 
-def _next(story: Story, facts: Facts, steps: Sequence[Step], *, workers: bool) -> str:
+def _next(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Sequence[Step]) -> str:
     done = sum(1 for step in steps if step.action is Action.REUSE)
     held = next((step.reason for step in steps if step.action is Action.HOLD), None)
     if all(step.record.state == "stored" for step in steps) and done < len(steps):
-        goes_on = brought_here(story, free=facts.free, workers=workers)
+        goes_on = brought_here(story, free=facts.free, workers=at.settings.url is not None)
     else:
-        goes_on = way_on(story, facts, steps) or held or f"{command('run', story, free=facts.free)} goes on"
+        goes_on = way_on(story, facts, steps, ledger) or held or f"{command('run', story, free=facts.free)} goes on"
     return f"{done} of {counted(len(steps), 'segment')} here; {goes_on}"
 
 

@@ -212,6 +212,7 @@ def _tell_what_stands(at: Desk, before: Table, names: Sequence[str]) -> None:
         print(cost_text(quote(steps)), file=sys.stderr)
     for step in lacking:
         shown = before.scene(step.scene.id).shown
-        if shown.record.state in LIVE and shown.key != step.key:
+        # Of one that is given up, the error has said so.
+        if step.action is not Action.FAILED and shown.record.state in LIVE and shown.key != step.key:
             undo = command("pick", story, step.scene.id, str(shown.number), free=free)
             print(f"  {undo} shows scene {step.scene.id} as before.", file=sys.stderr)

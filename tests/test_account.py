@@ -10,6 +10,7 @@ import pytest
 from storychain.chain.events import Beside, BooksDiffer, Completed, FilmReady
 from storychain.chain.joblist import unowned_since_the_first
 from storychain.errors import Unresolved
+from storychain.ledger import Caps, Purchase
 from storychain.pictory import Pictory
 from storychain.provider import SegmentRequest
 from storychain.report.lines import line
@@ -90,6 +91,23 @@ def test_jobs_that_are_missing_in_the_books_are_shown_though_others_were_bought_
             await at.render(paths[2])
             unknown, so_far = await unowned_since_the_first(at.provider, at.ledger)
             assert ([job.id for job in unknown], so_far) == ([ours.job_id], True)
+
+    asyncio.run(play())
+
+
+def test_a_job_of_nobody_is_shown_though_the_list_has_it_before_the_first_that_is_known(tmp_path):
+    """The account had none; then two were asked for at a time, and of the first nobody knows any more."""
+
+    async def play():
+        async with stage(tmp_path) as at:
+            told = {"key": "k", "provider": at.provider.name, "story": "tale", "scene": "s1", "run": "r"}
+            told |= {"model": MODEL, "seconds": 4, "prompt": "What is ours.", "price": PRICE, "watermark": ()}
+            admitted = at.ledger.admit(Purchase(**told), Caps(), 9)
+            nobodys = await at.provider.submit(SegmentRequest("What nobody knows of.", MODEL, "16:9", 4))
+            ours = await at.provider.submit(SegmentRequest("What is ours.", MODEL, "16:9", 4))
+            at.ledger.submitted(admitted.attempt, ours.job_id)
+            unknown, so_far = await unowned_since_the_first(at.provider, at.ledger)
+            assert ([job.id for job in unknown], so_far) == ([nobodys.job_id], True)
 
     asyncio.run(play())
 

@@ -27,7 +27,7 @@ async def unowned_since_the_first(provider: Provider, ledger: Ledger) -> tuple[l
     An account's list may be longer than anybody wants to read.
     """
     first = await on_record(ledger.first, provider.name)
-    (newer,), so_far = await _read(provider, [first.watermark or ((first.job_id,) if first.job_id else ())])
+    (newer,), so_far = await _read(provider, [first.watermark])  # none: the account had no job before it
     return await _unowned(provider, ledger, newer), so_far
 
 

@@ -34,7 +34,7 @@ def wording_warnings(story: Story) -> tuple[str, ...]:
     told = []
     for where, words in _drawn_words(story):
         if not readable(words):
-            told.append(f"{where}: {UNREADABLE}")
+            told.append(f"{where}: {UNREADABLE}, so a run buys nothing")
         elif lost := unseen(words):
             told.append(f"{where}: no font on this machine has {listed(lost)}; it is shown without")
     return (*told, *_cut(story))

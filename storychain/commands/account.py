@@ -117,7 +117,7 @@ def _difference(more: Decimal) -> str:
     if more > 0:
         return (
             f"The account took {more} credits more than this ledger knows of: something else uses it too, or jobs are "
-            "missing here (`storychain reconcile` shows them)."
+            "missing here (`storychain reconcile` shows those since the first one in the ledger)."
         )
     return f"The account took {-more} credits less than this ledger counts: jobs under way or failed may cost nothing."
 

@@ -41,7 +41,7 @@ def adopt(arguments: argparse.Namespace) -> int:
         if record.job_id == arguments.job and record.state not in (*_OPEN, *_NEVER_LIVE):
             return f"Scene {arguments.scene} has job {arguments.job} already."
         if record.state in _NEVER_LIVE:
-            ledger.take_over(_purchase(story, step, free=arguments.local), arguments.job)
+            ledger.take_over(_purchase(story, step, arguments.job, free=arguments.local), arguments.job)
         elif record.state in _OPEN:
             ledger.adopt(record.attempt, arguments.job)
         else:
@@ -123,7 +123,7 @@ def _meant(at: Desk, ledger: Ledger, stories: Sequence[Story], arguments: argpar
     return found[0]
 
 
-def _purchase(story: Story, step: Step, *, free: bool) -> Purchase:
+def _purchase(story: Story, step: Step, job_id: str, *, free: bool) -> Purchase:
     return Purchase(
         key=step.key,
         provider=FREE if free else PAID,
@@ -134,7 +134,7 @@ def _purchase(story: Story, step: Step, *, free: bool) -> Purchase:
         seconds=step.scene.seconds,
         prompt=step.scene.prompt,
         price=Decimal(0) if free else step.price,
-        watermark=(),
+        watermark=(job_id,),
         take=step.scene.take,
         parent=step.parent,
         asked=step.scene.prompt,

@@ -362,3 +362,16 @@ def test_a_command_may_open_as_many_files_as_it_needs(soft, allowed, least, most
     process.start()
     assert least <= opened.get(timeout=60) <= most
     process.join()
+
+
+def test_a_file_that_is_no_story_hides_no_other_from_plan_and_status(plain):
+    folder = plain.folder / "mixed"
+    folder.mkdir()
+    story_file(folder, 2, name="good")
+    (folder / "bad.yaml").write_text("title: x\n")
+    for command, says in (("plan", "To pay for 2 scenes: 80"), ("status", "0 of 2 segments here")):
+        told = plain.run(command, folder)
+        assert (told.returncode, says in told.stdout) == (2, True), told.stdout
+        assert "scenes: is missing" in told.stderr
+        documents = json.loads(plain.run(command, folder, "--json").stdout)["stories"]
+        assert [one["story"] for one in documents] == ["good"]

@@ -36,18 +36,19 @@ if TYPE_CHECKING:
 def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do, why, and what it would cost."""
     at = desk(arguments)
-    stories = at.stories(arguments.stories, arguments.matrix)
+    found = at.find(arguments.stories, arguments.matrix)
     with at.ledger_if_any() as ledger:
-        plans = [_planned(at, ledger, story, free=arguments.local) for story in stories]
+        plans = [_planned(at, ledger, story, free=arguments.local) for story in found.stories]
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
         print(documents.dumped(documents.plan_document(plans, prompts=arguments.show_prompts, forgotten=lost)))
-        return 0
-    told = [plan_text(story, steps, warnings, prompts=arguments.show_prompts) for story, steps, warnings in plans]
-    print("\n\n".join(told))
-    if len(plans) > 1:
+    elif plans:
+        told = [plan_text(story, steps, warnings, prompts=arguments.show_prompts) for story, steps, warnings in plans]
+        print("\n\n".join(told))
+    if len(plans) > 1 and not arguments.json:
         total = quote([step for _, steps, _ in plans for step in steps])
         print(f"\nAll {len(plans)} stories: {credits_text(total.total)}.")
+    found.all()  # those that could not be read are told last, and are a failure
     return 0
 
 
@@ -69,18 +70,20 @@ def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Pl
 def status(arguments: argparse.Namespace) -> int:
     """Show what is done, under way and failed, and what was spent."""
     at = desk(arguments)
+    named = at.find(arguments.stories, arguments.matrix) if arguments.stories else None
     with at.ledger_if_any() as ledger:
-        if arguments.stories:
-            stories = at.stories(arguments.stories, arguments.matrix)
-            found = [_of_story(at, ledger, story, free=arguments.local) for story in stories]
+        if named is not None:
+            found = [_of_story(at, ledger, story, free=arguments.local) for story in named.stories]
         else:
             found = [_of_ledger(at, ledger, *pair) for pair in ledger.stories()] if ledger else []
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
         print(documents.dumped({"stories": [document for document, _ in found], "forgotten_attempts": lost}))
-    else:
+    elif found or named is None:
         nothing = "Nothing is on record any more." if lost else "Nothing was ever rendered in this workspace."
         print(visible_lines("\n\n".join(text for _, text in found)) or nothing)
+    if named is not None:
+        named.all()
     return 0
 
 

@@ -373,5 +373,6 @@ def test_a_file_that_is_no_story_hides_no_other_from_plan_and_status(plain):
         told = plain.run(command, folder)
         assert (told.returncode, says in told.stdout) == (2, True), told.stdout
         assert "scenes: is missing" in told.stderr
-        documents = json.loads(plain.run(command, folder, "--json").stdout)["stories"]
-        assert [one["story"] for one in documents] == ["good"]
+        document = json.loads(plain.run(command, folder, "--json").stdout)
+        assert [one["story"] for one in document["stories"]] == ["good"]
+        assert [one["file"] for one in document["unreadable"]] == [str(folder / "bad.yaml")]

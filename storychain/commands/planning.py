@@ -16,6 +16,7 @@ from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.restored import in_words
 from storychain.chain.warning import warnings_before
 from storychain.commands.desk import FREE, PAID, Desk, desk
+from storychain.errors import InvalidStory
 from storychain.plan import Action, quote
 from storychain.printable import counted, visible_lines
 from storychain.report import documents
@@ -26,6 +27,7 @@ from storychain.story.advice import brought_here, command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from storychain.commands.selection import Found
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.records import Record
@@ -37,19 +39,28 @@ def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do, why, and what it would cost."""
     at = desk(arguments)
     found = at.find(arguments.stories, arguments.matrix)
+    if not found.stories:
+        found.all()
     with at.ledger_if_any() as ledger:
         plans = [_planned(at, ledger, story, free=arguments.local) for story in found.stories]
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
-        print(documents.dumped(documents.plan_document(plans, prompts=arguments.show_prompts, forgotten=lost)))
+        document = documents.plan_document(plans, prompts=arguments.show_prompts, forgotten=lost)
+        print(documents.dumped(document | documents.passed_over(found.unreadable)))
     elif plans:
         told = [plan_text(story, steps, warnings, prompts=arguments.show_prompts) for story, steps, warnings in plans]
         print("\n\n".join(told))
     if len(plans) > 1 and not arguments.json:
         total = quote([step for _, steps, _ in plans for step in steps])
         print(f"\nAll {len(plans)} stories: {credits_text(total.total)}.")
-    found.all()  # those that could not be read are told last, and are a failure
-    return 0
+    return _passed_over(found)
+
+
+def _passed_over(named: Found | None) -> int:
+    """Tell last of files that hold no valid story: they hide no other, and are a failure. The exit code."""
+    for error in named.unreadable.values() if named else ():
+        print(f"storychain: {error}", file=sys.stderr)
+    return InvalidStory.exit_code if named and named.unreadable else 0
 
 
 def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Planned:
@@ -71,6 +82,8 @@ def status(arguments: argparse.Namespace) -> int:
     """Show what is done, under way and failed, and what was spent."""
     at = desk(arguments)
     named = at.find(arguments.stories, arguments.matrix) if arguments.stories else None
+    if named is not None and not named.stories:
+        named.all()
     with at.ledger_if_any() as ledger:
         if named is not None:
             found = [_of_story(at, ledger, story, free=arguments.local) for story in named.stories]
@@ -78,13 +91,12 @@ def status(arguments: argparse.Namespace) -> int:
             found = [_of_ledger(at, ledger, *pair) for pair in ledger.stories()] if ledger else []
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
-        print(documents.dumped({"stories": [document for document, _ in found], "forgotten_attempts": lost}))
-    elif found or named is None:
+        document = {"stories": [document for document, _ in found], "forgotten_attempts": lost}
+        print(documents.dumped(document | documents.passed_over(named.unreadable if named else {})))
+    else:
         nothing = "Nothing is on record any more." if lost else "Nothing was ever rendered in this workspace."
         print(visible_lines("\n\n".join(text for _, text in found)) or nothing)
-    if named is not None:
-        named.all()
-    return 0
+    return _passed_over(named)
 
 
 def _told_lost(at: Desk, ledger: Ledger | None, *, free: bool) -> int:

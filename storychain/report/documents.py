@@ -72,6 +72,12 @@ def plan_document(plans: Sequence[Planned], *, prompts: bool, forgotten: int) ->
     }
 
 
+def passed_over(unreadable: Mapping[str, InvalidStory]) -> dict[str, Any]:
+    """What `plan --json` and `status --json` add of files that hold no valid story; nothing where there is none."""
+    told = [{"file": path, "error": str(error)} for path, error in unreadable.items()]
+    return {"unreadable": told} if told else {}
+
+
 def _planned(step: Step, prompts: bool) -> dict[str, Any]:
     planned: dict[str, Any] = {
         "scene": step.scene.id,

@@ -329,7 +329,7 @@ def _export(commands: _Commands) -> None:
     _one_story(export)
     formats = ("otio", "fcpxml", "edl", "csv")
     export.add_argument("--to", required=True, choices=formats, help="otio needs the extra storychain[otio]")
-    written = "the file (default: beside the film); one that is there has to be an earlier export"
+    written = "the file (default: beside the film), or - for stdout; one that is there has to be an earlier export"
     export.add_argument("--out", dest="out_file", metavar="FILE", help=written)
     export.add_argument("--json", action="store_true", help="print one JSON document instead of the files' paths")
     export.add_argument("--local", action="store_true", help="of the free preview")

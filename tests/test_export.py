@@ -650,6 +650,16 @@ def test_cards_and_placeholders_are_clips_and_the_timeline_is_the_film_to_the_fr
     assert [type(one).__name__ for one in track] == ["Clip", *["Transition", "Clip"] * 4]
 
 
+def test_a_dash_is_stdout_and_no_file(carded):
+    desk, path = carded
+    export = ("export", path, "--local", "--to", "csv", "--out")
+    assert desk.run(*export, "tale.csv").returncode == 0
+    piped = desk.run(*export, "-")
+    assert (piped.returncode, piped.stdout) == (0, (desk.folder / "tale.csv").read_text("utf-8"))
+    assert not (desk.folder / "-").exists()
+    assert desk.run(*export, "-", "--json").returncode == 2
+
+
 @needs_otio
 def test_takes_have_the_numbers_by_which_they_are_picked(plain):
     """The first take of the first scene is another story's, which shares it and bought it."""

@@ -51,6 +51,8 @@ _BEGINNINGS = {
 
 def export(arguments: argparse.Namespace) -> int:
     """Write a story's timeline beside its film, or to --out."""
+    if arguments.out_file == "-" and arguments.json:
+        raise UsageError("`--out -` and --json both write to stdout; use one of them")
     at = desk(arguments)
     story = at.story(arguments)
     with at.ledger_if_any() as ledger:
@@ -60,7 +62,11 @@ def export(arguments: argparse.Namespace) -> int:
         film = film_path(ledger, at.settings.out, story.edition, free=free)
     cutting = _Cutting(at.workspace, table, workers=at.settings.url is not None)
     timeline = cutting.timeline(lock_path(film))
-    written = _write(_texts(arguments.to, timeline, cutting.unused()), _out(arguments, film), arguments.to)
+    texts, written = _texts(arguments.to, timeline, cutting.unused()), list[Path]()
+    if arguments.out_file == "-":
+        sys.stdout.write("".join(texts))
+    else:
+        written = _write(texts, _out(arguments, film), arguments.to)
     _tell(timeline, written, preview=free, as_json=arguments.json)
     return 0
 

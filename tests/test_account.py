@@ -61,6 +61,7 @@ def test_what_was_forgotten_is_adopted_and_not_paid_again(desk):
     done = desk.run("run", path, "--yes")
     assert done.returncode == 0, done.stderr
     assert desk.studio.counts()["accepted"] == 2
+    assert desk.run("status", path).stdout.splitlines()[2].endswith(f"job {job}")  # nobody knows how long it took
 
 
 def test_the_books_agree_with_the_account(desk):

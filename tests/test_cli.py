@@ -169,6 +169,9 @@ def test_an_unresolved_scene_is_settled_by_adopting_its_job(desk):
         assert desk.run("adopt", "tale.yaml", "s1", ours).returncode == 0
     assert desk.run("run", "tale.yaml", "--yes").returncode == 0
     assert desk.studio.counts()["accepted"] == 2 + 1
+    adopted, bought = desk.run("status", "tale.yaml").stdout.splitlines()[1:3]
+    assert adopted.endswith(f"job {ours}")  # nobody knows how long it took
+    assert ", took " in bought
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
     loop = asyncio.get_running_loop()
     began, seen, unknown, asked_at_last = loop.time(), 0.0, 0, False
     patience = began + run.pace.job_timeout
-    age = max(0.0, run.now() - (record.submitted_at or 0.0))
+    age = max(0.0, run.now() - (record.submitted_at or record.intended_at))
     watched = Watched(record.job_id, began - age, began, plan)
     while True:
         job = await _look(run, story, step, watched, patience)
@@ -99,7 +99,7 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
         if waited - seen >= _SEEN_EVERY:
             seen = waited
             await on_record(run.ledger.seen, record.attempt)
-        total = run.now() - (record.submitted_at or run.now())
+        total = run.now() - (record.submitted_at or record.intended_at)
         run.tell(
             Looked(story, step.scene.id, record.job_id, total, job.progress if job else None, take=step.scene.take)
         )

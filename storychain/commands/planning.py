@@ -160,8 +160,9 @@ def _standing(record: Record, action: Action) -> tuple[str, str, str]:
 def _news(record: Record, action: Action) -> str:
     match record.state:
         case "stored":
-            took = (record.completed_at or 0) - (record.submitted_at or 0)
-            return f"job {record.job_id}, took {duration_text(took)}"
+            if record.submitted_at is None or record.completed_at is None:
+                return f"job {record.job_id}"
+            return f"job {record.job_id}, took {duration_text(record.completed_at - record.submitted_at)}"
         case "submitted":
             since = duration_text(time.time() - (record.submitted_at or record.intended_at))
             return f"job {record.job_id}, under way for {since}"

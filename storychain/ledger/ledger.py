@@ -366,8 +366,8 @@ class Ledger(Made):
 
         def take(rows: Rows) -> None:
             check_free(rows, purchase)
-            values = [job_id, now, insert(rows, purchase, now)]
-            rows.execute("UPDATE attempts SET state = 'submitted', job_id = ?, submitted_at = ? WHERE id = ?", values)
+            values = [job_id, insert(rows, purchase, now)]
+            rows.execute("UPDATE attempts SET state = 'submitted', job_id = ? WHERE id = ?", values)
 
         with one_owner(job_id):
             self._database.write(take)

@@ -36,6 +36,35 @@ def test_a_plan_warns_of_narration_that_is_longer_than_its_scene(here, capsys):
     assert too_long in capsys.readouterr().out
 
 
+def test_check_plan_and_run_tell_how_much_of_a_narration_is_lost_at_the_films_end(plain, capsys):
+    clips.write_beeps(plain.folder / "12.wav", 12, Fraction(24), channels=2, rate=48000)
+    said = {"prompt": "Words.", "narration_file": "12.wav"}
+    card = {**BARE, "end_card": {"text": "End", "duration": "15s"}}
+    faded = {"transition": "dissolve", "transition_duration": "1s"}
+    told = {
+        "short": ([said, {"prompt": "The sea."}], BARE, "runs into the next one, and about 4.3 s of it are lost"),
+        "faded": (
+            [said, {"prompt": "The sea."}],
+            BARE | faded,
+            "runs into the next one, and about 5.3 s of it are lost",
+        ),
+        "last": ([{"prompt": "The sea."}, said], BARE, "ends with the film, and about 8.3 s of it are lost"),
+        "card": ([{"prompt": "The sea."}, said], card, "goes on over the end card"),
+    }
+    whole = "its narration takes about 12.0 s, and the scene lasts 4 s; it "
+    for name, (scenes, film, words) in told.items():
+        path = story_file(plain.folder, scenes, film=film, name=name)
+        end = " at the film's end" if "lost" in words else ""
+        assert main(["plan", str(path), "--local", "--json"]) == 0
+        (story,) = json.loads(capsys.readouterr().out)["stories"]
+        assert [one.partition(": ")[2] for one in story["warnings"]] == [whole + words + end]
+        assert main(["check", str(path)]) == 0
+        assert whole + words + end in capsys.readouterr().err
+    done = plain.run("run", plain.folder / "short.yaml", "--local", "--scale", "0.125")
+    assert done.returncode == 0, done.stderr
+    assert whole + told["short"][2] + " at the film's end" in done.stderr
+
+
 SHORTENED = "the transition into scene s2, scene s3 takes 2 s, not 3 s: at most half of either of the two that it joins"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from storychain.media.edit import Clip, Edit
     from storychain.story.finishing import Transition
-    from storychain.story.model import Story
+    from storychain.story.model import Scene, Story
 
 _LEAST = Fraction(1, 48)
 """Seconds: half a frame of the slowest film. What is shorter comes to no frame at all."""
@@ -37,6 +37,15 @@ class Blend:
 def transition_warnings(story: Story) -> tuple[str, ...]:
     """Which transitions will be shorter than they are asked for, or none."""
     return _told(list(_foreseen(story)))
+
+
+def seconds_from(story: Story, scene: Scene) -> Fraction:
+    """Seconds of the film from a scene's beginning to the end of all that follows it, as far as they are foreseen."""
+    over = {blend.into: blend.gets for blend in _foreseen(story)}
+    parts = [(name, seconds or Fraction(0)) for name, seconds, _ in _parts(story)]
+    place = next(number for number, (name, _) in enumerate(parts) if name == f"scene {scene.id}")
+    following = (seconds - over.get(name, 0) for name, seconds in parts[place + 1 :])
+    return sum(following, Fraction(scene.seconds))
 
 
 def shorter_than_foreseen(story: Story, clips: Sequence[Clip], edit: Edit) -> tuple[str, ...]:

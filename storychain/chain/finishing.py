@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, cast
 
+from storychain.chain.narration import BREATH
 from storychain.chain.run import Run, off_loop
 from storychain.media.dressing import Dress, Mark, Spoken
 from storychain.media.edit import Clip
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 NOTE = "The pictures of this film are AI-generated."
 """Goes into every film's metadata."""
-
-_BREATH = Fraction(3, 10)
-"""Seconds into a scene at which its narration begins."""
 
 _CARDS = 3
 """Counts up when cards are painted differently: those painted before are then painted anew."""
@@ -124,7 +122,7 @@ async def voices_of(run: Run, story: Story, edit: Edit, first: int) -> list[Spok
     for place, scene in enumerate(story.scenes, start=first):
         sound = await narration_of(run, story, scene)
         if sound is not None:
-            at = min(edit.at(place) + _BREATH, edit.at(place + 1) - Fraction(1, 100))
+            at = min(edit.at(place) + BREATH, edit.at(place + 1) - Fraction(1, 100))
             spoken.append(Spoken(sound, max(Fraction(0), at)))
     return spoken
 

@@ -43,8 +43,7 @@ async def preflight(run: Run, story: Story) -> None:
         if sound is not None:
             seconds = await room.seconds_of(sound)
             if seconds > scene.seconds:
-                words = too_long(float(seconds), scene.seconds, last=scene is story.scenes[-1])
-                run.tell(Noticed(story.name, scene.id, words))
+                run.tell(Noticed(story.name, scene.id, too_long(story, scene, float(seconds))))
 
 
 def check_place(film: Path, neighbours: Iterable[Path] = ()) -> None:

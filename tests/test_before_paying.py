@@ -94,6 +94,21 @@ def test_check_plan_and_run_tell_which_transitions_are_shorter_than_asked_for(he
     assert SHORTENED not in after
 
 
+def test_check_plan_and_run_tell_which_fades_are_shorter_than_asked_for(plain, capsys):
+    faded = {"transition": "dissolve", "transition_duration": "1s", "fade_in": "30s", "fade_out": "3.5s"}
+    path = story_file(plain.folder, 2, film=BARE | faded, name="fades")
+    words = "the film's fade in takes 3.5 s, not 30 s: at most half of the film"
+    assert main(["plan", str(path), "--local", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stories"][0]["warnings"] == [words]
+    assert main(["check", str(path)]) == 0
+    assert words in capsys.readouterr().err
+    done = plain.run("run", path, "--local", "--scale", "0.125")
+    assert done.returncode == 0, done.stderr
+    before, _, after = done.stderr.partition("submitted")
+    assert words in before
+    assert words not in after
+
+
 def test_a_transition_that_only_a_segment_makes_shorter_is_told_with_the_film(plain):
     clips.make(plain.folder / "short.mp4", seconds=1)
     film = {**BARE, "transition": "dissolve", "transition_duration": "1s"}

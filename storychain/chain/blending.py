@@ -1,4 +1,5 @@
-"""Transitions that cannot be as long as they are asked for: at most half of what they join. Pure; no segment is needed.
+"""Transitions and fades that cannot be as long as they are asked for: at most half of what they join, or of the film.
+Pure; no segment is needed.
 
 A plan tells of those it can foresee; where a segment turns out shorter, whoever makes the film tells the rest.
 """
@@ -37,6 +38,24 @@ class Blend:
 def transition_warnings(story: Story) -> tuple[str, ...]:
     """Which transitions will be shorter than they are asked for, or none."""
     return _told(list(_foreseen(story)))
+
+
+def fade_warnings(story: Story) -> tuple[str, ...]:
+    """Which of the film's fades will be shorter than they are asked for, where its length is foreseen."""
+    parts = [seconds for _, seconds, _ in _parts(story)]
+    if None in parts:
+        return ()
+    blends = sum((blend.gets for blend in _foreseen(story)), Fraction(0))
+    return _fades_told(story, sum((seconds or Fraction(0) for seconds in parts), -blends) / 2)
+
+
+def _fades_told(story: Story, half: Fraction) -> tuple[str, ...]:
+    fades = (("in", story.film.fade_in), ("out", story.film.fade_out))
+    return tuple(
+        f"the film's fade {way} takes {_seconds(half)}, not {_seconds(asked)}: at most half of the film"
+        for way, asked in fades
+        if asked > half
+    )
 
 
 def seconds_from(story: Story, scene: Scene) -> Fraction:

@@ -61,6 +61,13 @@ def test_words_that_are_not_even_taken_cost_no_try(tmp_path):
     assert (counts["submits"], counts["accepted"], outcome.spent) == (3, 1, PRICE)
 
 
+def test_another_take_whose_words_are_not_taken_is_told_of_once(tmp_path):
+    outcome, _, _, told = rendered(tmp_path, [{**STORM, "takes": 2}], faults={"submit.400_words": "@2"})
+    assert outcome.status == "done"
+    refused = [event for event in told if "CONTENT_POLICY_VIOLATION" in getattr(event, "message", "")]
+    assert [(type(event), event.take) for event in refused] == [(ev.SceneFailed, 2)]
+
+
 @pytest.mark.slow
 def test_a_failure_that_is_not_about_words_keeps_the_words(tmp_path):
     scene = {**STORM, "fallback_prompts": MILDER}

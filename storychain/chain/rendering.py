@@ -112,7 +112,8 @@ class Rendering:
                 raise error
             await self._scene(place, step)
         except (GenerationFailed, Unresolved) as error:
-            self._run.tell(Noticed(self._story.name, step.scene.id, error.what, take=step.scene.take))
+            if isinstance(error, Unresolved) or self._blocked(step):  # what failed just now was told as it did
+                self._run.tell(Noticed(self._story.name, step.scene.id, error.what, take=step.scene.take))
 
     def _blocked(self, step: Step) -> StorychainError | None:
         """Why this story cannot be finished, whatever else is bought."""
@@ -182,11 +183,8 @@ class Rendering:
             async with self._run.locks.now(path):
                 return await self._obtain(step, before)
         except Held:
-            self._run.tell(
-                SceneQueued(
-                    self._story.name, step.scene.id, "its segment is being made elsewhere", take=step.scene.take
-                )
-            )
+            words = "its segment is being made elsewhere"
+            self._run.tell(SceneQueued(self._story.name, step.scene.id, words, take=step.scene.take))
         async with self._run.locks.wait(path):
             return await self._obtain(step, before)
 

@@ -97,7 +97,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What carrying out steps will cost: credits that are known, and how many scenes have no known price.
+    """What carrying out steps will cost: known credits, segments, those of no known price, and of how many scenes.
 
     `most` is what they come to if every scene fails until its last allowed try.
     """
@@ -106,6 +106,7 @@ class Quote:
     most: Decimal
     submits: int
     unknown: int
+    scenes: int
 
     @property
     def total(self) -> Decimal | None:
@@ -369,11 +370,10 @@ def _called(scene: Scene, prompt: str | None) -> str:
 
 def step_of(steps: Sequence[Step], scene: str) -> Step:
     """The step of a scene, by its id. Raises UsageError where there is none."""
-    found = next((step for step in steps if step.scene.id == scene), None)
-    if found is None:
-        known = listed([step.scene.id for step in steps])
-        raise UsageError(f"there is no scene '{scene}'", next_step=f"Its scenes: {known}.")
-    return found
+    for step in steps:
+        if step.scene.id == scene:
+            return step
+    raise UsageError(f"there is no scene '{scene}'", next_step=f"Its scenes: {listed([s.scene.id for s in steps])}.")
 
 
 def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
@@ -389,11 +389,12 @@ def chains(steps: Sequence[Step]) -> tuple[tuple[Step, ...], ...]:
 def quote(steps: Sequence[Step]) -> Quote:
     """Add up what steps will cost. A segment that several scenes or stories share is bought, and counted, once."""
     buys = [one for one in with_beside(steps) if _may_cost(one.action, one.record) and one.credits == one.price]
-    wanted = {step.key: step for step in buys}.values()
-    tries = {step.key: max(1, step.scene.attempts - step.record.failures) for step in wanted}
+    wanted = {step.key: step for step in buys}
+    known = [(step.credits, step) for step in wanted.values() if step.credits is not None]
     return Quote(
-        credits=sum((step.credits for step in wanted if step.credits is not None), Decimal(0)),
-        most=sum((step.credits * tries[step.key] for step in wanted if step.credits is not None), Decimal(0)),
+        credits=sum((price for price, _ in known), Decimal(0)),
+        most=sum((price * max(1, one.scene.attempts - one.record.failures) for price, one in known), Decimal(0)),
         submits=len(wanted),
-        unknown=sum(1 for step in wanted if step.credits is None),
+        unknown=len(wanted) - len(known),
+        scenes=len({step.key for step in steps if any(one.key in wanted for one in (step, *step.beside))}),
     )

@@ -574,6 +574,7 @@ def test_takes_are_counted_as_they_were_first_asked_for(tmp_path):
 def test_of_a_scene_that_is_given_up_another_take_that_is_here_is_named_first(plain):
     path = story_file(plain.folder, [SCENES[0] | {"takes": 2}, SCENES[1]], name="sides")
     studio = ("--local", "--scale", "0.125")
+    assert "To pay for 2 scenes (3 takes): 120 credits." in plain.run("plan", path).stdout
     run = plain.run("run", path, *studio, "--fault", "job.failed=@1")
     pick = f"`storychain pick {path} one 2 --local`"
     assert run.returncode == 3

@@ -261,7 +261,7 @@ def _event(kind):
         "Decimal | None": Decimal(40),
         "Path": Path("films/夜.mp4"),
         "StorychainError": CapReached(f"at {signed}", where="tale", next_step="Wait."),
-        "Quote": Quote(Decimal(40), Decimal(80), 1, 0),
+        "Quote": Quote(Decimal(40), Decimal(80), 1, 0, 1),
         "tuple[Path, ...]": (Path("a.srt"),),
         "tuple[Step, ...]": (),
         "tuple[float | None, ...]": (None, 2.5),

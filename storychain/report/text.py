@@ -94,7 +94,9 @@ def cost_text(cost: Quote) -> str:
     """One sentence about what is to be paid."""
     if not cost.submits:
         return "Nothing to pay."
-    scenes = counted(cost.submits, "scene")
+    scenes = counted(cost.scenes, "scene")
+    if cost.submits > cost.scenes:
+        scenes += f" ({cost.submits} takes)"
     if cost.total == 0:
         return f"{scenes} to render, free."
     if cost.unknown:

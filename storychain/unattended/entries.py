@@ -102,7 +102,7 @@ def _plain(value: Any) -> Any:  # noqa: C901 - one case a type
                 "credits": number(value.credits),
             }
         case Quote():
-            return {"scenes": value.submits, "credits": number(value.total)}
+            return {"scenes": value.scenes, "credits": number(value.total)}
         case StorychainError():
             return {
                 "kind": type(value).__name__,

@@ -64,14 +64,14 @@ class DiskTrouble(StorychainError):
         )
 
 
-class StoreTrouble(StorychainError):
-    """The shared place cannot be read or written."""
-
-
 class OutOfTime(StorychainError):
     """Time was up before the work was done; running again goes on."""
 
     exit_code = 4
+
+
+class StoreTrouble(OutOfTime):
+    """The shared place cannot be read or written."""
 
 
 class ProviderUnreachable(OutOfTime):

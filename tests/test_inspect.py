@@ -11,6 +11,7 @@ from PIL import Image
 from storychain.media.looks.limits import LIMITS
 from storychain.media.looks.sheet import SEAM
 from storychain.review.measured import drift_of, read_measured
+from storychain.workspace import Workspace
 from tests.stage import BARE, story_file
 
 
@@ -81,8 +82,8 @@ def test_the_drift_stands_where_the_film_shows_its_scenes(shared_desk):
     begins = [one["begin"] for one in lock["stretches"] if one["kind"] == "scene"]
     (story,) = json.loads(looked.stdout)["stories"]
     assert [one["at"] for one in story["segments"]] == pytest.approx(begins, abs=0.001)
-    (written,) = (desk.folder / ".storychain" / "inspections").glob("*.json")
-    page = drift_of(read_measured(written), [(one["scene"], one["key"]) for one in story["segments"]])
+    written = read_measured(Workspace(desk.folder / ".storychain").inspection("pictory", "blended"))
+    page = drift_of(written, [(one["scene"], one["key"]) for one in story["segments"]])
     assert page.begins == pytest.approx([*begins, begins[-1] + 4], abs=0.001)
     with Image.open(desk.folder / "films" / "blended.seams" / "drift.png") as opened:
         row = np.asarray(opened.convert("RGB")).astype(int)[110]
@@ -94,7 +95,7 @@ def test_the_drift_stands_where_the_film_shows_its_scenes(shared_desk):
 
 
 def test_the_drift_leaves_out_what_the_film_leaves_out(plain):
-    path = story_file(plain.folder, 2, name="repeating")
+    path = story_file(plain.folder, [{"prompt": f"Part {n} of a song with a refrain."} for n in "12"], name="repeating")
     studio = ("--local", "--scale", "0.125")
     assert plain.run("run", path, *studio, "--fault", "media.repeat=1").returncode == 0
     looked = plain.run("inspect", path, "--local", "--json", "--no-pictures")

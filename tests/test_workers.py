@@ -174,6 +174,30 @@ def test_a_worker_that_goes_away_leaves_its_story_to_another(crew, how):
     assert crew.studio.counts()["accepted"] == 4
 
 
+def test_an_order_that_no_worker_has_taken_gives_way_to_other_words(crew):
+    """Nobody buys what was thought better of; who ordered it, or renders the story here, has changed their mind."""
+    path = story_file(crew.desk.folder, 1)
+    ordered = ("run", path, "--max-credits", 40)
+    first = crew.desk.start(*ordered)
+    with closing(Ledger(crew.folder / "ledger.sqlite3", url=crew.url)) as ledger:
+        until(ledger.orders.open)
+        told = crew.desk.run("status", path)
+        assert "ordered for up to 40 credits, no worker has taken it; " in told.stdout
+        second = crew.desk.start(
+            "run", story_file(crew.desk.folder, [{"id": "s1", "prompt": "In other words."}]), "--yes"
+        )
+        _, err = first.communicate(timeout=60)
+        assert (first.returncode, "it was ordered anew, in other words" in err) == (75, True), err
+        here = crew.desk.run("run", path, "--here", "--yes")
+        assert (here.returncode, "the order is taken back" in here.stderr) == (0, True), here.stderr
+        second.communicate(timeout=60)
+        assert second.returncode == 75
+        assert not ledger.orders.open()
+        crew.worker("machine-1")
+        assert crew.desk.run("run", path, "--yes").returncode == 0
+    assert [job["body"]["prompt"] for job in crew.studio.jobs()] == ["In other words."]
+
+
 @pytest.mark.slow
 @pytest.mark.rest
 def test_a_story_that_fails_at_a_worker_fails_as_it_would_here(tmp_path, database):

@@ -184,7 +184,7 @@ class _Following:
         finally:
             part.unlink(missing_ok=True)
         await off_loop(self._remember, outcome, out / name)
-        return out / name
+        return (out / name).resolve()
 
     def _remember(self, outcome: dict[str, Any], here: Path) -> None:
         """Put on record that the worker's film is here as well."""
@@ -201,7 +201,10 @@ class _Following:
         outcome = await off_loop(
             outcome_of, self._run, self._story, film, None if planned is None else Decimal(planned), error
         )
-        return replace(outcome, spent=Decimal(told.get("spent", "0")), warnings=tuple(told.get("warnings", ())))
+        warnings = tuple(told.get("warnings", ()))
+        if told and "spent" not in told:  # closed by nobody who rendered it, when a worker had bought of it already
+            return replace(outcome, warnings=warnings)
+        return replace(outcome, spent=Decimal(told.get("spent", "0")), warnings=warnings)
 
 
 def _error_of(outcome: dict[str, Any]) -> StorychainError | None:

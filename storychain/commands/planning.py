@@ -142,7 +142,20 @@ def _next(at: Desk, ledger: Ledger | None, story: Story, facts: Facts, steps: Se
         goes_on = brought_here(story, free=facts.free, workers=at.settings.url is not None)
     else:
         goes_on = way_on(story, facts, steps, ledger) or held or f"{command('run', story, free=facts.free)} goes on"
+    if ordered := _ordered(at, ledger, story, free=facts.free):
+        goes_on = f"{ordered}; {goes_on}"
     return f"{done} of {counted(len(steps), 'segment')} here; {goes_on}"
+
+
+def _ordered(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> str:
+    """Who has a story's open order, and what was agreed to with it; "" where there is none."""
+    if ledger is None or at.settings.url is None or free:
+        return ""
+    for order in ledger.orders.open():
+        if (order.provider, order.story) == (PAID, story.edition):
+            agreed = "at any price" if order.cap is None else f"for up to {credits_text(order.cap)}"
+            return f"ordered {agreed}, {f'worker {order.worker} has it' if order.worker else 'no worker has taken it'}"
+    return ""
 
 
 def _standing(record: Record, action: Action) -> tuple[str, str, str]:

@@ -31,6 +31,7 @@ from storychain.errors import Interrupted, InvalidStory, StorychainError, UsageE
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
+from storychain.printable import visible
 from storychain.report import documents
 from storychain.report.lines import Lines
 from storychain.report.text import summary_text
@@ -65,6 +66,8 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
         print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
         stories, limits = limits_of(at, ledger, found.stories, arguments)
+        if arguments.here and at.settings.url is not None and not arguments.local:
+            _take_back(ledger, stories)
         outcomes, stopped = asyncio.run(_outcomes(at, ledger, stories, arguments, limits, watch))
     code = Interrupted.exit_code if stopped else exit_code(outcomes, found.unreadable.values())
     watch.ended(outcomes, code, found.unreadable)
@@ -74,9 +77,17 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
     if stopped:
         advice = "Nothing is lost: the same command goes on from here and pays nothing twice."
         if by_workers(at, arguments):
-            advice = "The workers go on with it; the same command follows them again."
+            advice = "The order stands, for workers to render it; the same command follows it again."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
     return code
+
+
+def _take_back(ledger: Ledger, stories: tuple[Story, ...]) -> None:
+    """What is rendered here is not to be bought in other words later, by a worker that is not even there yet."""
+    for story in stories:
+        if ledger.orders.take_back(PAID, story.edition, "it was rendered by `run --here` instead"):
+            words = f"storychain: {story.name}: was ordered, and no worker has taken it: the order is taken back"
+            print(visible(words), file=sys.stderr)
 
 
 async def _outcomes(

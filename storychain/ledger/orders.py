@@ -60,10 +60,13 @@ class Orders:
     ) -> Order:
         """Order a story; an open order of the very same text is joined, and a run's own whatever became of it.
 
-        With `edition` among the options that has to be the same, too.
-
-        Raises StoryHeld where another is open.
+        With `edition` among the options that has to be the same, too. Another that no worker has taken yet is closed:
+        who orders a story anew has changed their mind. Raises StoryHeld where a worker has another.
         """
+
+        def differs(row: Row) -> bool:
+            asked = (row["text"], json.loads(row["options"]).get("edition"))
+            return row["state"] == "open" and asked != (text, options.get("edition"))
 
         def place(rows: Rows) -> Row:
             query = (
@@ -71,6 +74,8 @@ class Orders:
                 "ORDER BY CASE WHEN run = ? THEN 0 ELSE 1 END, id LIMIT 1"
             )
             row = rows.execute(query, [provider, story, run, run]).fetchone()
+            if row is not None and differs(row) and _taken_back(rows, row["id"], "it was ordered anew, in other words"):
+                row = None
             if row is None:
                 number = rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM orders").fetchone()[0]
                 rows.execute(
@@ -84,11 +89,21 @@ class Orders:
         order = _order(self._database.write(place))
         if (order.text, order.options.get("edition")) != (text, options.get("edition")):
             raise StoryHeld(
-                "workers are rendering another version of this story",
+                "a worker is rendering another version of this story",
                 where=story,
-                next_step="Wait until they are done, then run again.",
+                next_step="Wait until it is done, then run again.",
             )
         return order
+
+    def take_back(self, provider: str, story: str, why: str) -> bool:
+        """Close a story's open order, if no worker has taken it; whether there was such a one."""
+
+        def take_back(rows: Rows) -> bool:
+            query = "SELECT id FROM orders WHERE provider = ? AND story = ? AND state = 'open'"
+            found = rows.execute(query, [provider, story]).fetchall()
+            return any(_taken_back(rows, row["id"], why) for row in found)
+
+        return self._database.write(take_back)
 
     def get(self, number: int) -> Order:
         """An order as it stands. Raises UsageError where there is none."""
@@ -132,6 +147,15 @@ class Orders:
 
     def _put(self, query: str, values: Sequence[object]) -> None:
         self._database.write(lambda rows: rows.execute(query, values))
+
+
+def _taken_back(rows: Rows, number: int, why: str) -> bool:
+    """Close an open order that no worker ever took; in one statement, for one may be about to."""
+    error = {"kind": StoryHeld.__name__, "what": why, "where": None, "next_step": None}
+    query = (
+        "UPDATE orders SET state = 'stopped', outcome = ?, ended_at = ? WHERE id = ? AND state = 'open' AND worker = ''"
+    )
+    return rows.execute(query, [json.dumps({"error": error}), time.time(), number]).rowcount > 0
 
 
 def _written(cap: Decimal | None) -> str | None:

@@ -53,9 +53,9 @@ Source = str | Path | Story
 
 
 class Options(TypedDict, total=False):
-    """What a run may be told; each is the option of `storychain run` of that name.
+    """What a run may be told; each is the option of `storychain run` of that name, but for `any_price`.
 
-    `any_price` agrees to whatever the plan costs; `select` are `STORY:SCENE` and its like; `deadline` is written as
+    That agrees to whatever the plan costs, like `--yes`; `select` are `STORY:SCENE` and its like; `deadline` is as
     there. What is not given, or None, is read from the environment, `.env` and `storychain.toml` of the working
     directory; so is who else is told of the run (`log_file`, `ping_url`, `notify`, `metrics_file`). Anything else is
     refused with a UsageError.

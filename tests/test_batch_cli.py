@@ -376,3 +376,9 @@ def test_a_file_that_is_no_story_hides_no_other_from_plan_and_status(plain):
         document = json.loads(plain.run(command, folder, "--json").stdout)
         assert [one["story"] for one in document["stories"]] == ["good"]
         assert [one["file"] for one in document["unreadable"]] == [str(folder / "bad.yaml")]
+
+
+def test_an_empty_list_on_stdin_is_said(plain):
+    done = plain.run("run", "-", "--yes", stdin="")
+    assert (done.returncode, done.stderr) == (0, "The list on stdin is empty; nothing to do.\n")
+    assert plain.run("run", "-", "--yes", "-q", stdin="").stderr == ""

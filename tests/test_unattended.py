@@ -135,7 +135,7 @@ def test_a_run_that_fails_is_told_everywhere_with_what_to_do(desk):
         done = desk.run("run", "good.yaml", "dear.yaml", *PAY, **told)
         assert desk.run("run", "good.yaml", *PAY, **told).returncode == 0
     assert done.returncode == 5
-    assert check.paths == ["/a-check/start", "/a-check/5", "/a-check/start", "/a-check"]
+    assert check.paths == ["/a-check/start", "/a-check/5", "/a-check"]
     assert "Raise `budget`" in check.heard[1].body
     (notice,) = service.heard
     assert notice.json["title"] == "storychain: 1 done, 1 stopped (exit code 5)"
@@ -209,6 +209,16 @@ def test_a_run_that_does_one_story_and_leaves_another_alone_ends_well(desk):
     assert (found["run_success", ""], found["run_exit_code", ""]) == (1, 75)
 
 
+def test_to_find_a_film_that_is_there_is_no_work_beside_a_story_that_another_run_holds(desk):
+    """That run may hang: whoever waits for a success is not to get one every quarter of an hour."""
+    assert desk.run("run", story_file(desk.folder, 1, name="ours"), *PAY).returncode == 0
+    with monitor() as check, held(desk, story_file(desk.folder, 1, name="theirs")):
+        told = ("--ping-url", f"{check.origin}/a-check", "--metrics-file", "m.prom")
+        assert desk.run("run", "ours.yaml", "theirs.yaml", *PAY, *told).returncode == 75
+    assert check.paths == ["/a-check/log"]
+    assert not (desk.folder / "m.prom").exists()
+
+
 def test_a_free_preview_tells_only_whom_the_command_line_names(desk):
     story_file(desk.folder, 1)
     with monitor() as check, monitor() as service:
@@ -222,7 +232,7 @@ def test_a_free_preview_tells_only_whom_the_command_line_names(desk):
         assert not (desk.folder / "m.prom").exists()
         named = ("--ping-url", f"{check.origin}/another", "--metrics-file", "n.prom", "--notify-on", "always")
         assert desk.run(*preview, *named).returncode == 0
-    assert check.paths == ["/another/start", "/another"]
+    assert check.paths == ["/another"]
     assert service.heard[0].json["title"] == "storychain: 1 done, free preview"
     assert samples(desk.folder / "n.prom")["run_credits_spent", ""] == 0
 

@@ -123,7 +123,7 @@ def _of_story(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> t
     warnings = warnings_of(story, facts, steps)
     segments = [documents.standing_segment(step, at.workspace) for step in steps]
     document = documents.status_document(story.name, state, film, spent, segments, warnings)
-    rows = [(str(n), step.scene.id, *_standing(step.record, step.action)) for n, step in enumerate(steps, 1)]
+    rows = [(str(n), step.scene.id, *_standing(step.record, step.action, _away(at))) for n, step in enumerate(steps, 1)]
     where = f"film: {film}" if film else _next(at, ledger, story, facts, steps)
     head = f"{story.title} ({story.name}): {state}, {'free preview' if free else f'{credits_text(spent)} spent'}"
     lines = [*table(rows, right=(0,)), *(warnings[-1:]), where]
@@ -158,15 +158,20 @@ def _ordered(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> st
     return ""
 
 
-def _standing(record: Record, action: Action) -> tuple[str, str, str]:
-    """State, credits and the latest news of one scene."""
+def _away(at: Desk) -> str:
+    """What is said of a stored segment whose file is not here: where there is a shared place it is there."""
+    return "file missing" if at.settings.store is None else "not on this disk"
+
+
+def _standing(record: Record, action: Action, away: str) -> tuple[str, str, str]:
+    """State, credits and the latest news of one scene; of a file that is not on this disk it is said `away` where."""
     if action is Action.PLACEHOLDER:
         return "placeholder", "", record.message or ""
     if action is Action.HOLD:
         return "on hold", "", ""
     if record.state in ("none", "refused", "abandoned"):
         return ("refused", "", record.message or "") if record.objected else ("not bought", "", "")
-    state = record.state if record.present or record.state != "stored" else "stored, file missing"
+    state = record.state if record.present or record.state != "stored" else f"stored, {away}"
     return state, str(record.credits or ""), _news(record, action)
 
 
@@ -206,7 +211,7 @@ def _of_ledger(at: Desk, ledger: Ledger, provider: str, name: str) -> tuple[dict
         }
         for record in records
     ]
-    rows = [(record.scene, *_standing(record, Action.RESUME)) for record in records]
+    rows = [(record.scene, *_standing(record, Action.RESUME, _away(at))) for record in records]
     kind = "free preview" if provider == FREE else credits_text(spent) + " spent"
     text = "\n".join([f"{name}: {kind}", *(f"  {line}" for line in table(rows))]) if rows else f"{name}: {kind}"
     return documents.status_document(name, state, None, spent, segments), text

@@ -119,7 +119,9 @@ class Watch:
         self._outcomes, self._code, self._unreadable = tuple(outcomes), code, tuple(unreadable)
 
     def _hear(self, event: ev.Event) -> None:
-        if not (isinstance(event, ev.StoryStopped) and isinstance(event.error, StoryHeld)):
+        held = isinstance(event, ev.StoryStopped) and isinstance(event.error, StoryHeld)
+        # To find a film that is there is no work, either: beside a story that hangs in another run it says nothing.
+        if not held and not (isinstance(event, ev.FilmReady) and not event.made):
             self._begin()
         if not isinstance(event, _CHATTER):
             self._last.append(f"{time.strftime('%H:%M:%S')} {line(event)}")

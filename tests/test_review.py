@@ -344,6 +344,35 @@ def test_a_retake_in_other_words_is_bought_and_another_take_shown(desk):
         assert desk.studio.counts()["submits"] == 3
 
 
+def test_what_was_wrong_with_a_rendering_is_told_until_the_story_stands_otherwise(desk):
+    scenes = [
+        {"id": "one", "prompt": "A bell on a buoy, rung by the swell.", "hold": True},
+        {"id": "two", "prompt": "A dinghy follows the sound of it."},
+    ]
+    story_file(desk.folder, scenes, name="held")
+    assert desk.run("run", "held.yaml", "--yes").returncode == 0
+    told = '<p class="reason">scene one is not approved yet</p>'
+    with reviewing(desk, "--allow-spend", "--max-credits", "80") as page:
+        page.let_in = page.client()
+        token, _ = offered(page.let_in, "/stories/held/buy")
+        post(page, "/stories/held/buy", token=token[1])
+        until(lambda: 'role="alert"' in page.let_in.get("/stories/held").text)
+        shown = page.let_in.get("/stories/held").text
+        assert told in shown
+        assert "one</code> lets it go on." in shown
+        assert "`" not in shown
+        # What is said of a take is none of it, nor what becomes of other stories.
+        key = re.search(r"/stills/([0-9a-f]{32})/", shown)[1]
+        post(page, f"/stories/held/scenes/one/takes/{key}/comment", text="dark")
+        story_file(desk.folder, [{"id": "s1", "prompt": "A slipway that no other story has."}], name="besides")
+        assert desk.run("run", "besides.yaml", "--yes").returncode == 0
+        assert told in page.let_in.get("/stories/held").text
+        post(page, f"/stories/held/scenes/one/takes/{key}/verdict", verdict="approved")
+        approved = page.let_in.get("/stories/held").text
+        assert 'role="alert"' not in approved
+        assert "40 credits to pay" in approved
+
+
 # News
 
 

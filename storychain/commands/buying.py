@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.batch import render_all
 from storychain.chain.choice import Choice
+from storychain.chain.recipe import film_path
 from storychain.cli import parser
 from storychain.commands.limits import Limits
 from storychain.commands.rendering import opened_run
@@ -40,7 +41,7 @@ class PageTill:
         self._most = most
         self._spent = Decimal(0)
         self._working: dict[str, tuple[asyncio.Task[None], Decimal]] = {}
-        self._told: dict[str, str] = {}
+        self._told: dict[str, tuple[StorychainError, object]] = {}
 
     @property
     def left(self) -> Decimal:
@@ -51,9 +52,13 @@ class PageTill:
         """See Till."""
         return story in self._working
 
-    def told(self, story: str) -> str:
+    def told(self, story: Story) -> StorychainError | None:
         """See Till."""
-        return self._told.get(story, "")
+        trouble, stood = self._told.get(story.name, (None, None))
+        if trouble is not None and self._stands(story) != stood:
+            self._told.pop(story.name, None)
+            return None
+        return trouble
 
     def choose(self, table: Table, choices: Mapping[str, Chosen], steps: Sequence[Step]) -> None:
         """See Till."""
@@ -73,22 +78,35 @@ class PageTill:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _render(self, story: Story, most: Decimal) -> None:
-        arguments = parser().parse_args(["run", "-", f"--max-credits={most}"])
-        arguments.asks, arguments.here = False, True
-        limits = Limits(most, Choice(), None)
         spent = most
         try:
-            async with opened_run(self._at, self._ledger, arguments, limits, _nobody_listens) as run:
-                (outcome,) = await render_all(run, [story])
-            spent = outcome.spent
-            if outcome.error is not None:
-                self._told[story.name] = str(outcome.error)
-        except StorychainError as error:
-            self._told[story.name] = str(error)
+            spent, trouble = await self._outcome(story, most)
+            if trouble is not None:
+                self._told[story.name] = (trouble, await asyncio.to_thread(self._stands, story))
         finally:
             # A run that was broken off counts with all it might have spent.
             self._spent += spent
             del self._working[story.name]
+
+    async def _outcome(self, story: Story, most: Decimal) -> tuple[Decimal, StorychainError | None]:
+        """What a run spent, or may have spent, and what was wrong with it."""
+        arguments = parser().parse_args(["run", "-", f"--max-credits={most}"])
+        arguments.asks, arguments.here = False, True
+        limits = Limits(most, Choice(), None)
+        try:
+            async with opened_run(self._at, self._ledger, arguments, limits, _nobody_listens) as run:
+                (outcome,) = await render_all(run, [story])
+        except StorychainError as error:
+            return most, error
+        return outcome.spent, outcome.error
+
+    def _stands(self, story: Story) -> object:
+        """How a story stands, to be held against how it stands later."""
+        film = film_path(self._ledger, self._at.settings.out, story.edition, free=False)
+        try:
+            return story, self._at.plan(story, self._ledger, free=False), self._ledger.film(film)
+        except StorychainError as error:
+            return str(error)
 
 
 def _nobody_listens(event: Event) -> None:

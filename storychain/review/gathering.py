@@ -115,8 +115,12 @@ class Views:
         """A story with all that was taken of it, as the ledger has it at this moment. Raises StorychainError."""
         with self._turn:
             self._look()
-            story = next((one for file in self._files.values() for one in file.stories if one.name == name), None)
+            story = self.written(name)
             return self._table(story, self.places.ledger()) if story else None
+
+    def written(self, name: str) -> Story | None:
+        """A story as its file said it at the last look."""
+        return next((one for file in self._files.values() for one in file.stories if one.name == name), None)
 
     def spent(self) -> SpentView:
         """What was spent, by day and by story. Raises StorychainError."""

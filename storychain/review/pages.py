@@ -130,8 +130,8 @@ class Pages:
         return rendered("seam.html", **self._about(story), seam=seam, rows=_measures(seam))
 
     def _about(self, story: StoryView) -> dict[str, Any]:
-        till = self._till if not story.free else None
-        trouble = till.told(story.name) if till else ""
+        till, written = self._till if not story.free else None, self._views.written(story.name)
+        trouble = till.told(written) if till and written else None
         return {"story": story, "serial": self._views.serial(story.name), "to": self._to, "till": till, "said": trouble}
 
     def _found(self, request: Request) -> StoryView:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote as quoted
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from storychain import __version__
 from storychain.report.text import credits_text, duration_text
@@ -110,6 +110,7 @@ def environment() -> Environment:
         ratio=_ratio,
         plural=_plural,
         day=_day,
+        commands=_commands,
     )
     made.globals.update(version=__version__, diff=words_apart)
     return made
@@ -145,6 +146,14 @@ def _ratio(text: str) -> str:
 def _day(moment: float) -> str:
     """When something was said, by this machine's clock."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+
+
+def _commands(text: str) -> Markup:
+    """A sentence in which what stands in backquotes is told apart from it."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
+_QUOTED = re.compile(r"`([^`]+)`")
 
 
 def _plural(number: int, word: str) -> str:

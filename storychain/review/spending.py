@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from storychain.directing import Table
+    from storychain.errors import StorychainError
     from storychain.plan import Step
     from storychain.records import Chosen
     from storychain.story.model import Story
@@ -40,8 +41,8 @@ class Till(Protocol):
     def busy(self, story: str) -> bool:
         """Whether the page renders a story at this moment."""
 
-    def told(self, story: str) -> str:
-        """What was wrong with the story's last rendering; empty where nothing was."""
+    def told(self, story: Story) -> StorychainError | None:
+        """What was wrong with the story's last rendering, as long as the story stands as it did then."""
 
     def choose(self, table: Table, choices: Mapping[str, Chosen], steps: Sequence[Step]) -> None:
         """Write down what is chosen, if its steps may be bought. Raises CapReached or StoryHeld."""

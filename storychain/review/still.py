@@ -135,7 +135,7 @@ def _write_story(
             to=to,
             drift=drift,
             till=None,
-            said="",
+            said=None,
             **_enclosing(),
         )
         for name, file in to.files.items():

@@ -344,6 +344,26 @@ def test_a_retake_in_other_words_is_bought_and_another_take_shown(desk):
         assert desk.studio.counts()["submits"] == 3
 
 
+def test_what_budget_or_caps_do_not_let_be_bought_is_not_offered(desk):
+    path = story_file(desk.folder, 2, name="dear", budget=100)
+    assert desk.run("run", path, "--yes").returncode == 0
+    other = [{"id": f"s{n}", "prompt": f"Pier {n} of a harbour that no other story has."} for n in (1, 2, 3)]
+    story_file(desk.folder, other, name="long", budget=100)
+    with reviewing(desk, "--allow-spend", "--max-credits", "500") as page:
+        client = page.client()
+        for asked, spent in (("dear/buy?scene=s2", 80), ("long/buy", 0)):
+            token, text = offered(client, f"/stories/{asked}")
+            assert token is None
+            assert f"budget is 100 credits: {spent} are spent" in text
+            assert "<code>budget</code>" in text
+        story_file(desk.folder, 2, name="dear", budget=120)
+        assert offered(client, "/stories/dear/buy?scene=s2")[0]
+    with reviewing(desk, "--allow-spend", "--max-credits", "500", STORYCHAIN_MAX_CREDITS_PER_DAY="100") as page:
+        token, text = offered(page.client(), "/stories/dear/buy?scene=s2")
+        assert token is None
+        assert "cap leaves 20 credits, and scene s2 costs 40" in text
+
+
 def test_what_was_wrong_with_a_rendering_is_told_until_the_story_stands_otherwise(desk):
     scenes = [
         {"id": "one", "prompt": "A bell on a buoy, rung by the swell.", "hold": True},

@@ -10,10 +10,10 @@ from storychain.chain.batch import render_all
 from storychain.chain.choice import Choice
 from storychain.chain.recipe import film_path
 from storychain.cli import parser
-from storychain.commands.limits import Limits
+from storychain.commands.limits import Limits, check_means
 from storychain.commands.rendering import opened_run
 from storychain.commands.retaking import choose
-from storychain.errors import AccountError, StorychainError
+from storychain.errors import AccountError, CapReached, StorychainError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +59,14 @@ class PageTill:
             self._told.pop(story.name, None)
             return None
         return trouble
+
+    def refusal(self, story: Story, steps: Sequence[Step]) -> CapReached | None:
+        """See Till."""
+        try:
+            check_means(self._at, self._ledger, story, steps, elsewhere=False)
+        except CapReached as error:
+            return error
+        return None
 
     def choose(self, table: Table, choices: Mapping[str, Chosen], steps: Sequence[Step]) -> None:
         """See Till."""

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from storychain.directing import planned
 from storychain.errors import CapReached, ConsentNeeded, InvalidStory, StorychainError, StoryHeld, UsageError
 from storychain.review.charts import days_svg, drift_svg
 from storychain.review.forms import decide, form_of
@@ -166,8 +167,12 @@ class Pages:
         if till is None or story.free:
             raise HTTPException(404, "This page buys nothing: it was opened without --allow-spend.")
         keep, prompt = asked.get("keep") == "1", asked.get("prompt", "")
-        offer = offer_of(self._table(story), asked.get("scene", ""), prompt=prompt, keep_after=keep)
-        told = {"offer": offer, "token": self._offers.make(offer), "left": till.left}
+        table = self._table(story)
+        offer = offer_of(table, asked.get("scene", ""), prompt=prompt, keep_after=keep)
+        refusal = till.refusal(table.story, planned(table, offer.choices))
+        # What is refused is not to be agreed to.
+        token = "" if refusal else self._offers.make(offer)
+        told = {"offer": offer, "token": token, "left": till.left, "refusal": refusal}
         return rendered("offer.html", **self._about(story), **told)
 
     async def _buy(self, request: Request) -> Response:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from storychain.directing import Table
-    from storychain.errors import StorychainError
+    from storychain.errors import CapReached, StorychainError
     from storychain.plan import Step
     from storychain.records import Chosen
     from storychain.story.model import Story
@@ -43,6 +43,9 @@ class Till(Protocol):
 
     def told(self, story: Story) -> StorychainError | None:
         """What was wrong with the story's last rendering, as long as the story stands as it did then."""
+
+    def refusal(self, story: Story, steps: Sequence[Step]) -> CapReached | None:
+        """Why budget and caps do not let these steps be bought; None where they do."""
 
     def choose(self, table: Table, choices: Mapping[str, Chosen], steps: Sequence[Step]) -> None:
         """Write down what is chosen, if its steps may be bought. Raises CapReached or StoryHeld."""

@@ -174,6 +174,22 @@ def test_an_approval_survives_a_reload_and_a_comment_leads_to_its_second(opened)
     assert MARKUP in page.locator("main").inner_text()
 
 
+def test_what_one_said_oneself_is_no_news_and_what_others_say_is(opened, shared_desk):
+    story_file(shared_desk.folder, [{"id": "s1", "prompt": "A weir that no other story has."}], name="mine")
+    assert shared_desk.run("run", "mine.yaml", "--yes").returncode == 0
+    page = opened("/stories/mine/scenes/s1")
+    page.wait_for_selector(".live.on")
+    news = "new Promise((told) => new EventSource('/events').addEventListener('serials', () => told(1)))"
+    for word, said in (("Reject", "rejected"), ("Approve", "approved")):
+        page.get_by_role("button", name=word).click()
+        page.locator(f"h3 .tag.{said}").wait_for()
+        page.wait_for_selector(".live.on")
+        page.evaluate(news)  # the page's own come before these
+        assert page.locator("[data-changed]").is_hidden()
+    assert shared_desk.run("reject", "mine.yaml", "s1").returncode == 0
+    page.locator("[data-changed]").wait_for()
+
+
 def test_takes_play_in_step(opened, shared_desk):
     story_file(shared_desk.folder, [{"id": "s1", "prompt": "A pier that no other story has."}], name="twice")
     assert shared_desk.run("run", "twice.yaml", "--yes").returncode == 0

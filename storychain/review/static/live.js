@@ -24,8 +24,8 @@ function changed(serials) {
   if (!Object.keys(serials).length) return;
   if (isAnotherList(serials)) return window.location.reload();
   for (const part of document.querySelectorAll("[data-story][data-serial]")) {
-    const serial = serials[part.dataset.story];
-    if (serial === undefined || String(serial) === part.dataset.serial) continue;
+    // They grow with each change. What is told first may be from before this page was made, and is no news then.
+    if (!(serials[part.dataset.story] > Number(part.dataset.serial))) continue;
     if (part.dataset.part) renew(part);
     else part.querySelector("[data-changed]")?.removeAttribute("hidden");
   }

@@ -424,7 +424,7 @@ def test_doctor_tells_where_the_ledger_is_and_whether_its_server_keeps_what_it_s
     assert "workers     pgqueuer " in said.stdout
     assert "store       s3://stories/x: the shared place cannot be looked at" in said.stdout
     assert "secret" not in said.stdout + said.stderr
-    assert said.returncode == 1, "workers have to deliver there"
+    assert said.returncode == 4, "workers have to deliver there"
     gone = crew.desk.run("doctor", STORYCHAIN_URL="postgresql://mara:a-secret@127.0.0.1:1/tales")
     assert gone.returncode == 4
     assert "postgresql://mara@127.0.0.1:1/tales: the ledger cannot be reached" in gone.stdout

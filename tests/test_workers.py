@@ -350,6 +350,7 @@ def test_a_row_that_says_something_else_by_now_waits_for_the_one_that_is_ordered
     following = crew.desk.start("run", story, "--matrix", table, "--yes")
     with closing(Ledger(tmp_path / "ledger.sqlite3", url=database)) as ledger:
         until(ledger.orders.open)
+        ledger.orders.begin(ledger.orders.open()[0].id, "machine-1")
     table.write_text("name,who\nbo,Bo\nann,Anna\n")
     other = crew.desk.run("run", story, "--matrix", table, "--select", "card-ann", "--yes")
     assert other.returncode == 75, other.stderr

@@ -578,10 +578,10 @@ def test_of_a_scene_that_is_given_up_another_take_that_is_here_is_named_first(pl
     run = plain.run("run", path, *studio, "--fault", "job.failed=@1")
     pick = f"`storychain pick {path} one 2 --local`"
     assert run.returncode == 3
-    assert f"  {pick} shows scene one as its take 2, which is here. " in run.stderr
+    assert f"  {pick} shows scene one as its take 2, which costs nothing more. " in run.stderr
     for look in ("status", "plan"):
         assert (
-            f"{pick} shows scene one as its take 2, which is here; `storychain run"
+            f"{pick} shows scene one as its take 2, which costs nothing more; `storychain run"
             in plain.run(look, path, "--local").stdout
         )
     assert plain.run("pick", path, "one", 2, "--local").returncode == 0

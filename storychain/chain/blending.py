@@ -35,13 +35,13 @@ class Blend:
     gets: Fraction
 
 
-def transition_warnings(story: Story) -> tuple[str, ...]:
+def blending_warnings(story: Story) -> tuple[str, ...]:
     """Which transitions will be shorter than they are asked for, or none."""
-    return _told(list(_foreseen(story)))
+    return (*_told(list(_foreseen(story))), *_fade_warnings(story))
 
 
-def fade_warnings(story: Story) -> tuple[str, ...]:
-    """Which of the film's fades will be shorter than they are asked for, where its length is foreseen."""
+def _fade_warnings(story: Story) -> tuple[str, ...]:
+    """Of fades, where the film's length is foreseen."""
     parts = [seconds for _, seconds, _ in _parts(story)]
     if None in parts:
         return ()

@@ -34,7 +34,7 @@ def way_on(story: Story, facts: Facts, steps: Sequence[Step], ledger: Ledger | N
 
 
 def shown_instead(story: Story, facts: Facts, steps: Sequence[Step], ledger: Ledger | None) -> str | None:
-    """The command that shows another take of a scene that is given up, one that is here: that costs nothing more."""
+    """The command that shows another take of a scene that is given up, if one was had: that costs nothing more."""
     given_up = [step for step in steps if step.action is Action.FAILED]
     attempts = attempts_of(story, facts, ledger) if ledger and given_up else ()
     for scene in takes_of(given_up, attempts, ()):
@@ -42,7 +42,7 @@ def shown_instead(story: Story, facts: Facts, steps: Sequence[Step], ledger: Led
             if take.record.state == "stored":
                 name = scene.step.scene.id
                 pick = command("pick", story, name, str(take.number), free=facts.free)
-                return f"{pick} shows scene {name} as its take {take.number}, which is here"
+                return f"{pick} shows scene {name} as its take {take.number}, which costs nothing more"
     return None
 
 

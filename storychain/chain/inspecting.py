@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -143,11 +143,11 @@ async def inspect(
     room = asyncio.Semaphore(_AT_ONCE)
     folder = film_path(run.ledger, run.out, story.edition, free=run.provider.free).with_suffix(".seams")
 
-    async def segment(one: _Seen) -> LookedAt:
+    async def segment(one: _Seen, at: float | None) -> LookedAt:
         async with room:
             measures = await measure_segment(one.prepared.picture, one.prepared.sound)
         left_out = float(one.begin / one.prepared.probe.fps)
-        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits), one.key, left_out)
+        return LookedAt(one.name, measures, findings_of_segment(measures, limits=limits), one.key, left_out, at)
 
     async def seam(number: int, before: _Seen, after: _Seen) -> SeamLookedAt:
         async with room:
@@ -165,9 +165,11 @@ async def inspect(
     pairs = [pair for pair in pairwise(seen) if pair[1].follows]
     if pictures:
         folder.mkdir(parents=True, exist_ok=True)
-    segments = await asyncio.gather(*(segment(one) for one in seen))
-    seams = await asyncio.gather(*(seam(number, *pair) for number, pair in enumerate(pairs, 1)))
     times = _times(run, story, seen)
+    gapless = sum(1 for _ in takewhile(lambda one: one.follows, seen))
+    known = [*times[:gapless], *[None] * (len(seen) - gapless)]
+    segments = await asyncio.gather(*map(segment, seen, known))
+    seams = await asyncio.gather(*(seam(number, *pair) for number, pair in enumerate(pairs, 1)))
     chart = folder / "drift.png" if pictures and len(pairs) == len(seen) - 1 and pairs else None
     if chart is not None:
         scenes = [
@@ -178,12 +180,7 @@ async def inspect(
         await draw_drift(scenes, steps_between, chart, begins=times, limits=limits)
     here = {one.name for one in seen}
     missing = tuple(step.scene.id for step in steps if step.scene.id not in here)
-    gapless = sum(1 for _ in takewhile(lambda one: one.follows, seen))
-    placed = [
-        replace(one, at=at if number < gapless else None)
-        for number, (one, at) in enumerate(zip(segments, times, strict=False))
-    ]
-    return Inspection(story, tuple(placed), tuple(seams), missing, chart, run.provider.free)
+    return Inspection(story, tuple(segments), tuple(seams), missing, chart, run.provider.free)
 
 
 def _nothing_new(segment: Prepared, findings: Sequence[Finding], limits: Mapping[str, Limit]) -> tuple[Finding, ...]:

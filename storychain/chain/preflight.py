@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.blending import fade_warnings, transition_warnings
+from storychain.chain.blending import blending_warnings
 from storychain.chain.events import Noticed
 from storychain.chain.finishing import narration_of
 from storychain.chain.narration import too_long
@@ -36,7 +36,7 @@ async def preflight(run: Run, story: Story) -> None:
             where=f"{story.name}, {where}",
             next_step="Install a font for its script, or leave it out. Nothing was bought.",
         )
-    for warning in (*transition_warnings(story), *fade_warnings(story), *await off_loop(wording_warnings, story)):
+    for warning in (*blending_warnings(story), *await off_loop(wording_warnings, story)):
         run.tell(Noticed(story.name, "", warning))
     for scene in story.scenes:
         sound = await narration_of(run, story, scene)

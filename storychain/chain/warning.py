@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.blending import fade_warnings, transition_warnings
+from storychain.chain.blending import blending_warnings
 from storychain.chain.narration import narration_warnings
 from storychain.chain.wording import wording_warnings
 
@@ -14,5 +14,4 @@ if TYPE_CHECKING:
 
 def warnings_before(story: Story) -> tuple[str, ...]:
     """What of the film will not be as its story says it; of words that are still to be spoken it is a guess."""
-    shorter = (*transition_warnings(story), *fade_warnings(story))
-    return (*narration_warnings(story), *shorter, *wording_warnings(story))
+    return (*narration_warnings(story), *blending_warnings(story), *wording_warnings(story))

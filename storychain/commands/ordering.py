@@ -73,8 +73,7 @@ def _placed(run: Run, story: Story, cap: Decimal | None) -> Order | StorychainEr
     except errors.StoryHeld as error:
         return error
     if one.run != run.id:
-        agreed = "at any price" if one.cap is None else f"for up to {one.cap} credits"
-        run.tell(Noticed(story.name, "", f"it is ordered already, {agreed}; that is followed"))
+        run.tell(Noticed(story.name, "", f"it is ordered already, {one.agreed}; that is followed"))
     return one
 
 
@@ -201,10 +200,9 @@ class _Following:
         outcome = await off_loop(
             outcome_of, self._run, self._story, film, None if planned is None else Decimal(planned), error
         )
-        warnings = tuple(told.get("warnings", ()))
-        if told and "spent" not in told:  # closed by nobody who rendered it, when a worker had bought of it already
-            return replace(outcome, warnings=warnings)
-        return replace(outcome, spent=Decimal(told.get("spent", "0")), warnings=warnings)
+        # Who closed it need not be who rendered it: what was bought for this run by then is in the ledger.
+        spent = Decimal(told["spent"]) if "spent" in told else outcome.spent
+        return replace(outcome, spent=spent, warnings=tuple(told.get("warnings", ())))
 
 
 def _error_of(outcome: dict[str, Any]) -> StorychainError | None:

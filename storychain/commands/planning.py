@@ -25,9 +25,8 @@ from storychain.standing import standing
 from storychain.story.advice import brought_here, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from storychain.commands.selection import Found
     from storychain.ledger import Ledger
     from storychain.plan import Facts, Step
     from storychain.records import Record
@@ -39,28 +38,26 @@ def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do, why, and what it would cost."""
     at = desk(arguments)
     found = at.find(arguments.stories, arguments.matrix)
-    if not found.stories:
-        found.all()
     with at.ledger_if_any() as ledger:
-        plans = [_planned(at, ledger, story, free=arguments.local) for story in found.stories]
+        plans = [_planned(at, ledger, story, free=arguments.local) for story in found.any()]
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
         document = documents.plan_document(plans, prompts=arguments.show_prompts, forgotten=lost)
         print(documents.dumped(document | documents.passed_over(found.unreadable)))
-    elif plans:
+    else:
         told = [plan_text(story, steps, warnings, prompts=arguments.show_prompts) for story, steps, warnings in plans]
         print("\n\n".join(told))
-    if len(plans) > 1 and not arguments.json:
-        total = quote([step for _, steps, _ in plans for step in steps])
-        print(f"\nAll {len(plans)} stories: {credits_text(total.total)}.")
-    return _passed_over(found)
+        if len(plans) > 1:
+            total = quote([step for _, steps, _ in plans for step in steps])
+            print(f"\nAll {len(plans)} stories: {credits_text(total.total)}.")
+    return _passed_over(found.unreadable)
 
 
-def _passed_over(named: Found | None) -> int:
+def _passed_over(unreadable: Mapping[str, InvalidStory]) -> int:
     """Tell last of files that hold no valid story: they hide no other, and are a failure. The exit code."""
-    for error in named.unreadable.values() if named else ():
+    for error in unreadable.values():
         print(f"storychain: {error}", file=sys.stderr)
-    return InvalidStory.exit_code if named and named.unreadable else 0
+    return InvalidStory.exit_code if unreadable else 0
 
 
 def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Planned:
@@ -81,22 +78,22 @@ def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Pl
 def status(arguments: argparse.Namespace) -> int:
     """Show what is done, under way and failed, and what was spent."""
     at = desk(arguments)
-    named = at.find(arguments.stories, arguments.matrix) if arguments.stories else None
-    if named is not None and not named.stories:
-        named.all()
+    unreadable: Mapping[str, InvalidStory] = {}
     with at.ledger_if_any() as ledger:
-        if named is not None:
-            found = [_of_story(at, ledger, story, free=arguments.local) for story in named.stories]
+        if arguments.stories:
+            named = at.find(arguments.stories, arguments.matrix)
+            unreadable = named.unreadable
+            found = [_of_story(at, ledger, story, free=arguments.local) for story in named.any()]
         else:
             found = [_of_ledger(at, ledger, *pair) for pair in ledger.stories()] if ledger else []
         lost = _told_lost(at, ledger, free=arguments.local)
     if arguments.json:
         document = {"stories": [document for document, _ in found], "forgotten_attempts": lost}
-        print(documents.dumped(document | documents.passed_over(named.unreadable if named else {})))
+        print(documents.dumped(document | documents.passed_over(unreadable)))
     else:
         nothing = "Nothing is on record any more." if lost else "Nothing was ever rendered in this workspace."
         print(visible_lines("\n\n".join(text for _, text in found)) or nothing)
-    return _passed_over(named)
+    return _passed_over(unreadable)
 
 
 def _told_lost(at: Desk, ledger: Ledger | None, *, free: bool) -> int:
@@ -151,11 +148,10 @@ def _ordered(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> st
     """Who has a story's open order, and what was agreed to with it; "" where there is none."""
     if ledger is None or at.settings.url is None or free:
         return ""
-    for order in ledger.orders.open():
-        if (order.provider, order.story) == (PAID, story.edition):
-            agreed = "at any price" if order.cap is None else f"for up to {credits_text(order.cap)}"
-            return f"ordered {agreed}, {f'worker {order.worker} has it' if order.worker else 'no worker has taken it'}"
-    return ""
+    order = ledger.orders.open_for(PAID, story.edition)
+    if order is None:
+        return ""
+    return f"ordered {order.agreed}, {f'worker {order.worker} has it' if order.worker else 'no worker has taken it'}"
 
 
 def _away(at: Desk) -> str:

@@ -60,10 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
     found = at.find(arguments.stories, arguments.matrix)
-    if not found.stories:
-        found.all()
-        if arguments.verbose >= arguments.quiet:
-            print("The list on stdin is empty; nothing to do.", file=sys.stderr)
+    if not found.any() and arguments.verbose >= arguments.quiet:
+        print("The list on stdin is empty; nothing to do.", file=sys.stderr)
     for error in found.unreadable.values():
         print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from storychain.ledger import Ledger
     from storychain.plan import Step
     from storychain.records import Chosen
+    from storychain.story.model import Story
     from storychain.takes import SceneTakes
 
 
@@ -42,9 +43,7 @@ def retake(arguments: argparse.Namespace) -> int:
         found = on_the_table(at, ledger, story, free=arguments.local)
         choices = retaken(found, arguments.scene, arguments.prompt, keep_after=arguments.keep_after)
         steps = planned(found, choices)
-        # Nobody is asked to agree to what cannot be had; it is looked at again when it is chosen.
-        check_means(at, ledger, story, steps, elsewhere=by_workers(at, arguments))
-        _agree(at, arguments, steps, _retake_words(arguments, found, steps))
+        _agree(at, ledger, story, arguments, steps, _retake_words(arguments, found, steps))
         choose(at, ledger, found, choices, steps, elsewhere=by_workers(at, arguments))
     arguments.select = [story.name] if story.row else []
     return _render(at, arguments, found, [arguments.scene])
@@ -86,8 +85,7 @@ def promote(arguments: argparse.Namespace) -> int:
         choices = choosing.promoted(story, target.facts, drafted.scenes, names)
         steps = planned(target, choices)
         needed = _up_to(steps, names)
-        check_means(at, ledger, story, needed, elsewhere=by_workers(at, arguments))
-        _agree(at, arguments, needed, _promote_words(names, target, steps, needed))
+        _agree(at, ledger, story, arguments, needed, _promote_words(names, target, steps, needed))
         choose(at, ledger, target, choices, needed, elsewhere=by_workers(at, arguments))
     bought = [step.scene.id for step in needed] or names
     arguments.select = [f"{story.name}:{scene}" for scene in bought]
@@ -151,8 +149,14 @@ def _up_to(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
     return list(reversed(wanted.values()))
 
 
-def _agree(at: Desk, arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[str]) -> None:
-    """Show what would be done and its price; raises ConsentNeeded or AccountError where that cannot be had."""
+def _agree(
+    at: Desk, ledger: Ledger, story: Story, arguments: argparse.Namespace, steps: Sequence[Step], told: Sequence[str]
+) -> None:
+    """Show what would be done and its price; raises CapReached, ConsentNeeded or AccountError where it cannot be had.
+
+    Nobody is asked to agree to what budget and caps forbid; that is looked at again when it is chosen.
+    """
+    check_means(at, ledger, story, steps, elsewhere=by_workers(at, arguments))
     for line in told if arguments.verbose >= arguments.quiet else ():
         print(line, file=sys.stderr)
     if arguments.local:

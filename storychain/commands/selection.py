@@ -37,6 +37,10 @@ class Found:
             raise InvalidStory("\n\n".join(str(error) for error in self.unreadable.values()))
         return self.stories
 
+    def any(self) -> tuple[Story, ...]:
+        """The stories that could be read. Raises InvalidStory where some are named and none could."""
+        return self.stories or self.all()
+
 
 def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Found:
     """Read the stories a command line names: files, folders of them, `-` for a list on stdin. Raises UsageError."""

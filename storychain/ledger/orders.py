@@ -48,6 +48,11 @@ class Order:
     seen_at: float | None
     outcome: dict[str, Any]
 
+    @property
+    def agreed(self) -> str:
+        """What was agreed to be paid for it, in words."""
+        return "at any price" if self.cap is None else f"for up to {self.cap} credits"
+
 
 class Orders:
     """The orders of a shared ledger."""
@@ -65,8 +70,7 @@ class Orders:
         """
 
         def differs(row: Row) -> bool:
-            asked = (row["text"], json.loads(row["options"]).get("edition"))
-            return row["state"] == "open" and asked != (text, options.get("edition"))
+            return bool((row["text"], json.loads(row["options"]).get("edition")) != (text, options.get("edition")))
 
         def place(rows: Rows) -> Row:
             query = (
@@ -74,7 +78,8 @@ class Orders:
                 "ORDER BY CASE WHEN run = ? THEN 0 ELSE 1 END, id LIMIT 1"
             )
             row = rows.execute(query, [provider, story, run, run]).fetchone()
-            if row is not None and differs(row) and _taken_back(rows, row["id"], "it was ordered anew, in other words"):
+            why = "it was ordered anew, in other words"
+            if row is not None and differs(row) and _taken_back(rows, provider, story, why):
                 row = None
             if row is None:
                 number = rows.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM orders").fetchone()[0]
@@ -86,24 +91,18 @@ class Orders:
                 row = rows.execute("SELECT * FROM orders WHERE id = ?", [number]).fetchone()
             return row  # type: ignore[no-any-return]
 
-        order = _order(self._database.write(place))
-        if (order.text, order.options.get("edition")) != (text, options.get("edition")):
+        row = self._database.write(place)
+        if differs(row):
             raise StoryHeld(
                 "a worker is rendering another version of this story",
                 where=story,
                 next_step="Wait until it is done, then run again.",
             )
-        return order
+        return _order(row)
 
     def take_back(self, provider: str, story: str, why: str) -> bool:
         """Close a story's open order, if no worker has taken it; whether there was such a one."""
-
-        def take_back(rows: Rows) -> bool:
-            query = "SELECT id FROM orders WHERE provider = ? AND story = ? AND state = 'open'"
-            found = rows.execute(query, [provider, story]).fetchall()
-            return any(_taken_back(rows, row["id"], why) for row in found)
-
-        return self._database.write(take_back)
+        return self._database.write(lambda rows: _taken_back(rows, provider, story, why))
 
     def get(self, number: int) -> Order:
         """An order as it stands. Raises UsageError where there is none."""
@@ -117,6 +116,13 @@ class Orders:
         """The orders that are not closed, oldest first."""
         with self._database.reading() as rows:
             return [_order(row) for row in rows.execute("SELECT * FROM orders WHERE state = 'open' ORDER BY id")]
+
+    def open_for(self, provider: str, story: str) -> Order | None:
+        """A story's open order, if there is one."""
+        query = "SELECT * FROM orders WHERE provider = ? AND story = ? AND state = 'open' ORDER BY id LIMIT 1"
+        with self._database.reading() as rows:
+            row = rows.execute(query, [provider, story]).fetchone()
+        return None if row is None else _order(row)
 
     def begin(self, number: int, worker: str) -> Order | None:
         """A worker takes an order up; None where it is closed."""
@@ -149,13 +155,14 @@ class Orders:
         self._database.write(lambda rows: rows.execute(query, values))
 
 
-def _taken_back(rows: Rows, number: int, why: str) -> bool:
-    """Close an open order that no worker ever took; in one statement, for one may be about to."""
+def _taken_back(rows: Rows, provider: str, story: str, why: str) -> bool:
+    """Close a story's open order that no worker ever took; in one statement, for one may be about to."""
     error = {"kind": StoryHeld.__name__, "what": why, "where": None, "next_step": None}
     query = (
-        "UPDATE orders SET state = 'stopped', outcome = ?, ended_at = ? WHERE id = ? AND state = 'open' AND worker = ''"
+        "UPDATE orders SET state = 'stopped', outcome = ?, ended_at = ? "
+        "WHERE provider = ? AND story = ? AND state = 'open' AND worker = ''"
     )
-    return rows.execute(query, [json.dumps({"error": error}), time.time(), number]).rowcount > 0
+    return rows.execute(query, [json.dumps({"error": error}), time.time(), provider, story]).rowcount > 0
 
 
 def _written(cap: Decimal | None) -> str | None:

@@ -58,8 +58,8 @@ _QUICKLY: dict[str, str | int] = {
 }
 """x264's quicker preset, without B-frames: 30 % less time than `veryfast`, and nearer to the original at the same CRF
 (47.3 against 45.6 dB on real footage), for more bytes, which do not count where pieces are short. Weights and small
-blocks would take 3 % of the time and bring nothing that SSIM or VMAF sees. Key frames come on
-their beat alone: so coded, x264 also calls a frame that comes just after one a key, where decoding cannot begin."""
+blocks would take 3 % of the time and bring nothing that SSIM or VMAF sees. Key frames come on their beat alone: so
+coded, x264 also calls a frame that comes just after one a key, where decoding cannot begin."""
 
 Filter = tuple[str, tuple[tuple[str, str], ...]]
 """An ffmpeg filter: its name, and its options by name."""

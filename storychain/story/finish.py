@@ -189,11 +189,9 @@ class Finisher:
         return tuple(found)
 
     def _loudness(self, at: StoryPath, written: str | None) -> float | None:
-        return (
-            None
-            if written == "off"
-            else self._number(at, written, -14, -40, -5, "LUFS from -40 to -5, or off", unit="LUFS")
-        )
+        if written == "off":
+            return None
+        return self._number(at, written, -14, -40, -5, "LUFS from -40 to -5, or off", unit="LUFS")
 
     def _language(self, at: StoryPath, written: str | None) -> str:
         if written is not None and not _LANGUAGE.fullmatch(written):

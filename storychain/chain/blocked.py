@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.placeholder import again
 from storychain.chain.survey import attempts_of
-from storychain.plan import Action
+from storychain.errors import GenerationFailed, Unresolved
+from storychain.plan import Action, trouble
 from storychain.story.advice import brought_here, command
 from storychain.takes import takes_of
 
@@ -57,3 +58,19 @@ def settled_by(story: Story, record: Record, step: Step, *, free: bool) -> str:
     if record.job_id is not None:
         return resubmit
     return f"{command('adopt', story, step.scene.id, 'JOB', free=free)} says which job it is, {resubmit}"
+
+
+def unresolved(record: Record) -> Unresolved:
+    """The error of a scene in doubt, in the words on record."""
+    return Unresolved(record.message or "it cannot be told whether this scene was paid")
+
+
+def gave_up(step: Step, record: Record) -> GenerationFailed:
+    """The error of a scene of which no try is left."""
+    price = f" for {step.price} credits" if step.price else ""
+    words = "Change its prompt or give it `fallback_prompts`" if record.objected else "Raise its `attempts`"
+    return GenerationFailed(
+        trouble(record, step.scene),
+        next_step=f"{words}, or run with --retry-failed to try once more{price}; with `on_failure: placeholder` there "
+        "is a film without it. What is finished is kept.",
+    )

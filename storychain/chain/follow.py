@@ -39,8 +39,8 @@ _FETCHES = 4
 """Times a broken or vanished file is fetched anew in one run; it is never bought anew."""
 
 
-async def follow(run: Run, story: str, step: Step, record: Record) -> Job | None:
-    """See a submitted job to its end, on record; None where it failed. Raises what `_ended` does."""
+async def follow(run: Run, story: str, step: Step, record: Record) -> Record | None:
+    """See a submitted job to its end; what is on record of it then, None where it failed. Raises what `_ended` does."""
     assert record.job_id is not None
     run.tell(Followed(story, step.scene.id, record.job_id, take=step.scene.take))
     like = step.model, step.scene.seconds
@@ -52,12 +52,12 @@ async def follow(run: Run, story: str, step: Step, record: Record) -> Job | None
     if job.state == "failed":
         await on_record(run.ledger.failed, record.attempt, job)
         return None
-    await on_record(run.ledger.completed, record.attempt, job, under_way_at)
+    ended = await on_record(run.ledger.completed, record.attempt, job, under_way_at)
     run.tell(Completed(story, step.scene.id, job.id, job.credits, take=step.scene.take))
     if job.credits is not None and step.price is not None and job.credits != step.price:
         said = f"the provider took {job.credits} credits where {step.price} were quoted"
         run.tell(Noticed(story, step.scene.id, said, take=step.scene.take))
-    return job
+    return ended
 
 
 async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedule) -> tuple[Job, float | None]:

@@ -20,7 +20,8 @@ from storychain.chain.run import Run, first_on_record
 from storychain.errors import AccountError, MovedOn, ProviderUnreachable, Unresolved
 from storychain.ledger import Admitted, Full, Purchase, regardless
 from storychain.printable import counted
-from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, Submission, TurnedAway
+from storychain.provider import Accepted, AnswerLost, RequestRefused, SegmentRequest, TurnedAway
+from storychain.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -41,21 +42,25 @@ Intend = Callable[[tuple[str, ...], int], Purchase]
 """Makes the purchase from the watermark and the lane."""
 
 
+Sent = Record | TurnedAway | AnswerLost
+"""How a request fared: what is on record of its job, or why there is none, or that nobody knows yet."""
+
+
 class _FoundOut:
     """Nothing was sent: what became of other requests had to be found out first."""
 
 
-async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> None:
-    """Buy a segment; on return the ledger knows its job. Raises CapReached, AccountError, RequestRefused, Unresolved or
-    ProviderUnreachable; after each of them the ledger knows all there is to know.
+async def buy(run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Record:
+    """Buy a segment; what is on record of it then, with its job. Raises CapReached, AccountError, RequestRefused,
+    Unresolved or ProviderUnreachable; after each of them the ledger knows all there is to know.
     """
     wanted = intend((), 0)
     sendings, why = 0, ""
     while sendings < MOST_SENDINGS:
         outcome = await _try_once(run, caps, request, intend, wanted.key)
         match outcome:
-            case Accepted():
-                return
+            case Record():
+                return outcome
             case Full(under_way):
                 words = f"{counted(under_way, 'job')} under way"
                 run.tell(SceneQueued(wanted.story, wanted.scene, words, take=wanted.take))
@@ -78,14 +83,14 @@ def _growing(sendings: int) -> float:
 
 async def _try_once(
     run: Run, caps: Caps, request: SegmentRequest, intend: Intend, key: str
-) -> Accepted | TurnedAway | Full | _FoundOut:
+) -> Record | TurnedAway | Full | _FoundOut:
     """Send one request at most, and find out its fate if its answer is lost."""
     async with run.lanes.one(run) as lane:
         if (closed := run.purse.closed) is not None:
             raise AccountError(closed.what, next_step=closed.next_step)
         in_doubt, under_way = await first_on_record(_in_the_way, run, lane)
         if in_doubt:
-            outcome: Submission | Full | _FoundOut = _FoundOut()
+            outcome: Sent | Full | _FoundOut = _FoundOut()
         elif under_way >= run.jobs:
             outcome = Full(under_way)
         else:
@@ -102,7 +107,7 @@ def _in_the_way(run: Run, lane: int) -> tuple[bool, int]:
     return anything_in_doubt(run, lane), run.ledger.under_way(run.provider.name)
 
 
-async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Submission | Full:
+async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Sent | Full:
     """Send one request at most; afterwards the ledger knows all that its answer told."""
     purchase = intend(await run.marks.newest(run.provider), lane)
     if run.locks.shared:
@@ -146,7 +151,7 @@ async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
     raise cancelled
 
 
-async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: SegmentRequest) -> Submission:
+async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: SegmentRequest) -> Sent:
     if run.hooks is not None:
         request = replace(request, webhook=run.hooks.address(run.provider.name, admitted.attempt))
     try:
@@ -162,21 +167,23 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
     with regardless():
         match outcome:
             case Accepted(job_id):
-                await _record_job(run, admitted, job_id)
+                record = await _record_job(run, admitted, purchase.key, job_id)
                 run.marks.appeared(job_id)
                 run.tell(Submitted(purchase.story, purchase.scene, job_id, purchase.price, take=purchase.take))
+                return record
             case TurnedAway(reason):
                 await _record_refusal(run, admitted, reason)
     return outcome
 
 
-async def _record_job(run: Run, admitted: Admitted, job_id: str) -> None:
+async def _record_job(run: Run, admitted: Admitted, key: str, job_id: str) -> Record:
     try:
-        await first_on_record(run.ledger.submitted, admitted.attempt, job_id)
+        return await first_on_record(run.ledger.submitted, admitted.attempt, job_id)
     except MovedOn:
         if not run.locks.shared:
             raise
         await first_on_record(run.ledger.arrived_after_all, admitted.attempt, job_id)
+        return await first_on_record(run.ledger.record, key)
 
 
 async def _record_refusal(run: Run, admitted: Admitted, why: str, objected: bool = False) -> None:
@@ -189,12 +196,12 @@ async def _record_refusal(run: Run, admitted: Admitted, why: str, objected: bool
             raise
 
 
-async def _fate(run: Run, key: str, lost: AnswerLost) -> Accepted | TurnedAway:
+async def _fate(run: Run, key: str, lost: AnswerLost) -> Record | TurnedAway:
     """What was found out of a request whose answer was lost."""
     record = await first_on_record(run.ledger.record, key)
     match record.state:
         case "submitted" if record.job_id:
-            return Accepted(record.job_id)
+            return record
         case "unresolved":
             raise Unresolved(record.message or lost.reason)
         case _:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from storychain.chain.blocked import gave_up, unresolved
 from storychain.chain.choice import LeftUnbought, WaitsForApproval
 from storychain.chain.doubt import spelled_out
 from storychain.chain.events import Noticed, Reused, SceneFailed, SceneQueued
@@ -27,7 +28,7 @@ from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Un
 from storychain.ledger import Purchase
 from storychain.locks import Held
 from storychain.media.prepare import Prepared
-from storychain.plan import Action, decide, next_prompt, trouble, with_beside
+from storychain.plan import Action, decide, next_prompt, with_beside
 from storychain.printable import listed
 from storychain.provider import Job, RequestRefused, SegmentRequest
 from storychain.workspace import is_whole
@@ -119,9 +120,9 @@ class Rendering:
         """Why this story cannot be finished, whatever else is bought."""
         match step.action:
             case Action.UNRESOLVED:
-                return self._placed(step, _unresolved(step.record))
+                return self._placed(step, unresolved(step.record))
             case Action.FAILED:
-                return self._placed(step, _gave_up(step, step.record))
+                return self._placed(step, gave_up(step, step.record))
         return None
 
     def _raise_worst(self, results: Sequence[BaseException | None]) -> None:
@@ -190,9 +191,9 @@ class Rendering:
 
     async def _obtain(self, step: Step, before: Link | None) -> Prepared:
         """Do what the record asks for, again and again, until the segment is here."""
-        again = step.again
+        again, record = step.again, await self._looked(step)
         while True:
-            record = await self._looked(step)
+            moved: Record | None = None
             match record.state:
                 case "stored" if record.present:
                     if prepared := await self._reuse(step, record):
@@ -201,16 +202,17 @@ class Rendering:
                     if prepared := await self._fetch(step, record):
                         return prepared
                 case "submitted":
-                    await self._follow(step, record)
+                    moved = await self._follow(step, record)
                 case "intended":
                     await self._settle()
                 case "unresolved":
-                    raise _unresolved(record)
+                    raise unresolved(record)
                 case _:
                     if step.parent and before is None:
                         raise PlanAnew(frozenset())  # what it was to continue is no longer in the story
                     again = self._may_buy(step, record, again=again)
-                    await self._buy(step, next_prompt(step.scene, record) or step.scene.prompt, before)
+                    moved = await self._buy(step, next_prompt(step.scene, record) or step.scene.prompt, before)
+            record = await self._looked(step, moved)
 
     def _may_buy(self, step: Step, record: Record, *, again: bool) -> bool:
         """Whether one try beyond the story's own is left after the next; raises where there is no next one."""
@@ -223,7 +225,7 @@ class Rendering:
                 self._given_up.add(step.key)
                 raise PlanAnew(frozenset({step.key}))
             case Action.FAILED:
-                raise _gave_up(step, record)
+                raise gave_up(step, record)
         if step.action in (Action.HOLD, Action.BLOCKED) or not self._run.choice.allows(self._story.name, step.scene.id):
             raise Halted
         return again and decide(record, step.scene, again=False)[0] is Action.SUBMIT
@@ -231,8 +233,13 @@ class Rendering:
     def _record(self, step: Step) -> Record:
         return with_presence(self._run.ledger.record(step.key), self._run.workspace)
 
-    async def _looked(self, step: Step) -> Record:
-        """What is on record; bytes that another machine stored are had from the shared place, if there is one."""
+    async def _looked(self, step: Step, moved: Record | None = None) -> Record:
+        """What is on record, `moved` where that is known from just now and says nothing of bytes to be looked for.
+
+        Bytes that another machine stored are had from the shared place, if there is one.
+        """
+        if moved is not None and moved.state in ("submitted", "completed"):
+            return moved
         record = await on_record(self._record, step)
         if record.state != "stored" or record.present:
             return record
@@ -300,37 +307,37 @@ class Rendering:
         async with await self._run.lanes.alone(self._run):
             await settle_open_questions(self._run)
 
-    async def _follow(self, step: Step, record: Record) -> None:
-        """See a paid job to its end; hand its address on the moment it is known."""
-        job = await follow(self._run, self._story.name, step, record)
-        if job is not None and not self._waits(step):
-            self._hand_on(step, job, fresh=True)
+    async def _follow(self, step: Step, record: Record) -> Record | None:
+        """See a paid job to its end; hand its address on the moment it is known. What is on record then, if it is."""
+        ended = await follow(self._run, self._story.name, step, record)
+        if ended is not None and not self._waits(step):
+            self._hand_on(step, _job_of(ended), fresh=True)
+        return ended
 
-    async def _buy(self, step: Step, prompt: str, before: Link | None) -> None:
-        """Pay for the scene and see its job to its end, within the jobs this run may have under way."""
+    async def _buy(self, step: Step, prompt: str, before: Link | None) -> Record | None:
+        """Pay for the scene and see its job to its end, within the jobs this run may have under way.
+
+        What is on record then, if it is known.
+        """
         left = sum(not link.done() for link in self._links.values())
         async with self._run.slots.taken(self._story.name, left):
             request = replace(await self._request(step, before), prompt=prompt)
-            if not await self._paid(step, before, request):
-                return
-            bought = await on_record(self._record, step)
-            if bought.state == "submitted":
-                await self._follow(step, bought)
+            bought = await self._paid(step, before, request)
+            return await self._follow(step, bought) if bought and bought.state == "submitted" else bought
 
-    async def _paid(self, step: Step, before: Link | None, request: SegmentRequest) -> bool:
-        """Pay; False where the provider would not take the words, which is then on record."""
+    async def _paid(self, step: Step, before: Link | None, request: SegmentRequest) -> Record | None:
+        """Pay; None where the provider would not take the words, which is then on record."""
         try:
-            await self._pay(step, request)
+            return await self._pay(step, request)
         except RequestRefused as error:
             if error.about_words:
-                return False
+                return None
             if before is None or not _about_the_input(error):
                 raise
             self._run.tell(
                 Noticed(self._story.name, step.scene.id, f"{error.what}; uploading our own copy", take=step.scene.take)
             )
             return await self._paid(step, None, await begin_from_upload(self._run, step, before, request))
-        return True
 
     async def _request(self, step: Step, before: Link | None) -> SegmentRequest:
         self._go_on()
@@ -345,7 +352,7 @@ class Rendering:
             raise Halted
         self._run.check_time()
 
-    async def _pay(self, step: Step, request: SegmentRequest) -> None:
+    async def _pay(self, step: Step, request: SegmentRequest) -> Record:
         run, story = self._run, self._story
 
         def intend(watermark: tuple[str, ...], lane: int) -> Purchase:
@@ -367,26 +374,12 @@ class Rendering:
                 lane=lane,
             )
 
-        await buy(run, self._caps, request, intend)
+        return await buy(run, self._caps, request, intend)
 
 
 def _name(step: Step) -> tuple[str, str]:
     """Of two scenes that share a segment each has a name of its own, and so has each take of one."""
     return step.scene.id, step.key
-
-
-def _unresolved(record: Record) -> Unresolved:
-    return Unresolved(record.message or "it cannot be told whether this scene was paid")
-
-
-def _gave_up(step: Step, record: Record) -> GenerationFailed:
-    price = f" for {step.price} credits" if step.price else ""
-    words = "Change its prompt or give it `fallback_prompts`" if record.objected else "Raise its `attempts`"
-    return GenerationFailed(
-        trouble(record, step.scene),
-        next_step=f"{words}, or run with --retry-failed to try once more{price}; with `on_failure: placeholder` there "
-        "is a film without it. What is finished is kept.",
-    )
 
 
 def _about_the_input(error: RequestRefused) -> bool:

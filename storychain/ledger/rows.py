@@ -90,6 +90,12 @@ def insert(rows: Rows, purchase: Purchase, now: float) -> int:
     return number
 
 
+def of_attempt(rows: Rows, attempt: int) -> Record:
+    """What is known of the key that an attempt was made for."""
+    query = "SELECT * FROM attempts WHERE key = (SELECT key FROM attempts WHERE id = ?) ORDER BY id"
+    return folded(rows.execute(query, [attempt]).fetchall())
+
+
 def told(job: Job) -> str:
     """Why a job failed, in the provider's words."""
     said = " ".join(part for part in (job.code and f"[{job.code}]", job.message) if part)

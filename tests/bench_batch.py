@@ -133,7 +133,7 @@ class Watching:
         while True:
             with suppress(OSError):
                 self.files = max(self.files, sum(1 for _ in Path("/proc/self/fd").iterdir()))
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(2)  # of thousands it takes a while, which counts as ours
 
 
 async def rendered(folder, base_url, stories, arguments, watching):

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from storychain.ledger import mark_beside
 from storychain.studio import Options, serve
 from tests.power.disk import Disk, lay_out, read_log
 from tests.stage import FFMPEG, RENDERS, SCALE, story_file
@@ -143,6 +144,14 @@ def test_whatever_had_left_is_on_the_disk_before_it_leaves(recording, tmp_path, 
     for moment, prompt in zip(recording.submits, recording.prompts, strict=True):
         rows = attempts(recording.disk_at(moment).found(seed), tmp_path / "found")
         assert [row["state"] for row in rows if row["request"] == prompt] == ["intended"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_how_far_the_ledger_had_come_is_on_the_disk_beside_it(recording, tmp_path, seed):
+    for number, moment in enumerate(recording.submits, 1):
+        found = tmp_path / str(number)
+        lay_out(recording.disk_at(moment).found(seed), found)
+        assert mark_beside(found / "workspace" / "ledger.sqlite3").read() == number
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -88,13 +88,7 @@ async def _try_once(
     async with run.lanes.one(run) as lane:
         if (closed := run.purse.closed) is not None:
             raise AccountError(closed.what, next_step=closed.next_step)
-        in_doubt, under_way = await first_on_record(_in_the_way, run, lane)
-        if in_doubt:
-            outcome: Sent | Full | _FoundOut = _FoundOut()
-        elif under_way >= run.jobs:
-            outcome = Full(under_way)
-        else:
-            outcome = await _try_in(lane, run, caps, request, intend)
+        outcome = await _try_in(lane, run, caps, request, intend)
     if not isinstance(outcome, AnswerLost | _FoundOut):
         return outcome
     async with await run.lanes.alone(run):
@@ -102,19 +96,32 @@ async def _try_once(
     return await _fate(run, key, outcome) if isinstance(outcome, AnswerLost) else outcome
 
 
-def _in_the_way(run: Run, lane: int) -> tuple[bool, int]:
-    """Whether anything is in doubt, and how many jobs are under way: both are asked before each request."""
-    return anything_in_doubt(run, lane), run.ledger.under_way(run.provider.name)
+def _in_the_way(run: Run, lane: int) -> Full | _FoundOut | None:
+    """What keeps a request from being sent, as far as that is known before the account's list is looked at."""
+    if anything_in_doubt(run, lane):
+        return _FoundOut()
+    under_way = run.ledger.under_way(run.provider.name)
+    return Full(under_way) if under_way >= run.jobs else None
 
 
-async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Sent | Full:
+def _admitted(run: Run, purchase: Purchase, caps: Caps) -> Admitted | Full | _FoundOut:
+    if anything_in_doubt(run, purchase.lane):
+        return _FoundOut()
+    return run.ledger.admit(purchase, caps, run.jobs)
+
+
+async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Sent | Full | _FoundOut:
     """Send one request at most; afterwards the ledger knows all that its answer told."""
+    if not run.marks.are_fresh():  # nobody asks for the list who may not send anything anyway
+        known = await first_on_record(_in_the_way, run, lane)
+        if known is not None:
+            return known
     purchase = intend(await run.marks.newest(run.provider), lane)
     if run.locks.shared:
         await run.provider.turn()  # waited for before that, since what is admitted has to be sent soon
     began = _moment(run)
-    admission = await first_on_record(run.ledger.admit, purchase, caps, run.jobs)
-    if isinstance(admission, Full):
+    admission = await first_on_record(_admitted, run, purchase, caps)
+    if not isinstance(admission, Admitted):
         return admission
     if run.locks.shared:
         # Others wait no longer than this for who may have been stopped: they may have bought the segment themselves.

@@ -31,10 +31,14 @@ class Watermarks:
     async def newest(self, provider: Provider) -> tuple[str, ...]:
         """The newest job ids, newest first, read not longer ago than a request takes."""
         async with self._reading:
-            began = asyncio.get_running_loop().time()
-            if began - self._read_at > _FRESH:
+            if not self.are_fresh():
+                began = asyncio.get_running_loop().time()
                 self._ids, self._read_at = await _newest(provider), began
             return self._ids
+
+    def are_fresh(self) -> bool:
+        """Whether the newest jobs are known without asking for them."""
+        return asyncio.get_running_loop().time() - self._read_at <= _FRESH
 
     def appeared(self, job_id: str) -> None:
         """A job of ours is the newest now."""

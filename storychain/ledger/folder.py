@@ -15,8 +15,13 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    above = os.open(folder.parent, os.O_RDONLY)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that the names in a folder are those that are there now, whatever happens."""
+    names = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(above)
+        os.fsync(names)
     finally:
-        os.close(above)
+        os.close(names)

@@ -7,22 +7,33 @@ has a mark of what it bought itself; what one of them notices it tells the other
 
 from __future__ import annotations
 
+import fcntl
 import os
-import uuid
-from contextlib import suppress
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
-from storychain.ledger.folder import make_folder
+from storychain.ledger.folder import make_folder, sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from storychain.ledger.backend import Backend
 
+_WIDTH = 20
+"""Characters of a number; all are as wide, so that a number is written in place of the one before."""
+
+_TRIES, _BETWEEN_TRIES = 400, 0.005
+
 
 class Mark:
-    """The highest attempt that may have been paid, as a number in a file."""
+    """The highest attempt that may have been paid, as a number in a file.
+
+    The number is overwritten where it is: that needs no room on the disk and is quicker than a new file, and a disk
+    writes a few bytes wholly or not at all. Other processes do the same, so the file is locked meanwhile.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,32 +41,67 @@ class Mark:
     def read(self) -> int:
         """The mark; zero where there is none or it cannot be read as a number."""
         try:
-            return int(self._path.read_text("ascii"))
-        except (OSError, ValueError):
+            with _opened(self._path, os.O_RDONLY, fcntl.LOCK_SH) as file:
+                return _number(file)
+        except OSError:
             return 0
 
     def rise(self, attempt: int) -> None:
-        """Raise the mark to `attempt`; never lowers it. Raises StorychainError where it cannot be written."""
-        if attempt > self.read():
-            self.put(attempt)
+        """Raise the mark to `attempt`, which is on record; never lowers it.
+
+        Raises StorychainError where it cannot be written.
+        """
+        self._write(attempt, lower=False)
 
     def put(self, attempt: int) -> None:
-        """Set the mark, whole and synced."""
-        aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        """Set the mark."""
+        self._write(attempt, lower=True)
+
+    def _write(self, attempt: int, *, lower: bool) -> None:
         try:
             make_folder(self._path.parent)
-            with aside.open("w", encoding="ascii") as file:
-                file.write(f"{attempt}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self._path)
+            is_new = not self._path.exists()
+            with _opened(self._path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
+                if lower or attempt > _number(file):
+                    os.pwrite(file, f"{attempt:<{_WIDTH}}\n".encode("ascii"), 0)
+                    os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
+            if is_new:
+                sync_folder(self._path.parent)
         except OSError as error:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
             advice = "Nothing was sent. Free some space, or mend the folder's permissions, and run again."
             raise StorychainError(
                 f"cannot be written: {error.strerror}", where=str(self._path), next_step=advice
             ) from error
+
+
+@contextmanager
+def _opened(path: Path, flags: int, lock: int) -> Iterator[int]:
+    file = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    try:
+        _lock(file, lock)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, lock: int) -> None:
+    """Wait for the lock, as long as it takes to write a number: who holds it for longer is a process that is stopped.
+
+    It has written, or will: better a mark that is a little low then than nobody who can go on.
+    """
+    for _ in range(_TRIES):
+        try:
+            return fcntl.flock(file, lock | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_BETWEEN_TRIES)
+    return None
+
+
+def _number(file: int) -> int:
+    try:
+        return int(os.pread(file, _WIDTH + 1, 0))
+    except ValueError:
+        return 0
 
 
 def mark_beside(path: Path) -> Mark:
@@ -82,11 +128,6 @@ class SharedMark(Mark):
         if own > max(row["last"], row["missed"]):
             self._database.write(lambda rows: rows.execute("INSERT INTO missed VALUES (?)", [own]))
         return max(own, int(row["missed"]))
-
-    def rise(self, attempt: int) -> None:
-        """Raise this machine's mark to `attempt`, which is on record: nobody else's is asked for that."""
-        if attempt > super().read():
-            super().put(attempt)
 
     def put(self, attempt: int) -> None:
         """Set the mark; what other machines miss they say again."""

@@ -9,7 +9,7 @@ from storychain.chain.events import Noticed
 from storychain.chain.finishing import narration_of
 from storychain.chain.narration import too_long
 from storychain.chain.run import off_loop
-from storychain.chain.wording import UNREADABLE, undrawn, wording_warnings
+from storychain.chain.wording import UNREADABLE, draws_words, undrawn, wording_warnings
 from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.media.aside import folder_aside
 from storychain.media.outputs.names import beside
@@ -30,13 +30,10 @@ async def preflight(run: Run, story: Story) -> None:
         await room.seconds_of(film.music.file)
     if film.watermark is not None:
         await room.check_picture(film.watermark.file)
-    if where := await off_loop(undrawn, story):
-        raise MediaError(
-            UNREADABLE,
-            where=f"{story.name}, {where}",
-            next_step="Install a font for its script, or leave it out. Nothing was bought.",
-        )
-    for warning in (*blending_warnings(story), *await off_loop(wording_warnings, story)):
+    warnings = blending_warnings(story)
+    if draws_words(story):
+        warnings += await off_loop(_wording, story)
+    for warning in warnings:
         run.tell(Noticed(story.name, "", warning))
     for scene in story.scenes:
         sound = await narration_of(run, story, scene)
@@ -44,6 +41,16 @@ async def preflight(run: Run, story: Story) -> None:
             seconds = await room.seconds_of(sound)
             if seconds > scene.seconds:
                 run.tell(Noticed(story.name, scene.id, too_long(story, scene, float(seconds))))
+
+
+def _wording(story: Story) -> tuple[str, ...]:
+    if where := undrawn(story):
+        raise MediaError(
+            UNREADABLE,
+            where=f"{story.name}, {where}",
+            next_step="Install a font for its script, or leave it out. Nothing was bought.",
+        )
+    return wording_warnings(story)
 
 
 def check_place(film: Path, neighbours: Iterable[Path] = ()) -> None:

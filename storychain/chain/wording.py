@@ -18,8 +18,15 @@ _SHORTER_SIDE = 720
 """Pixels of the picture that cards are tried on: what fits does not depend on its size, only on its shape."""
 
 
+def draws_words(story: Story) -> bool:
+    """Whether any words become pictures, for which fonts have to be looked through."""
+    return any(_drawn_words(story))
+
+
 def undrawn(story: Story) -> str | None:
     """Where words stand that no font here can draw, and without which there is no film."""
+    if not draws_words(story):
+        return None
     from storychain.media.outputs.overlays import readable  # noqa: PLC0415 - most stories draw no words
 
     return next((where for where, words in _drawn_words(story) if not readable(words)), None)
@@ -27,7 +34,7 @@ def undrawn(story: Story) -> str | None:
 
 def wording_warnings(story: Story) -> tuple[str, ...]:
     """What of the words of cards and burned captions will not be seen."""
-    if not any(_drawn_words(story)):
+    if not draws_words(story):
         return ()
     from storychain.media.outputs.overlays import readable, unseen  # noqa: PLC0415 - plans are quick
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LARGEST = 8 << 30
 """Bytes; far above any segment, far below a disk filled by a mistake."""
 
+_WRITTEN_AT_ONCE = 256 << 10
+"""Bytes that are handed to a thread to be written: handing them over piece by piece takes longer than writing them."""
+
 
 class _Clock:
     """Ends a download that takes too long in all, or that drips: a byte now and then is no progress."""
@@ -47,7 +50,10 @@ class _Clock:
 
 @dataclass(slots=True)
 class _Arrival:
-    """What has arrived so far, and how to recognise the same file when asking for the rest."""
+    """What has arrived so far, and how to recognise the same file when asking for the rest.
+
+    `size` bytes are written of the `come` bytes that have come.
+    """
 
     file: BinaryIO
     largest: int
@@ -56,18 +62,28 @@ class _Arrival:
     total: int | None = None
     encoded: bool = False
     size: int = 0
+    come: int = 0
+    waiting: list[bytes] = field(default_factory=list)
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def restart(self) -> None:
         self.file.seek(0)
         self.file.truncate()
         self.size, self.digest, self.total, self.validator = 0, hashlib.sha256(), None, None
-        self.encoded = False
+        self.encoded, self.come, self.waiting = False, 0, []
 
-    def add(self, chunk: bytes) -> None:
-        self.file.write(chunk)
-        self.digest.update(chunk)
-        self.size += len(chunk)
+    def take(self, piece: bytes) -> None:
+        """Take a piece that is to be written, with those that come after it."""
+        self.waiting.append(piece)
+        self.come += len(piece)
+
+    def write(self) -> None:
+        """Write what waits."""
+        pieces, self.waiting = self.waiting, []
+        for piece in pieces:
+            self.file.write(piece)
+            self.digest.update(piece)
+            self.size += len(piece)
 
 
 async def download(
@@ -125,16 +141,23 @@ def _asking_for_the_rest(arrival: _Arrival) -> dict[str, str]:
 
 
 async def _take_in(response: httpx.Response, arrival: _Arrival, url: str, clock: _Clock) -> None:
-    """Write what comes as it comes: what a cut leaves behind need not be sent again.
+    """Write what comes, some pieces at once: what a cut leaves behind need not be sent again.
 
-    The clock is looked at between pieces; cancelling a piece while it is written would let the count go wrong.
+    The clock is looked at between pieces; cancelling them while they are written would let the count go wrong.
     """
-    async for piece in response.aiter_bytes():
-        await asyncio.to_thread(arrival.add, piece)
-        arrival.on_bytes(arrival.size, arrival.total)
-        _check_size(arrival.size, arrival, url)
-        if arrival.size != arrival.total:
-            clock.tick(len(piece))
+    try:
+        async for piece in response.aiter_bytes():
+            arrival.take(piece)
+            arrival.on_bytes(arrival.come, arrival.total)
+            _check_size(arrival.come, arrival, url)
+            if arrival.come - arrival.size >= _WRITTEN_AT_ONCE:
+                await asyncio.to_thread(arrival.write)
+            if arrival.come != arrival.total:
+                clock.tick(len(piece))
+    except (*TROUBLE, Passing):
+        await asyncio.to_thread(arrival.write)
+        raise
+    await asyncio.to_thread(arrival.write)
 
 
 def _check_size(size: int, arrival: _Arrival, url: str) -> None:

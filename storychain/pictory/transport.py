@@ -124,6 +124,8 @@ class Wire:
         self._key = key.encode("utf-8", "replace")
         headers = {"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"}
         self._clients = _clients(patience, transport, base_url=base_url, headers=headers)
+        # Whole addresses are put together here, once: the client would take base and path apart for every request.
+        self._base = base_url.rstrip("/")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -161,18 +163,18 @@ class Wire:
         return answer
 
     async def _asked(self, method: str, path: str, **options: Any) -> Answer:
+        address = self._base + path
         async with (
             asyncio.timeout(self._patience.whole),
             self._clients.one() as client,
-            client.stream(method, path, **options) as response,
+            client.stream(method, address, **options) as response,
         ):
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > LARGEST_ANSWER:
                     raise httpx.DecodingError("an answer beyond all sizes", request=response.request)
-            asked = f"{method} {response.url.copy_with(query=None, fragment=None)}"
-            return Answer(asked, response.status_code, response.headers, self._without_key(bytes(body)))
+            return Answer(f"{method} {address}", response.status_code, response.headers, self._without_key(bytes(body)))
 
     async def read(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request that may be repeated; trouble on the way is Passing."""

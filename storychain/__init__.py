@@ -8,7 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storychain.api import Event, Outcome, Rendering, Step, Story, StorychainError, load, plan_of, render, rendering
+    from storychain.api import (
+        Event,
+        Outcome,
+        Rendering,
+        Step,
+        Story,
+        StorychainError,
+        load,
+        load_rows,
+        plan_of,
+        render,
+        rendering,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,6 +32,7 @@ __all__ = [
     "StorychainError",
     "__version__",
     "load",
+    "load_rows",
     "plan_of",
     "render",
     "rendering",

@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import difflib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -30,6 +30,7 @@ from storychain.commands.selection import by_name
 from storychain.commands.watching import watched_aside
 from storychain.errors import ConsentNeeded, Interrupted, StorychainError, UsageError
 from storychain.plan import Step
+from storychain.story import load_rows as stories_of_rows
 from storychain.story import load_story
 from storychain.story.model import Story
 
@@ -41,6 +42,7 @@ __all__ = [
     "Story",
     "StorychainError",
     "load",
+    "load_rows",
     "plan_of",
     "render",
     "rendering",
@@ -74,11 +76,21 @@ class Options(TypedDict, total=False):
     resume_only: bool
     retry_failed: bool
     deadline: str
+    submit_lanes: int
 
 
 def load(path: str | Path) -> Story:
     """Read and check a story file by the settings' models. Raises InvalidStory with every problem."""
     return load_story(Path(path), desk(_arguments({})).settings.catalogue)
+
+
+def load_rows(path: str | Path, rows: str | Path | Iterable[Mapping[str, object]]) -> tuple[Story, ...]:
+    """Read a story file once for each row: of a CSV file, or of mappings such as `frame.to_dict("records")`.
+
+    A row's values set the story's variables, `name` what its film is called. Raises InvalidStory or UsageError.
+    """
+    table = Path(rows) if isinstance(rows, str | Path) else rows
+    return stories_of_rows(Path(path), table, desk(_arguments({})).settings.catalogue)
 
 
 def plan_of(story: Source, **options: Unpack[Options]) -> tuple[Step, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ _LOOK_AGAIN, _SELDOM = 0.05, 0.1
 
 _LET_IN = 1.2 * _SELDOM
 """Seconds for which a lock is left alone between two tasks of a process while another process wants it."""
+
+_A_MOMENT = 0.5
+"""Seconds for which a lock is waited for that is held while a few bytes are written."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -46,6 +50,23 @@ def _take(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def lock_briefly(descriptor: int, *, shared: bool) -> None:
+    """Lock an open file until it is closed, for a moment in which a few bytes are read or written.
+
+    Who holds it for seconds is a process that is stopped: it has written, or will, and others go on without the lock
+    rather than not at all.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    ends = time.monotonic() + _A_MOMENT
+    while True:
+        try:
+            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                return None
+            time.sleep(0.002)
 
 
 @contextmanager

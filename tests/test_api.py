@@ -49,6 +49,40 @@ def test_a_story_is_rendered_and_watched(home):
     assert home.studio.counts()["accepted"] == 2
 
 
+def test_rows_of_a_program_make_a_film_each_and_share_what_they_ask_for_alike(home):
+    scenes = [{"prompt": "A quay by night."}, {"prompt": "${who} buys ${loaves} loaves."}]
+    path = story_file(home.folder, scenes, vars={"who": "Somebody", "loaves": "no"})
+    rows = [{"name": "ada", "who": "Ada", "loaves": 3}, {"who": None, "loaves": float("nan")}]
+    stories = storychain.load_rows(path, rows)
+    outcomes = asyncio.run(storychain.render(*stories, max_credits=120))
+    assert [outcome.film.name for outcome in outcomes] == ["tale-ada.mp4", "tale-002.mp4"]
+    assert [story.scenes[1].prompt for story in stories] == ["Ada buys 3 loaves.", "Somebody buys no loaves."]
+    assert home.studio.counts()["accepted"] == 3
+    table = home.folder / "rows.csv"
+    table.write_text("name,who,loaves\nada,Ada,3\n")
+    (again,) = asyncio.run(storychain.render(*storychain.load_rows(path, table)))
+    assert (again.status, again.spent) == ("done", Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([], "at least one row"),
+        ([{"who": ["a"]}], "row 1: who is neither a text nor a number"),
+        ([{"who": True}], "row 1: who is neither a text nor a number"),
+        ([{"who": "a"}, {"whom": "b"}], "no variable 'whom'"),
+        ([{"name": "a"}, {"name": "a"}], "the rows: the name 'a' is there 2 times"),
+        ([{1: "a"}], "row 1: the name 1 is no text"),
+        ([{"who": "a\0"}], "row 1: column 'who' holds the control character U+0000"),
+    ],
+)
+def test_rows_that_are_none_are_refused(home, rows, says):
+    path = story_file(home.folder, [{"prompt": "${who} walks."}], vars={"who": "Somebody"})
+    with pytest.raises(UsageError) as caught:
+        storychain.load_rows(path, rows)
+    assert says in str(caught.value)
+
+
 def test_nothing_is_spent_without_consent(home):
     path = story_file(home.folder, 2)
     assert [str(step.action) for step in storychain.plan_of(path)] == ["submit", "submit"]

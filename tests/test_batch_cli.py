@@ -86,8 +86,8 @@ def test_a_table_makes_a_film_a_row_and_what_rows_share_is_paid_once(desk):
         ("name,who\n../a,b\n", "cannot be part of a file's name"),
         ("who,who\na,b\n", "the column 'who' is there 2 times"),
         ("who\n${x}\n", "line 2"),
-        ("name,who\na,Ann\nb,B\0ert\n", "line 3, column 'who' holds the control character U+0000; remove it"),
-        ("name,who\na,\x1b[2JAnn\n", "line 2, column 'who' holds the control character U+001B; remove it"),
+        ("name,who\na,Ann\nb,B\0ert\n", "line 3: column 'who' holds the control character U+0000; remove it"),
+        ("name,who\na,\x1b[2JAnn\n", "line 2: column 'who' holds the control character U+001B; remove it"),
         ("name,who\na,Ann\x1f\n", "U+001F"),
         ("name,who\n" + "\u2603" * 78 + ",Ann\n", "line 2: the story's name has 239 bytes; at most 236"),
     ],
@@ -95,6 +95,39 @@ def test_a_table_makes_a_film_a_row_and_what_rows_share_is_paid_once(desk):
 def test_what_is_wrong_with_a_table_is_told_before_anything_is_spent(plain, table, says):
     path = story_file(plain.folder, [{"prompt": "${who} walks along the quay."}], vars={"who": "Somebody"})
     (plain.folder / "rows.csv").write_text(table)
+    done = plain.run("run", path, "--matrix", "rows.csv", "--yes")
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "name,who\nzoë,Zoë\n".encode("utf-8-sig"),
+        "name\twho\r\nzoë\tZoë\r\n".encode("utf-16"),
+        "sep=;\r\nname;who\r\nzoë;Zoë\r\n".encode(),
+        "sep=\t\nname\twho\nzoë\tZoë\n".encode(),
+    ],
+    ids=["utf-8 that says so", "utf-16", "a delimiter that is said", "a tab that is said"],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(plain, raw):
+    path = story_file(plain.folder, [{"prompt": "${who} walks along the quay."}], vars={"who": "Somebody"})
+    (plain.folder / "rows.csv").write_bytes(raw)
+    (one,) = json.loads(plain.run("plan", path, "--matrix", "rows.csv", "--json", "--show-prompts").stdout)["stories"]
+    assert (one["story"], one["scenes"][0]["prompt"]) == ("tale-zoë", "Zoë walks along the quay.")
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ("who\nAnn\nZoë\n".encode("latin-1"), "rows.csv: line 3: byte 0xeb is not UTF-8\n  Save the table as UTF-8"),
+        ("who\nZoë\n".encode("utf-16")[:-1], "rows.csv: the file is cut off"),
+        (b"sep=;\nname;who\na\n", "line 3 has 1 cells under 2 columns"),
+    ],
+)
+def test_no_encoding_is_guessed(plain, raw, says):
+    path = story_file(plain.folder, [{"prompt": "${who} walks along the quay."}], vars={"who": "Somebody"})
+    (plain.folder / "rows.csv").write_bytes(raw)
     done = plain.run("run", path, "--matrix", "rows.csv", "--yes")
     assert done.returncode == 2
     assert says in done.stderr

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "plan": {"errors", "catalogue", "printable", "records", "story"},
     "standing": {"plan"},
     "takes": {"errors", "catalogue", "records", "story", "plan"},
-    "ledger": {"errors", "records", "provider"},
+    "ledger": {"errors", "records", "provider", "locks"},
     "lettering": set(),
     "media": {"errors", "lettering"},
     "pictory": {"errors", "printable", "provider", "locks"},

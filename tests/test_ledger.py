@@ -5,6 +5,7 @@ What the ledger promises is tried on SQLite and on PostgreSQL; what is said of f
 
 import asyncio
 import datetime
+import fcntl
 import multiprocessing
 import os
 import resource
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from storychain.errors import CapReached, StorychainError
-from storychain.ledger import Admitted, Caps, FilmRecord, Full, Ledger, Purchase
+from storychain.ledger import Admitted, Caps, FilmRecord, Full, Ledger, Purchase, mark_beside
 from storychain.ledger.database import MIGRATIONS
 from storychain.provider import Job
 from storychain.records import Chosen
@@ -660,6 +661,51 @@ def test_work_that_nobody_waits_for_any_more_leaves_no_transaction_open(ledger):
     asyncio.run(play())
     assert ledger.record("afterwards").state == "intended"
     assert ledger.under_way("pictory") == 1 + sum(ledger.record(f"k{n}").state == "intended" for n in range(20))
+
+
+# How far it had come
+
+
+def raised(path, numbers):
+    for number in numbers:
+        mark_beside(path).rise(number)
+
+
+def test_of_many_who_raise_the_mark_the_highest_stands(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=raised, args=(path, range(first, 2000, 4))) for first in range(4)]
+    for worker in workers:
+        worker.start()
+    seen = []
+    while any(worker.is_alive() for worker in workers):
+        seen.append(mark_beside(path).read())
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert seen == sorted(seen), "nobody has lowered it, and nobody has read half a number"
+    assert mark_beside(path).read() == 1999
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.mark"]
+
+
+def test_the_mark_of_an_older_version_is_read_and_goes_on(tmp_path):
+    (tmp_path / "ledger.mark").write_text("7\n")
+    mark = mark_beside(tmp_path / "ledger.sqlite3")
+    assert mark.read() == 7
+    mark.rise(6)
+    assert mark.read() == 7
+    mark.rise(8)
+    assert mark.read() == 8
+    mark.put(3)
+    assert mark.read() == 3
+
+
+def test_a_process_that_is_stopped_while_it_writes_the_mark_stops_no_other(tmp_path):
+    mark = mark_beside(tmp_path / "ledger.sqlite3")
+    mark.put(7)
+    with (tmp_path / "ledger.mark").open("rb") as stopped:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        assert mark.read() == 7
+        mark.rise(8)
+        assert mark.read() == 8
 
 
 # What people choose

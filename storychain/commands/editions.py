@@ -32,5 +32,9 @@ def ordered_story(order: Order, folder: Path, catalogue: Catalogue) -> Story:
     path = folder / f"{edition['file']}.yaml"
     path.write_text(order.text, "utf-8")
     row = edition["row"]
-    story = load_story(path, catalogue) if row is None else load_row(path, Row(line=0, **row), catalogue)
+    story = (
+        load_story(path, catalogue)
+        if row is None
+        else load_row(path, Row(place=f"{path}, row {row['name']}", **row), catalogue)
+    )
     return story if edition["model"] is None else made_by(story, edition["model"], catalogue)

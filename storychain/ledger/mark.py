@@ -7,14 +7,13 @@ has a mark of what it bought itself; what one of them notices it tells the other
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
 from storychain.ledger.folder import make_folder, sync_folder
+from storychain.locks import lock_briefly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 20
 """Characters of a number; all are as wide, so that a number is written in place of the one before."""
-
-_TRIES, _BETWEEN_TRIES = 400, 0.005
 
 
 class Mark:
@@ -41,7 +38,7 @@ class Mark:
     def read(self) -> int:
         """The mark; zero where there is none or it cannot be read as a number."""
         try:
-            with _opened(self._path, os.O_RDONLY, fcntl.LOCK_SH) as file:
+            with _opened(self._path, os.O_RDONLY) as file:
                 return _number(file)
         except OSError:
             return 0
@@ -61,7 +58,7 @@ class Mark:
         try:
             make_folder(self._path.parent)
             is_new = not self._path.exists()
-            with _opened(self._path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
+            with _opened(self._path, os.O_RDWR | os.O_CREAT) as file:
                 if lower or attempt > _number(file):
                     os.pwrite(file, f"{attempt:<{_WIDTH}}\n".encode("ascii"), 0)
                     os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
@@ -75,26 +72,13 @@ class Mark:
 
 
 @contextmanager
-def _opened(path: Path, flags: int, lock: int) -> Iterator[int]:
+def _opened(path: Path, flags: int) -> Iterator[int]:
     file = os.open(path, flags | os.O_CLOEXEC, 0o644)
     try:
-        _lock(file, lock)
+        lock_briefly(file, shared=flags == os.O_RDONLY)
         yield file
     finally:
         os.close(file)
-
-
-def _lock(file: int, lock: int) -> None:
-    """Wait for the lock, as long as it takes to write a number: who holds it for longer is a process that is stopped.
-
-    It has written, or will: better a mark that is a little low then than nobody who can go on.
-    """
-    for _ in range(_TRIES):
-        try:
-            return fcntl.flock(file, lock | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_BETWEEN_TRIES)
-    return None
 
 
 def _number(file: int) -> int:

@@ -6,16 +6,16 @@ package itself is quick to import.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storychain.catalogue import MODELS
-from storychain.errors import InvalidStory
 from storychain.story.matrix import Row
 from storychain.story.model import Join, OnFailure, Scene, Source, Start, Story
 from storychain.story.template import SCHEMA_FILE, schema_text, template
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from storychain.catalogue import Catalogue
 
@@ -47,27 +47,26 @@ def load_story(path: Path, catalogue: Catalogue = MODELS) -> Story:
     return load(path, catalogue)
 
 
-def load_rows(path: Path, table: Path, catalogue: Catalogue = MODELS) -> tuple[Story, ...]:
-    """Read the story file at `path` once for each row of the CSV file `table`, whose columns set its variables.
+def load_rows(
+    path: Path, rows: Path | Iterable[Mapping[str, object]], catalogue: Catalogue = MODELS
+) -> tuple[Story, ...]:
+    """Read the story file at `path` once for each row of a CSV file, whose columns set its variables, or of mappings.
 
-    Each is called after the file and the row. Raises `InvalidStory`, or UsageError for what is wrong with the table.
+    Each is called after the file and the row. Raises `InvalidStory`, or UsageError for what is wrong with the rows.
     """
     from storychain.story.loading import load_each  # noqa: PLC0415 - as above
-    from storychain.story.matrix import read_rows  # noqa: PLC0415
+    from storychain.story.matrix import given_rows, read_rows  # noqa: PLC0415
 
-    return load_each(path, table, read_rows(table), catalogue)
+    if isinstance(rows, Path):
+        return load_each(path, read_rows(rows), str(rows), catalogue)
+    return load_each(path, given_rows(rows), "the rows", catalogue)
 
 
 def load_row(path: Path, row: Row, catalogue: Catalogue = MODELS) -> Story:
     """Read the story file at `path` with the variables of one row. Raises `InvalidStory` or UsageError."""
     from storychain.story.loading import load_each  # noqa: PLC0415 - as above
 
-    try:
-        (story,) = load_each(path, path, [row], catalogue)
-    except InvalidStory as error:
-        error.where = f"{path}, row {row.name}"
-        raise
-    return story
+    return load_each(path, [row], str(path), catalogue)[0]
 
 
 def schema() -> dict[str, Any]:

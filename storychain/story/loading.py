@@ -31,20 +31,20 @@ def load(path: Path, catalogue: Catalogue) -> Story:
     return _read(path, catalogue)[0]
 
 
-def load_each(path: Path, table: Path, rows: Sequence[Row], catalogue: Catalogue) -> tuple[Story, ...]:
-    """Return a story a row of `table`; the file is read once. Raises `InvalidStory` or UsageError."""
+def load_each(path: Path, rows: Sequence[Row], where: str, catalogue: Catalogue) -> tuple[Story, ...]:
+    """Return a story a row; the file is read once. Raises `InvalidStory` or UsageError; `where` the rows come from."""
     _, root, text = _read(path, catalogue)  # whatever is wrong with the story itself is told as ever
     written = parse(root, Places(root, []))
     assert written is not None
-    _check_columns(written.vars or {}, rows, table)
+    _check_columns(written.vars or {}, rows, where)
     stories: list[Story] = []
     for row in rows:
-        check_name(f"{path.stem}-{row.name}", visible(f"{table}, line {row.line}"))
+        check_name(f"{path.stem}-{row.name}", visible(row.place))
         problems: list[Problem] = []
         story = resolve(written, Places(root, problems), text, Path(path).absolute(), catalogue, row)
         if problems:
             error = _invalid(problems, text, path)
-            error.where = f"{table}, line {row.line}"
+            error.where = row.place
             raise error
         stories.append(story)
     return tuple(stories)
@@ -67,13 +67,13 @@ def _read(path: Path, catalogue: Catalogue) -> tuple[Story, MapNode, str]:
     return story, root, text
 
 
-def _check_columns(variables: Mapping[str, str], rows: Sequence[Row], table: Path) -> None:
+def _check_columns(variables: Mapping[str, str], rows: Sequence[Row], where: str) -> None:
     columns = {column for row in rows for column in row.variables if column != NAME}
     for column in sorted(columns - variables.keys()):
         declared = f"its vars are {', '.join(variables)}" if variables else "it has no vars"
         raise UsageError(
             f"the story has no variable '{column}'{did_you_mean(column, variables)}; {declared}",
-            where=str(table),
+            where=where,
             next_step="Declare it under vars: in the story, with the text it has where a row leaves it empty.",
         )
 

@@ -202,10 +202,11 @@ def test_whoever_the_settings_name_is_told(home, monkeypatch, capfd):
     assert [one["exit_code"] for one in log if one["event"] == "RunEnded"] == [5, 130, 0, 0]
     assert len({one["run"] for one in log}) == 4
     assert [one["job_id"] for one in log if one["event"] == "Submitted" and one["credits"]]
-    assert check.paths == ["/a-check/5", "/a-check/start", "/a-check/130", "/a-check/start", "/a-check"]
+    assert check.paths == ["/a-check/5", "/a-check/start", "/a-check/130", "/a-check/start", "/a-check", "/a-check/2"]
     assert [heard.json["title"] for heard in service.heard] == [
         "storychain: not run (exit code 5)",
         "storychain: 1 stopped (exit code 130)",
+        "storychain: not run (exit code 2)",
     ]
     assert "storychain_run_credits_spent" in (home.folder / "m.prom").read_text("utf-8")
     assert capfd.readouterr() == ("", "")

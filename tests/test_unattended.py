@@ -393,6 +393,24 @@ def test_a_log_that_cannot_be_opened_is_told_before_anything_is_spent(desk):
     assert desk.studio.counts()["submits"] == 0
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"STORYCHAIN_LOG_FILE": "gone/run.log"},
+        {"STORYCHAIN_METRICS_FILE": "gone/storychain.prom"},
+        {"STORYCHAIN_NOTIFY": "nonsense"},
+    ],
+)
+def test_who_cannot_be_told_is_told_to_the_monitor(desk, wrong):
+    path = story_file(desk.folder, 1)
+    with monitor() as check:
+        done = desk.run("run", path, *PAY, "--quiet", "--ping-url", f"{check.origin}/a-check", **wrong)
+    assert done.returncode == 2, done.stderr
+    assert check.paths == ["/a-check/2"]
+    assert done.stderr.strip().removeprefix("storychain: ").splitlines()[0] in check.heard[0].body
+    assert desk.studio.counts()["accepted"] == 0
+
+
 def test_a_log_that_cannot_be_written_any_more_is_one_warning(desk):
     story_file(desk.folder, 2)
     (desk.folder / "logs").mkdir()

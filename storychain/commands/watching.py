@@ -47,7 +47,7 @@ async def watched_aside(at: Desk, arguments: argparse.Namespace, warn: Callable[
         await asyncio.to_thread(watch.__exit__, *raised)
 
     async with AsyncExitStack() as around:
-        watch.__enter__()
+        await asyncio.to_thread(watch.__enter__)
         around.push_async_exit(end)
         yield watch
 

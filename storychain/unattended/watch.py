@@ -56,8 +56,9 @@ class Told:
 class Watch:
     """A context around one run, whose id it gives.
 
-    Entering raises UsageError for what is set wrongly, before anything is spent. From then on nothing of it fails the
-    run: `warn` gets a line for each thing that goes wrong. `look` reads what the ledger says of a run's id.
+    Entering raises UsageError for what is set wrongly, before anything is spent, and a monitor hears of that as well.
+    From then on nothing of it fails the run: `warn` gets a line for each thing that goes wrong. `look` reads what the
+    ledger says of a run's id.
     """
 
     def __init__(self, told: Told, look: Callable[[str], Standing], warn: Callable[[str], None]) -> None:
@@ -77,6 +78,16 @@ class Watch:
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
+        if self._told.ping_url:
+            self._check = Check(self._told.ping_url, self.run_id, self._warn)
+        try:
+            self._open()
+        except StorychainError as error:
+            self._wait(self._send(self._ended(error)))
+            raise
+        return self
+
+    def _open(self) -> None:
         told = self._told
         if told.metrics_file:
             check_metrics_file(told.metrics_file)
@@ -87,9 +98,6 @@ class Watch:
             self._write(
                 entry(time.time(), self.run_id, "info", "RunBegan", f"a run begins {told.where}", free=told.free)
             )
-        if told.ping_url:
-            self._check = Check(told.ping_url, self.run_id, self._warn)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

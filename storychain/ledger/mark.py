@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _WIDTH = 20
 """Characters of a number; all are as wide, so that a number is written in place of the one before."""
 
+_sync = getattr(os, "fdatasync", os.fsync)
+"""Not all systems tell a file's bytes from what is known about it."""
+
 
 class Mark:
     """The highest attempt that may have been paid, as a number in a file.
@@ -61,7 +64,7 @@ class Mark:
             with _opened(self._path, os.O_RDWR | os.O_CREAT) as file:
                 if lower or attempt > _number(file):
                     os.pwrite(file, f"{attempt:<{_WIDTH}}\n".encode("ascii"), 0)
-                    os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
+                    _sync(file)
             if is_new:
                 sync_folder(self._path.parent)
         except OSError as error:

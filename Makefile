@@ -13,7 +13,8 @@ FIRST   ?= 0
 MINUTES ?=
 # How many examples `make fuzz` tries in all
 FUZZ    ?= 100000
-STORIES := $(wildcard stories/*.yaml)
+# A name with a space is several to make: such stories are left to the recipe of `stories`
+STORIES := $(filter stories/%.yaml,$(wildcard stories/*.yaml))
 FILMS   := $(STORIES:stories/%.yaml=films/%.mp4)
 RUN     := $(VENV)/bin/storychain
 READY   := $(VENV)/.storychain-ready
@@ -92,7 +93,8 @@ bench-film: $(DEV) ## hold joining against other ways of joining (BENCH_SLOW=0 l
 	  || echo "MoviePy could not be installed; it is left out."
 	@BENCH_SLOW=$(BENCH_SLOW) $(VENV)/bin/python tests/bench_film.py
 
-stories: $(FILMS) ## render every story (RENDER="--max-credits N" to spend)
+stories: $(FILMS) $(READY) ## render every story (RENDER="--max-credits N" to spend)
+	@find stories -maxdepth 1 -name '* *.yaml' -print0 | xargs -0 -n 1 sh -c '[ $$# = 0 ] || $(RUN) run "$$@" $(RENDER)' -
 
 # Asked each time: whether a film is done, a preview, or still waits for somebody is storychain's to say, not a date's
 films/%.mp4: stories/%.yaml $(READY) always

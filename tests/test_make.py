@@ -65,3 +65,16 @@ def test_a_story_that_is_left_without_a_film_leaves_no_file_and_goes_on(desk, ma
     assert made("films/tale.mp4", "RENDER=--yes").returncode == 0
     assert film.stat().st_size > 0
     assert desk.studio.counts()["accepted"] == 2
+
+
+@needs_make
+def test_stories_with_spaces_in_their_names_are_rendered_too(desk, made):
+    for name, words in (("tale", "A lamp is lit."), ("the old lamp", "An old lamp is lit."), ("it's $1", "A coin.")):
+        story_file(desk.folder / "stories", [{"prompt": words}], name=name)
+    assert made("stories", "RENDER=--max-credits 40").returncode == 0
+    films = {film.stem for film in (desk.folder / "films").glob("*.mp4")}
+    assert films == {"tale", "the old lamp", "it's $1"}
+    assert desk.studio.counts()["accepted"] == 3
+    (desk.folder / "stories" / "no story.yaml").write_text("nothing: here")
+    assert made("stories", "RENDER=--max-credits 40").returncode != 0
+    assert desk.studio.counts()["accepted"] == 3

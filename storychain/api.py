@@ -50,6 +50,13 @@ __all__ = [
 
 _log = logging.getLogger("storychain")
 
+_INSTEAD = {
+    "yes": "any_price=True agrees to whatever the plan costs.",
+    "matrix": "load_rows(story, table) makes a story of each row; give these.",
+    "json": "Outcomes are what it would print.",
+}
+"""What programs do where the command line has an option."""
+
 Source = str | Path | Story
 """A story file, or a story that was read from one."""
 
@@ -270,10 +277,8 @@ def _words(name: str, value: object) -> list[str]:
     kinds = get_type_hints(Options)
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, 1)
-        raise UsageError(
-            f"there is no option '{name}'",
-            next_step=f"Did you mean '{near[0]}'?" if near else f"Known options: {', '.join(sorted(kinds))}.",
-        )
+        advice = f"Did you mean '{near[0]}'?" if near else f"Known options: {', '.join(sorted(kinds))}."
+        raise UsageError(f"there is no option '{name}'", next_step=_INSTEAD.get(name, advice))
     if value is None:
         return []
     flag = f"--{'yes' if name == 'any_price' else name.replace('_', '-')}"

@@ -224,7 +224,7 @@ def test_the_words_that_were_refused_are_known_and_which_of_them_were_not_even_t
     record = ledger.record("k")
     assert (record.state, record.prompt, record.failures) == ("failed", "two", 1)
     ledger.refused(tried("three"), "policy again", True)
-    ledger.refused(tried("four"), "turned away for now")
+    ledger.refused(tried("four"), "turned away")
     record = ledger.record("k")
     assert (record.state, record.prompt, record.message) == ("failed", "three", "policy again")
     assert (record.objected, record.barred) == ({"one", "two", "three"}, {"one", "three"})

@@ -139,7 +139,7 @@ def _moment(run: Run) -> tuple[float, float]:
 
 def _since(run: Run, then: tuple[float, float]) -> float:
     """Seconds gone by, by the clock that counts more: one stands still while the machine sleeps, one may be set."""
-    return max(now - before for now, before in zip(_moment(run), then, strict=True))
+    return max(later - earlier for later, earlier in zip(_moment(run), then, strict=True))
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:

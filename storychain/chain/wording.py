@@ -25,8 +25,6 @@ def draws_words(story: Story) -> bool:
 
 def undrawn(story: Story) -> str | None:
     """Where words stand that no font here can draw, and without which there is no film."""
-    if not draws_words(story):
-        return None
     from storychain.media.outputs.overlays import readable  # noqa: PLC0415 - most stories draw no words
 
     return next((where for where, words in _drawn_words(story) if not readable(words)), None)

@@ -123,8 +123,9 @@ class Wire:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._key = key.encode("utf-8", "replace")
         headers = {"Authorization": key, "User-Agent": USER_AGENT, "Accept": "application/json"}
+        # The clients are told the base only to refuse one that is none. Whole addresses are put together here: a client
+        # would take base and path apart for every request.
         self._clients = _clients(patience, transport, base_url=base_url, headers=headers)
-        # Whole addresses are put together here, once: the client would take base and path apart for every request.
         self._base = base_url.rstrip("/")
 
     async def close(self) -> None:

@@ -51,10 +51,11 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     It is UTF-8, or UTF-16 that says so by its first bytes. No other encoding is guessed: a wrong guess would be paid.
     """
     text = _text_of(path)
-    said = _SAID_DELIMITER.match(text)
-    delimiter = said[1] if said else max(_DELIMITERS, key=text.partition("\n")[0].count)
-    before = text.count("\n", 0, said.end()) if said else 0
-    reader = csv.reader(io.StringIO(text[said.end() if said else 0 :], newline=""), delimiter=delimiter, strict=True)
+    if said := _SAID_DELIMITER.match(text):
+        before, delimiter, text = 1, said[1], text[said.end() :]
+    else:
+        before, delimiter = 0, max(_DELIMITERS, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         lines = [(before + reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:

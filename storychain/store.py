@@ -25,6 +25,7 @@ from urllib.parse import quote, urlsplit
 
 from storychain.errors import StoreTrouble, UsageError
 from storychain.printable import printable, without_query
+from storychain.syncing import sync
 
 T = TypeVar("T")
 
@@ -157,7 +158,7 @@ class Store:
             aside = f"{folder}/.{uuid.uuid4().hex}.part"  # without the name, which may be as long as disks allow
             self._files.makedirs(folder, exist_ok=True)
             self._files.put_file(str(file), aside)
-            _synced(Path(aside))
+            sync(Path(aside))
             Path(aside).replace(final)
         except _troubles() as error:
             raise self._trouble("written", error) from error
@@ -302,14 +303,6 @@ def _client_options(fsspec: Any, kind: str) -> dict[str, Any]:
         return {}
     set_ = [fsspec.config.conf.get(name, {}).get("config_kwargs", {}) for name in _BUCKETS]
     return {"config_kwargs": _CLIENT | {name: value for one in set_ for name, value in dict(one).items()}}
-
-
-def _synced(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _troubles() -> tuple[type[BaseException], ...]:

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storychain.syncing import sync
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -138,8 +140,4 @@ def settle(part: Path, final: Path) -> None:
     part.replace(final)
     # The folder may be as new as the file; were its own name forgotten, so would be all in it.
     for folder in (final.parent, final.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
-from storychain.ledger.folder import make_folder, sync_folder
+from storychain.ledger.folder import make_folder
 from storychain.locks import lock_briefly
+from storychain.syncing import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _WIDTH = 20
 """Characters of a number; all are as wide, so that a number is written in place of the one before."""
 
-_sync = getattr(os, "fdatasync", os.fsync)
+_sync_bytes = getattr(os, "fdatasync", os.fsync)
 """Not all systems tell a file's bytes from what is known about it."""
 
 
@@ -64,9 +65,9 @@ class Mark:
             with _opened(self._path, os.O_RDWR | os.O_CREAT) as file:
                 if lower or attempt > _number(file):
                     os.pwrite(file, f"{attempt:<{_WIDTH}}\n".encode("ascii"), 0)
-                    _sync(file)
+                    _sync_bytes(file)
             if is_new:
-                sync_folder(self._path.parent)
+                sync(self._path.parent)
         except OSError as error:
             advice = "Nothing was sent. Free some space, or mend the folder's permissions, and run again."
             raise StorychainError(

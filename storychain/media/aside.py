@@ -5,7 +5,6 @@ Knows files and folders alone, nothing of what is in them.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain.errors import DiskTrouble
+from storychain.syncing import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,23 +57,15 @@ def _sweep(beside: Path) -> None:
 def give_name(made: Path, name: Path) -> None:
     """Sync `made` to the disk and put it in place of `name` in one step, across a power cut too. Raises DiskTrouble."""
     with _told(name):
-        _sync(made)
+        sync(made)
         made.replace(name)
-        _sync(name.parent)
+        sync(name.parent)
 
 
 def on_disk(made: Path) -> None:
     """Sync a file that is about to get its name, while it is still looked at. Raises DiskTrouble."""
     with _told(made):
-        _sync(made)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(made)
 
 
 @contextmanager

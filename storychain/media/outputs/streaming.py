@@ -5,7 +5,6 @@ Nothing is encoded again. Players are given `master.m3u8`.
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -24,6 +23,7 @@ from storychain.media.probe import CONFINED, Probe, probe
 from storychain.media.recipes import PLAIN, patience
 from storychain.media.tool import run_ffmpeg
 from storychain.media.walk import AGAIN
+from storychain.syncing import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,7 +205,7 @@ def _give_folder(made: Path, out: Path, aside: Path) -> None:
     """Put a folder in place of an older one. Raises DiskTrouble; then the older one is where it was."""
     try:
         for file in sorted(made.iterdir()):
-            _sync(file)
+            sync(file)
         if out.exists():
             out.rename(aside / "older")
         with ExitStack() as undo:
@@ -214,11 +214,3 @@ def _give_folder(made: Path, out: Path, aside: Path) -> None:
             undo.pop_all()
     except OSError as error:
         raise DiskTrouble.of(error) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ from storychain.chain.events import Postponed
 from storychain.chain.lanes import MOST_LANES, Lanes
 from storychain.errors import Interrupted, Unresolved, UsageError
 from storychain.ledger import Ledger
+from storychain.ledger.database import MIGRATIONS
 from tests.stage import stage, story_file
 
 
@@ -230,8 +231,8 @@ def test_a_ledger_from_before_there_were_lanes_has_everything_in_the_first(tmp_p
     with ledger._database.transaction() as rows:
         rows.execute("ALTER TABLE attempts DROP COLUMN lane")
         rows.execute("ALTER TABLE choices DROP COLUMN written")
-        version = rows.execute("PRAGMA user_version").fetchone()[0]
-        rows.execute(f"PRAGMA user_version = {version - 2}")
+        version = next(number for number, script in enumerate(MIGRATIONS) if "COLUMN lane" in script)
+        rows.execute(f"PRAGMA user_version = {version}")
     ledger.close()
     again = Ledger(path)
     assert again.open_questions("pictory", 0) == ()

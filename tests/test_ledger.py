@@ -21,6 +21,7 @@ import pytest
 
 from storychain.errors import CapReached, StorychainError
 from storychain.ledger import Admitted, Caps, FilmRecord, Full, Ledger, Purchase, mark_beside
+from storychain.ledger.caps import spent
 from storychain.ledger.database import MIGRATIONS
 from storychain.provider import Job
 from storychain.records import Chosen
@@ -365,6 +366,36 @@ def test_what_the_provider_took_replaces_what_was_quoted(ledger):
     assert ledger.spent("pictory", story="tale") == 25
     with pytest.raises(CapReached):
         admitted(ledger, caps=Caps(day=Decimal(34)))
+
+
+class Explaining:
+    """Rows that tell how a statement would find what it asks for."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.told = []
+
+    def execute(self, query, values):
+        found = self.rows.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+        self.told += [row[-1] for row in found]
+        return self.rows.execute("SELECT 0")
+
+
+@pytest.mark.parametrize(
+    ("of", "found_by"),
+    [
+        ({"run": "r"}, "(provider=? AND run=?)"),
+        ({"story": "s"}, "(provider=? AND story=?)"),
+        ({"since": 1.0}, "(provider=? AND intended_at>?)"),
+    ],
+)
+def test_what_a_cap_asks_for_is_found_without_reading_all_there_ever_was(tmp_path, of, found_by):
+    with closing(Ledger(tmp_path / "ledger.sqlite3")):
+        pass
+    with sqlite(tmp_path / "ledger.sqlite3") as rows:
+        explaining = Explaining(rows)
+        assert spent(explaining, provider="pictory", **of) == 0
+    assert [found_by in told for told in explaining.told] == [True], explaining.told
 
 
 def test_without_a_price_no_cap_can_be_kept(ledger):

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from storychain.ledger.backend import Rows
 
-_COUNTED = "state != 'refused'"
 _SUM = (
-    "SELECT CAST(COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) AS BIGINT) FROM attempts "  # noqa: S608 - constants
-    f"WHERE provider = :provider AND {_COUNTED}"
+    "SELECT CAST(COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) AS BIGINT) FROM attempts "
+    "WHERE provider = :provider AND state != 'refused'"
 )
 
 
@@ -65,15 +64,28 @@ def _standing(
     """Each cap there is: its name, its credits, and the thousandths that are spent of it."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    spans = (
-        ("this run's cap", caps.run, "AND run = :run", {"run": run}),
-        ("the story's budget", caps.story, "AND story = :story", {"story": story}),
-        ("the day's cap", caps.day, "AND intended_at >= :since", {"since": midnight.timestamp()}),
-        ("the month's cap", caps.month, "AND intended_at >= :since", {"since": midnight.replace(day=1).timestamp()}),
+    spans: tuple[tuple[str, Decimal | None, dict[str, object]], ...] = (
+        ("this run's cap", caps.run, {"run": run}),
+        ("the story's budget", caps.story, {"story": story}),
+        ("the day's cap", caps.day, {"since": midnight.timestamp()}),
+        ("the month's cap", caps.month, {"since": midnight.replace(day=1).timestamp()}),
     )
-    for name, cap, condition, values in spans:
+    for name, cap, of in spans:
         if cap is not None:
-            yield name, cap, rows.execute(f"{_SUM} {condition}", {"provider": provider, **values}).fetchone()[0]
+            yield name, cap, spent(rows, provider=provider, **of)
+
+
+_CONDITIONS = {"story": "story = :story", "run": "run = :run", "since": "intended_at >= :since"}
+
+
+def spent(rows: Rows, *, provider: str, **of: object) -> int:
+    """Thousandths committed, of a `story`, in a `run`, `since` a moment (seconds of the epoch), or all there ever were.
+
+    Only what is asked for is in the statement: a database finds the rows of one story, and adds up no others.
+    """
+    asked = {name: value for name, value in of.items() if value is not None}
+    query = " AND ".join([_SUM, *(_CONDITIONS[name] for name in asked)])
+    return int(rows.execute(query, {"provider": provider, **asked}).fetchone()[0])
 
 
 def _check(name: str, cap: Decimal, spent: int, price: Decimal | None, story: str) -> None:

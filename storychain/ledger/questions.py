@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from storychain.ledger.books import By, Entry, entries
-from storychain.ledger.caps import Caps, credits_of, left_under
+from storychain.ledger.caps import Caps, credits_of, left_under, spent
 from storychain.ledger.made import Made
 from storychain.ledger.rows import folded, under_way
 from storychain.records import NOTHING, Record
@@ -136,12 +136,8 @@ class Questions(Made):
 
     def spent(self, provider: str, *, story: str | None = None, run: str | None = None) -> Decimal:
         """Credits committed, by a story or all, ever or in one run: what the provider took, else what was quoted."""
-        query = (
-            "SELECT CAST(COALESCE(SUM(COALESCE(charged, quoted, 0)), 0) AS BIGINT) FROM attempts "
-            "WHERE provider = ? AND state != 'refused' AND story = COALESCE(?, story) AND run = COALESCE(?, run)"
-        )
         with self._database.reading() as rows:
-            found = credits_of(rows.execute(query, [provider, story, run]).fetchone()[0])
+            found = credits_of(spent(rows, provider=provider, story=story, run=run))
         assert found is not None
         return found
 

@@ -131,6 +131,16 @@ MIGRATIONS = (
     -- The words that the story file had when a scene was chosen: where it has others, the choice is not for them.
     ALTER TABLE choices ADD COLUMN written TEXT;
     """,
+    """
+    -- What a cap has left is added up before each request, and who is under way counted: from the index alone, and with
+    -- no row read of other runs, however many there ever were.
+    DROP INDEX attempts_of_a_run;
+    CREATE INDEX attempts_of_a_run ON attempts (provider, run, state, charged, quoted);
+    DROP INDEX attempts_by_time;
+    CREATE INDEX attempts_by_time ON attempts (provider, intended_at, state, charged, quoted);
+    DROP INDEX attempts_in_a_state;
+    CREATE INDEX attempts_in_a_state ON attempts (provider, state, seen_at);
+    """,
 )
 """Each entry takes the schema one version up; entries are only ever added."""
 

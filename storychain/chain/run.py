@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -17,6 +14,7 @@ from storychain.chain.account import Purse
 from storychain.chain.benches import Benches
 from storychain.chain.card import Painter, nobody_paints
 from storychain.chain.choice import Choice
+from storychain.chain.clerk import Clerk
 from storychain.chain.events import Event
 from storychain.chain.holding import FileLocks, Locks
 from storychain.chain.lanes import Lanes
@@ -102,23 +100,17 @@ async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
     return await asyncio.to_thread(work, *args, **kwargs)
 
 
-_RECORDS = ThreadPoolExecutor(1, "storychain-records")
-_PAYMENTS = ThreadPoolExecutor(1, "storychain-payments")
+_CLERK = Clerk()
 
 
 async def on_record(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do work on the ledger in the one thread for it: it has one connection, for which threads would only queue up."""
-    return await _in_thread(_RECORDS, work, *args, **kwargs)
+    """Do work on the ledger off the loop; what it writes is on disk when this returns."""
+    return await _CLERK.do(False, work, *args, **kwargs)
 
 
 async def first_on_record(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same for the steps of a payment, which wait for no more than the step in hand of all the others.
+    """The same for the steps of a payment, which wait for no more than what is in hand of all the others.
 
     Where hundreds of jobs end together, payments would else queue up for seconds, and their jobs begin as much later.
     """
-    return await _in_thread(_PAYMENTS, work, *args, **kwargs)
-
-
-async def _in_thread(threads: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    within = partial(copy_context().run, work, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(threads, within)
+    return await _CLERK.do(True, work, *args, **kwargs)

@@ -77,5 +77,8 @@ class Backend(Protocol):
         and StorychainError where the database lets us down.
         """
 
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Take a step that may be taken only once what was written is on disk; that may be at once."""
+
     def close(self) -> None:
         """Let the database go; every commit is already on disk."""

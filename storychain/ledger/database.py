@@ -16,6 +16,7 @@ from storychain.ledger.backend import PromiseBroken
 from storychain.ledger.folder import make_folder
 from storychain.ledger.mark import mark_beside
 from storychain.ledger.schema import MIGRATIONS
+from storychain.ledger.together import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from storychain.ledger.backend import Rows
     from storychain.ledger.mark import Mark
+    from storychain.ledger.together import Group
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._undone: BaseException | None = None
         try:
             make_folder(path.parent)
             self._connection = sqlite3.connect(
@@ -117,16 +120,70 @@ class Database:
             yield rows
 
     def write(self, work: Callable[[Rows], T]) -> T:
-        """Do `work` in one transaction."""
-        with self.transaction() as rows:
+        """Do `work` in one transaction, or as a part of the one that this thread's work is done in together."""
+        group = here()
+        with self.transaction() if group is None else self._part(group) as rows:
             return work(rows)
+
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Take a step that may be taken only once what was written is on disk."""
+        group = here()
+        if group is None:
+            step()
+        else:
+            group.afterwards(step)
+
+    @contextmanager
+    def _part(self, group: Group) -> Iterator[sqlite3.Connection]:
+        """A part of a transaction, undone by itself on any error; the first one begins the transaction."""
+        with self._plainly("written"):
+            self._begin_together(group)
+            self._connection.execute("SAVEPOINT part")
+            try:
+                yield self._connection
+                self._connection.execute("RELEASE part")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK TO part")
+                    self._connection.execute("RELEASE part")
+                else:  # a full or broken disk has undone the other parts, too
+                    self._undone = error
+                raise
+
+    def _begin_together(self, group: Group) -> None:
+        if not group.has(self):
+            self._lock.acquire()  # until the transaction's end
+            self._undone = None
+            group.join(self)
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                self._undone = error
+                raise
+        if self._undone is not None:
+            raise self._unusable("written", self._undone)
+
+    def commit_together(self) -> None:
+        """Commit what was written in parts. Raises StorychainError; then none of it was."""
+        with ExitStack() as held:
+            held.callback(self._lock.release)
+            if self._undone is not None:
+                raise self._unusable("written", self._undone)
+            with self._plainly("written"), self._ended():
+                self._connection.execute("COMMIT")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._ended():
             yield self._connection
             self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """Whatever happens within, no transaction is left open."""
+        try:
+            yield
         finally:
             # Committed it is over. A full or broken disk has rolled back already: a second ROLLBACK would hide why.
             if self._connection.in_transaction:
@@ -155,7 +212,7 @@ class Database:
         except sqlite3.Error as error:
             raise self._unusable(done, error) from error
 
-    def _unusable(self, done: str, error: Exception) -> StorychainError:
+    def _unusable(self, done: str, error: BaseException) -> StorychainError:
         return StorychainError(f"the ledger cannot be {done}: {error}", where=str(self.path), next_step=_KEEP_IT)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ calls them off its loop.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from storychain.errors import Unresolved
@@ -107,7 +108,7 @@ class Ledger(Questions):
 
         admission = self._database.write(admit)
         if isinstance(admission, Admitted) and purchase.price != 0:
-            self._mark.rise(admission.attempt)
+            self._database.afterwards(partial(self._mark.rise, admission.attempt))
         return admission
 
     def submitted(self, attempt: int, job_id: str) -> Record:

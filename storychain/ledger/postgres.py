@@ -114,6 +114,10 @@ class PostgresDatabase:
                     if self._is_done(lost):
                         return cast("T", lost.value)
 
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Take the step: each write is on the server's disk when it returns."""
+        step()
+
     def _transaction(self, work: Callable[[Rows], T]) -> T:
         value: T | None = None
         committing = False

@@ -10,7 +10,7 @@ from storychain.chain.expecting import schedule
 from storychain.chain.lookout import Lookout, Watched
 from storychain.chain.run import Pace
 from storychain.chain.slots import Slots
-from storychain.provider import Job, JobPage
+from storychain.provider import Job, JobPage, RequestRefused
 from tests.stage import PRICE, stage, story_file
 from tests.world.loop import virtual_loop
 
@@ -190,6 +190,122 @@ def test_of_many_the_one_that_is_said_to_have_ended_is_not_left_until_the_list_i
 
     with virtual_loop() as loop:
         assert loop.run_until_complete(play()) == [(0.1, "j2"), (1.1, "j2")]
+
+
+class Long:
+    """An account with a long list, newest first, ten jobs a page; its jobs take `takes` seconds.
+
+    A page is had by the number of the jobs before it, or by the last of them, if that is still there. Others use the
+    account as well, and may take their jobs off its list.
+    """
+
+    def __init__(self, keys, takes=20.0):
+        self.keys = keys
+        self.takes = takes
+        self.began = {}
+        self.order = []
+        self.pages = 0
+        self.looks = 0
+
+    def begin(self, job_id):
+        self.began[job_id] = asyncio.get_running_loop().time()
+        self.order.insert(0, job_id)
+
+    async def jobs(self, page=None):
+        self.pages += 1
+        await asyncio.sleep(0.01)
+        if self.keys == "named" and page is not None and page not in self.order:
+            raise RequestRefused("no such page")
+        first = 0 if page is None else int(page) if self.keys == "counted" else self.order.index(page) + 1
+        ids = self.order[first : first + 10]
+        more = len(self.order) > first + 10
+        following = (str(first + 10) if self.keys == "counted" else ids[-1]) if more else None
+        return JobPage(tuple(self._job(job_id) for job_id in ids), following)
+
+    async def job(self, job_id):
+        self.looks += 1
+        return self._job(job_id)
+
+    def _job(self, job_id):
+        age = asyncio.get_running_loop().time() - self.began[job_id]
+        if age < self.takes:
+            return Job(job_id, "in_progress")
+        return Job(job_id, "completed", url="https://x/v", last_frame_url="https://x/f", seconds=8, credits=PRICE)
+
+
+@pytest.mark.parametrize("keys", ["counted", "named"])
+@pytest.mark.parametrize("others", ["none", "begin", "go"])
+def test_of_a_long_list_only_the_pages_are_read_on_which_jobs_may_have_ended(keys, others):
+    """Two hundred jobs within four seconds, so that no page has all that end at a time, and all are found at once."""
+
+    async def play():
+        lookout, account, late = Lookout(), Long(keys), []
+        plan = schedule([(19.9, 20.1)] * 9, 3.0)
+        loop = asyncio.get_running_loop()
+
+        async def follow(n):
+            await asyncio.sleep(0.02 * n)
+            account.begin(f"j{n}")
+            watched = Watched(f"j{n}", loop.time(), loop.time(), plan)
+            while (job := await lookout.look(account, watched)).state != "completed":
+                pass
+            late.append(loop.time() - account.began[job.id] - account.takes)
+
+        async def busy():
+            for n in range(300 if others == "begin" else 0):
+                account.begin(f"other-{n}")
+                await asyncio.sleep(0.1)
+            while others == "go":
+                await asyncio.sleep(0.5)
+                gone = [job_id for job_id in account.order if job_id.startswith("old")][:3]
+                account.order = [job_id for job_id in account.order if job_id not in gone]
+
+        for n in range(60):
+            account.begin(f"old-{n}")
+        neighbours = asyncio.create_task(busy())
+        await asyncio.gather(*(follow(n) for n in range(200)))
+        neighbours.cancel()
+        return account, late
+
+    with virtual_loop() as loop:
+        account, late = loop.run_until_complete(play())
+    assert len(late) == 200
+    assert max(late) < 1.5
+    assert account.looks < 20
+    assert account.pages < 90  # from the top on, each look would read twenty, and there are some twenty-five of them
+
+
+@pytest.mark.parametrize("keys", ["counted", "named"])
+def test_where_the_list_has_moved_up_what_is_wanted_is_found_all_the_same(keys):
+    """Newer jobs are taken off the list, so that those looked for are on an earlier page than before."""
+
+    async def play():
+        lookout, account, late = Lookout(), Long(keys), []
+        loop = asyncio.get_running_loop()
+        plan = schedule([(17.0, 25.0)] * 9, 3.0)
+
+        async def follow(n):
+            account.begin(f"j{n}")
+            watched = Watched(f"j{n}", loop.time(), loop.time(), plan)
+            while (await lookout.look(account, watched)).state != "completed":
+                pass
+            late.append(loop.time() - account.began[f"j{n}"] - account.takes)
+
+        following = [asyncio.create_task(follow(n)) for n in range(30)]
+        await asyncio.sleep(1.0)
+        for n in range(40):
+            account.begin(f"newer-{n}")
+        await asyncio.sleep(18.5)
+        assert account.pages == 7 + 3  # all of the list once, then only where they are
+        account.order = [job_id for job_id in account.order if not job_id.startswith("newer")]
+        await asyncio.gather(*following)
+        return account, late
+
+    with virtual_loop() as loop:
+        account, late = loop.run_until_complete(play())
+    assert len(late) == 30
+    assert max(late) < 1.5
+    assert account.looks < 5
 
 
 def test_a_job_that_no_list_shows_is_found_all_the_same(tmp_path):

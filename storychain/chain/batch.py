@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from storychain.chain.account import compare_books
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, done_already, render
 from storychain.errors import StorychainError
 
@@ -64,7 +64,7 @@ async def _done(run: Run, stories: Sequence[Story]) -> dict[int, Outcome]:
     if len(stories) <= _AT_LEAST:
         return {}
     try:
-        films = await on_record(run.ledger.films)
+        films = await run.on_record(run.ledger.films)
     except StorychainError:
         return {}
     filmed = [place for place, story in enumerate(stories) if story.name in films]
@@ -83,6 +83,6 @@ async def _done(run: Run, stories: Sequence[Story]) -> dict[int, Outcome]:
 async def _begun(run: Run) -> frozenset[str]:
     """Stories that are paid for in part; none where that cannot be read, which each story then says for itself."""
     try:
-        return await on_record(run.ledger.begun, run.provider.name)
+        return await run.on_record(run.ledger.begun, run.provider.name)
     except StorychainError:
         return frozenset()

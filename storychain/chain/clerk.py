@@ -57,7 +57,7 @@ class Clerk:
             (self._urgent if urgent else self._others).append(errand)
             begins, self._at_work = not self._at_work, True
         if begins:
-            self._thread.submit(self._work)
+            loop.run_in_executor(self._thread, self._work)
         done: T = await errand.waiting
         return done
 

@@ -18,7 +18,7 @@ from storychain.chain.finishing import NOTE, chapters_of, draws, dress_of, sound
 from storychain.chain.locking import card_stretch, lock_film, opening_stretch, stretches_on_record
 from storychain.chain.placeholder import stand_in
 from storychain.chain.recipe import recipe_of
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.ledger import FilmRecord
 from storychain.media.aside import folder_aside
 from storychain.media.edit import Clip
@@ -112,7 +112,7 @@ class FilmInTheMaking:
         recipe = await off_loop(recipe_of, story, self._facts, self._steps)
         sha256 = await off_loop(sha256_of, path)
         record = FilmRecord(str(path), recipe, run.provider.free, path.stat().st_size, float(made.seconds))
-        await on_record(run.ledger.remember_film, record, story.name, sha256)
+        await run.on_record(run.ledger.remember_film, record, story.name, sha256)
         run.tell(FilmReady(story.name, path, record.seconds, made=True))
         told = await self._stretches(clips)
         self._tell_loudness(made.loudness)
@@ -139,7 +139,7 @@ class FilmInTheMaking:
             told.append(opening_stretch(self._facts))
         seams = [await self._cutting.seam(place) for place, _ in enumerate(steps)]
         scenes = clips[len(told) :][: len(steps)]
-        told += await on_record(stretches_on_record, run, self._written, self._facts, steps, scenes, seams)
+        told += await run.on_record(stretches_on_record, run, self._written, self._facts, steps, scenes, seams)
         if film.end_card is not None:
             told.append(card_stretch(run, clips[-1], film.end_card.text))
         return told

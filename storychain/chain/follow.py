@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.events import Completed, Downloading, Followed, Looked, Noticed, Stored
 from storychain.chain.lookout import Watched
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.chain.sharing import share
 from storychain.errors import MediaError, OutOfTime, ProviderUnreachable, Unresolved
 from storychain.media.prepare import Prepared
@@ -44,15 +44,15 @@ async def follow(run: Run, story: str, step: Step, record: Record) -> Record | N
     assert record.job_id is not None
     run.tell(Followed(story, step.scene.id, record.job_id, take=step.scene.take))
     like = step.model, step.scene.seconds
-    waits = partial(on_record, run.ledger.waits, run.provider.name, *like)
+    waits = partial(run.on_record, run.ledger.waits, run.provider.name, *like)
     plan = await run.lookout.plan(run.pace.poll, like, waits)
     called = run.hooks and run.hooks.expected(run.provider.name, record.attempt, record.job_id)
     with called or nullcontext():
         job, under_way_at = await _ended(run, story, step, record, plan)
     if job.state == "failed":
-        await on_record(run.ledger.failed, record.attempt, job)
+        await run.on_record(run.ledger.failed, record.attempt, job)
         return None
-    ended = await on_record(run.ledger.completed, record.attempt, job, under_way_at)
+    ended = await run.on_record(run.ledger.completed, record.attempt, job, under_way_at)
     run.tell(Completed(story, step.scene.id, job.id, job.credits, take=step.scene.take))
     if job.credits is not None and step.price is not None and job.credits != step.price:
         said = f"the provider took {job.credits} credits where {step.price} were quoted"
@@ -98,7 +98,7 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
             )
         if waited - seen >= _SEEN_EVERY:
             seen = waited
-            await on_record(run.ledger.seen, record.attempt)
+            await run.on_record(run.ledger.seen, record.attempt)
         total = run.now() - (record.submitted_at or record.intended_at)
         run.tell(
             Looked(story, step.scene.id, record.job_id, total, job.progress if job else None, take=step.scene.take)
@@ -127,7 +127,7 @@ async def lost(run: Run, record: Record, what: str) -> Unresolved:
     if record.sha256:
         file = run.workspace.segment(record.key).relative_to(run.workspace.root)
         message += f"; for nothing it is had again where its file is put back as {file} in the workspace"
-    await on_record(run.ledger.unresolved, record.attempt, message)
+    await run.on_record(run.ledger.unresolved, record.attempt, message)
     return Unresolved(message)
 
 
@@ -152,7 +152,7 @@ async def bring_home(
             await asyncio.sleep(min(run.pace.poll, 2.0 * fetch))
             continue
         await off_loop(settle, part, final)
-        await on_record(run.ledger.stored, record.attempt, sha256, size)
+        await run.on_record(run.ledger.stored, record.attempt, sha256, size)
         await share(run, story, step, sha256)
         _note_length(run, story, step, prepared)
         run.tell(Stored(story, step.scene.id, final, float(prepared.probe.seconds), take=step.scene.take))
@@ -173,7 +173,7 @@ async def read_anew(run: Run, record: Record) -> Job:
     if job.state in ("cleaned", "not_found"):
         raise await lost(run, record, f"the video of job {record.job_id} is gone at the provider")
     if job.state == "completed" and job.url:
-        await on_record(run.ledger.completed, record.attempt, job)
+        await run.on_record(run.ledger.completed, record.attempt, job)
     return job
 
 

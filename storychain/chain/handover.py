@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Noticed
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.plan import Action
 from storychain.printable import counted
 
@@ -50,7 +50,7 @@ class Handover:
         run = self._run
         aside = run.workspace.rejected(step.key, record.attempt)
         await off_loop(run.workspace.segment(step.key).replace, aside)
-        await on_record(run.ledger.rejected, record.attempt, f"{flaw}; the video is kept as {aside.name}")
+        await run.on_record(run.ledger.rejected, record.attempt, f"{flaw}; the video is kept as {aside.name}")
         return True
 
     async def _why_kept(self, step: Step, record: Record) -> str | None:
@@ -63,7 +63,7 @@ class Handover:
             return "the price of another try is not known"
         need = step.price + sum((price for price in rest if price is not None), Decimal(0))
         run = self._run
-        left = await on_record(run.ledger.left, run.provider.name, self._caps, story=self._story.name, run=run.id)
+        left = await run.on_record(run.ledger.left, run.provider.name, self._caps, story=self._story.name, run=run.id)
         if (left is not None and left < need) or not run.purse.spare(step.price):
             return "another try would take credits that the other scenes need"
         return None

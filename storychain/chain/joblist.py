@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import on_record
+from storychain.chain.run import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ async def unowned_since_the_first(provider: Provider, ledger: Ledger) -> tuple[l
 
     An account's list may be longer than anybody wants to read.
     """
-    first = await on_record(ledger.first, provider.name)
+    first = await off_loop(ledger.first, provider.name)
     (newer,), so_far = await _read(provider, [first.watermark])  # none: the account had no job before it
     return await _unowned(provider, ledger, newer), so_far
 
@@ -49,6 +49,6 @@ async def _read(provider: Provider, marks: Sequence[tuple[str, ...]]) -> tuple[l
 
 
 async def _unowned(provider: Provider, ledger: Ledger, jobs: list[Job]) -> list[Job]:
-    owned = await on_record(ledger.owned, provider.name, [job.id for job in jobs])
+    owned = await off_loop(ledger.owned, provider.name, [job.id for job in jobs])
     once = {job.id: job for job in jobs if job.id not in owned}
     return list(once.values())

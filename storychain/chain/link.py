@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.media.prepare import Prepared
 from storychain.provider import Job, SegmentRequest
 from storychain.workspace import sha256_of
@@ -114,9 +114,9 @@ async def _public(run: Run, source: Source) -> str:
 
 async def _upload(run: Run, file: Path, content_type: str) -> str:
     sha256 = await off_loop(sha256_of, file)
-    known = await on_record(run.ledger.uploaded, run.provider.name, sha256)
+    known = await run.on_record(run.ledger.uploaded, run.provider.name, sha256)
     if known and await run.provider.alive(known):
         return known
     url = await run.provider.upload(file, content_type)
-    await on_record(run.ledger.remember_upload, run.provider.name, sha256, url)
+    await run.on_record(run.ledger.remember_upload, run.provider.name, sha256, url)
     return url

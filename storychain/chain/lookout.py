@@ -26,6 +26,29 @@ _OFTEN = 10
 _SELDOM = 8
 """Times the floor until a list that told of no job is looked at again."""
 
+_PAGES = 40
+"""Pages of the list that are read in the time of the floor, in the long run; as many may be read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where on the list a page begins: the key that it is had by, and how many pages were before it then."""
+
+    page: str | None
+    depth: int
+
+
+_TOP = _Place(None, 0)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a look at the list has told: of which jobs nothing yet, which of the wanted are missing, which ended."""
+
+    watched: dict[str, Watched]
+    missing: set[str]
+    ended: list[Watched] = field(default_factory=list)
+
 
 @dataclass(slots=True, eq=False)
 class Watched:
@@ -33,8 +56,8 @@ class Watched:
 
     `seen` is when it was last seen under way, `asked` when it was itself looked at, `told` when its follower last heard
     of it; `hinted` that somebody says it has ended, `untold` that the list does not tell how it stands, `asking` that
-    an answer is awaited. At `doubted` it is looked at by itself though the list says that it goes on: lists lag, and
-    some never catch up.
+    an answer is awaited. `at` is the page of the list that it was last on. At `doubted` it is looked at by itself
+    though the list says that it goes on: lists lag, and some never catch up.
     """
 
     id: str
@@ -48,6 +71,7 @@ class Watched:
     untold: bool = False
     doubted: float = float("inf")
     asking: bool = False
+    at: _Place = _TOP
     turn: asyncio.Future[Job] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def due(self, now: float) -> float:
@@ -80,6 +104,8 @@ class Lookout:
         self._hinted: set[str] = set()
         self._urgent = False
         self._next_list = float("-inf")
+        self._paid = float("-inf")
+        """Until when the time has been used up for the pages that were read."""
         self._next_alone = float("inf")
         self._blind = False
         """Whether the list, when it was last looked at, told of none of the jobs."""
@@ -182,35 +208,55 @@ class Lookout:
                 await self._changed.wait()
 
     async def _listed(self, provider: Provider, jobs: Sequence[Watched]) -> list[Watched]:
-        """Look at the list; those of the jobs to be looked at by themselves."""
+        """Look at the list for the jobs that may have ended; those to be looked at by themselves.
+
+        Jobs sink on it as others are begun, so those before the page where one was are newer: they are passed over.
+        """
         loop = asyncio.get_running_loop()
         floor = max(one.plan.floor for one in jobs)
-        missing, ended = {one.id: one for one in jobs}, []
-        pages, page = 0, None
-        while missing and pages <= len(jobs) // _MANY:
+        began = loop.time()
+        may = [one for one in jobs if one.may_end() <= began] or list(jobs)
+        wanted = [one for one in may if not one.untold] or may
+        found = _Found({one.id: one for one in jobs}, {one.id for one in wanted})
+        first = min((one.at for one in wanted), key=lambda at: at.depth)
+        most = len(jobs) // _MANY + 1
+        pages = await self._read(provider, found, first, most)
+        if found.missing and first.depth:
+            pages += await self._read(provider, found, _TOP, most)  # it has moved on since
+        now = loop.time()
+        missing = [one for one in wanted if one.id in found.missing]
+        self._blind = len(missing) == len(wanted)
+        self._paid = max(self._paid, now - floor) + floor * pages / _PAGES
+        self._next_list = now + _SELDOM * floor if self._blind else max(now + floor / _OFTEN, self._paid)
+        for one in wanted:
+            one.untold = one.id in found.missing
+        return found.ended + [one for one in missing if one.due(now) <= now]
+
+    async def _read(self, provider: Provider, found: _Found, at: _Place, most: int) -> int:
+        """Read the list from a place on until nothing is missing; how many pages that were."""
+        pages = 0
+        while found.missing and pages < most:
             try:
-                got = await provider.jobs(page)
+                got = await provider.jobs(at.page)
             except (ProviderUnreachable, RequestRefused):
                 break
-            pages, page = pages + 1, got.next_page
+            pages += 1
             for job in got.jobs:
-                if job.state == "untold":
+                if job.state == "untold" or (one := found.watched.pop(job.id, None)) is None:
                     continue
-                one = missing.pop(job.id, None)
-                if one is not None and job.state == "in_progress":
+                found.missing.discard(job.id)
+                one.at = at
+                one.untold = False
+                if job.state == "in_progress":
                     self._under_way(one, job)
-                elif one is not None and job.told_whole:
+                elif job.told_whole:
                     self._tell(one, job)
-                elif one is not None:
-                    ended.append(one)
-            if not page:
+                else:
+                    found.ended.append(one)
+            if not got.next_page:
                 break
-        now = loop.time()
-        self._blind = len(missing) == len(jobs)
-        self._next_list = now + floor * (_SELDOM if self._blind else max(1 / _OFTEN, pages / len(jobs)))
-        for one in jobs:
-            one.untold = one.id in missing
-        return ended + [one for one in missing.values() if one.due(now) <= now]
+            at = _Place(got.next_page, at.depth + 1)
+        return pages
 
     def _under_way(self, one: Watched, job: Job) -> None:
         """Of a job that goes on its follower hears no more often than if it were looked at by itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import Run, on_record
+from storychain.chain.run import Run
 from storychain.locks import Held
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ async def note_ended_orphans(run: Run) -> None:
 
     Their bytes are left to their own story's next run.
     """
-    for record in await on_record(run.ledger.in_flight, run.provider.name):
+    for record in await run.on_record(run.ledger.in_flight, run.provider.name):
         try:
             async with run.locks.now(run.workspace.key_lock(record.key)):
                 await _note(run, record)
@@ -30,6 +30,6 @@ async def _note(run: Run, record: Record) -> None:
     job = await run.provider.job(record.job_id)
     match job.state:
         case "completed" if job.url:
-            await on_record(run.ledger.completed, record.attempt, job)
+            await run.on_record(run.ledger.completed, record.attempt, job)
         case "failed":
-            await on_record(run.ledger.failed, record.attempt, job)
+            await run.on_record(run.ledger.failed, record.attempt, job)

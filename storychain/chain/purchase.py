@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from storychain.chain.events import Postponed, SceneQueued, Submitted
 from storychain.chain.orphans import note_ended_orphans
 from storychain.chain.reconcile import anything_in_doubt, settle_open_questions
-from storychain.chain.run import Run, first_on_record
+from storychain.chain.run import Run
 from storychain.errors import AccountError, MovedOn, ProviderUnreachable, Unresolved
 from storychain.ledger import Admitted, Full, Purchase, regardless
 from storychain.printable import counted
@@ -113,14 +113,14 @@ def _admitted(run: Run, purchase: Purchase, caps: Caps) -> Admitted | Full | _Fo
 async def _try_in(lane: int, run: Run, caps: Caps, request: SegmentRequest, intend: Intend) -> Sent | Full | _FoundOut:
     """Send one request at most; afterwards the ledger knows all that its answer told."""
     if not run.marks.are_fresh():  # nobody asks for the list who may not send anything anyway
-        known = await first_on_record(_in_the_way, run, lane)
+        known = await run.first_on_record(_in_the_way, run, lane)
         if known is not None:
             return known
     purchase = intend(await run.marks.newest(run.provider), lane)
     if run.locks.shared:
         await run.provider.turn()  # waited for before that, since what is admitted has to be sent soon
     began = _moment(run)
-    admission = await first_on_record(_admitted, run, purchase, caps)
+    admission = await run.first_on_record(_admitted, run, purchase, caps)
     if not isinstance(admission, Admitted):
         return admission
     if run.locks.shared:
@@ -185,17 +185,17 @@ async def _send(run: Run, admitted: Admitted, purchase: Purchase, request: Segme
 
 async def _record_job(run: Run, admitted: Admitted, key: str, job_id: str) -> Record:
     try:
-        return await first_on_record(run.ledger.submitted, admitted.attempt, job_id)
+        return await run.first_on_record(run.ledger.submitted, admitted.attempt, job_id)
     except MovedOn:
         if not run.locks.shared:
             raise
-        await first_on_record(run.ledger.arrived_after_all, admitted.attempt, job_id)
-        return await first_on_record(run.ledger.record, key)
+        await run.first_on_record(run.ledger.arrived_after_all, admitted.attempt, job_id)
+        return await run.first_on_record(run.ledger.record, key)
 
 
 async def _record_refusal(run: Run, admitted: Admitted, why: str, objected: bool = False) -> None:
     try:
-        await first_on_record(run.ledger.refused, admitted.attempt, why, objected)
+        await run.first_on_record(run.ledger.refused, admitted.attempt, why, objected)
     except MovedOn:
         # Others have found out by themselves. Nothing was bought here, so there is nothing to tell them; what is sent
         # next is admitted only where the story is still ours.
@@ -205,7 +205,7 @@ async def _record_refusal(run: Run, admitted: Admitted, why: str, objected: bool
 
 async def _fate(run: Run, key: str, lost: AnswerLost) -> Record | TurnedAway:
     """What was found out of a request whose answer was lost."""
-    record = await first_on_record(run.ledger.record, key)
+    record = await run.first_on_record(run.ledger.record, key)
     match record.state:
         case "submitted" if record.job_id:
             return record

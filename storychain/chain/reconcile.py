@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from storychain.chain.events import Postponed, Reconciled
 from storychain.chain.joblist import appeared_since
 from storychain.chain.restored import check_memory, forgotten
-from storychain.chain.run import first_on_record, on_record
 from storychain.errors import ProviderUnreachable
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ async def settle_open_questions(run: Run) -> None:
 
 
 async def _questions(run: Run) -> Sequence[Record]:
-    return await first_on_record(run.ledger.open_questions, run.provider.name)
+    return await run.first_on_record(run.ledger.open_questions, run.provider.name)
 
 
 async def _after_those_who_wake_up(run: Run, questions: Sequence[Record]) -> Sequence[Record]:
@@ -83,13 +82,13 @@ async def _settle(run: Run, questions: Sequence[Record], found: Sequence[Sequenc
     for record, candidates in zip(questions, found, strict=True):
         match candidates:
             case []:
-                await on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
+                await run.on_record(run.ledger.refused, record.attempt, "its request never reached the provider")
                 run.tell(Reconciled(record.story, record.scene, None, take=record.take))
             case [job] if wanted[job.id] == 1 and not _is_another(record, job):
-                await on_record(run.ledger.submitted, record.attempt, job.id)
+                await run.on_record(run.ledger.submitted, record.attempt, job.id)
                 run.tell(Reconciled(record.story, record.scene, job.id, take=record.take))
             case _:
-                await on_record(run.ledger.unresolved, record.attempt, _question(record, candidates))
+                await run.on_record(run.ledger.unresolved, record.attempt, _question(record, candidates))
         run.lanes.answers_lost.discard(record.attempt)
 
 

@@ -21,7 +21,7 @@ from storychain.chain.handover import Handover
 from storychain.chain.link import Link, begin_from_parent, begin_from_start, begin_from_upload, request_for
 from storychain.chain.purchase import buy
 from storychain.chain.reconcile import settle_open_questions
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.chain.sharing import had_from_store
 from storychain.chain.survey import with_presence
 from storychain.errors import DiskTrouble, GenerationFailed, StorychainError, Unresolved
@@ -240,11 +240,11 @@ class Rendering:
         """
         if moved is not None and moved.state in ("submitted", "completed"):
             return moved
-        record = await on_record(self._record, step)
+        record = await self._run.on_record(self._record, step)
         if record.state != "stored" or record.present:
             return record
         had = await had_from_store(self._run, self._story.name, step, record)
-        return await on_record(self._record, step) if had else record
+        return await self._run.on_record(self._record, step) if had else record
 
     def _hand_on(self, step: Step, job: Job, *, fresh: bool) -> Link:
         """Give the segment's addresses to the scene after it; the first to do so has said it all."""
@@ -276,7 +276,7 @@ class Rendering:
         """The segment, brought in; None if it is not to be continued as it is, and is bought again."""
         if self._waits(step):
             prepared = await self._brought_home(step, record, _job_of(record))
-            if await self._handover.is_rejected(step, await on_record(self._record, step), prepared):
+            if await self._handover.is_rejected(step, await self._run.on_record(self._record, step), prepared):
                 return None
             self._hand_on(step, _job_of(record), fresh=False).home.set_result(prepared)
             return prepared

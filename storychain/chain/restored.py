@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain.chain.joblist import appeared_since
-from storychain.chain.run import Run, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.chain.watermarks import MARKED
 from storychain.errors import Unresolved
 from storychain.printable import counted
@@ -27,7 +27,7 @@ def in_words(lost: int) -> str:
 
 async def check_memory(run: Run) -> None:
     """Raise Unresolved if the ledger has forgotten attempts, naming the account's jobs that it does not know."""
-    lost = await on_record(forgotten, run)
+    lost = await run.on_record(forgotten, run)
     if not lost:
         return
     unknown = await unknown_jobs(run.provider, run.ledger)
@@ -41,6 +41,6 @@ async def check_memory(run: Run) -> None:
 
 async def unknown_jobs(provider: Provider, ledger: Ledger) -> list[Job]:
     """The account's jobs that belong to no attempt and are newer than the newest that does, newest first."""
-    known = await on_record(ledger.newest_jobs, provider.name, MARKED)
+    known = await off_loop(ledger.newest_jobs, provider.name, MARKED)
     (unknown,) = await appeared_since(provider, ledger, [known])
     return unknown

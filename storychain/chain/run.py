@@ -58,8 +58,8 @@ class Run:
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
     `lookout` looks at them, `marks` knows which are newest, and `choice` is what it may buy. After `deadline` (seconds
     of the epoch) it buys nothing and waits for nothing. `hooks` has the addresses at which the provider calls when jobs
-    end, `benches` are the places where films are made, `certificate` the PEM files, chain and key, that they are signed
-    with.
+    end, `benches` are the places where films are made, `clerk` works on the ledger, `certificate` the PEM files, chain
+    and key, that films are signed with.
     """
 
     id: str
@@ -82,12 +82,25 @@ class Run:
     lanes: Lanes = field(default_factory=Lanes)
     hooks: Hooks | None = None
     benches: Benches = field(default_factory=Benches)
+    clerk: Clerk = field(default_factory=Clerk)
     choice: Choice = field(default_factory=Choice)
     deadline: float | None = None
     retry_failed: bool = False
     paint: Painter = nobody_paints
     certificate: tuple[Path, Path] | None = None
     now: Callable[[], float] = time.time
+
+    async def on_record(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do work on the ledger off the loop; what it writes is on disk when this returns."""
+        return await self.clerk.do(False, work, *args, **kwargs)
+
+    async def first_on_record(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for the steps of a payment, which wait for no more than what is in hand of all the others.
+
+        Where hundreds of jobs end together, payments would else queue up for seconds, and their jobs begin as much
+        later.
+        """
+        return await self.clerk.do(True, work, *args, **kwargs)
 
     def check_time(self) -> None:
         """Raise OutOfTime once the deadline has passed, by the clock on the wall: machines sleep and summers begin."""
@@ -98,19 +111,3 @@ class Run:
 async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do blocking work (files, reckoning) in a thread."""
     return await asyncio.to_thread(work, *args, **kwargs)
-
-
-_CLERK = Clerk()
-
-
-async def on_record(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do work on the ledger off the loop; what it writes is on disk when this returns."""
-    return await _CLERK.do(False, work, *args, **kwargs)
-
-
-async def first_on_record(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same for the steps of a payment, which wait for no more than what is in hand of all the others.
-
-    Where hundreds of jobs end together, payments would else queue up for seconds, and their jobs begin as much later.
-    """
-    return await _CLERK.do(True, work, *args, **kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.ledger import FINDER, SeamRecord
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ SURE = 0.5
 
 async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecord:
     """The seam between two segments: from the ledger, else from their pictures, and then on record."""
-    known = await on_record(run.ledger.seam, before.sha256, after.sha256)
+    known = await run.on_record(run.ledger.seam, before.sha256, after.sha256)
     if known is not None and known.finder == FINDER:
         return known
     found = await run.room.seam(before, after)
@@ -25,7 +25,7 @@ async def seam_between(run: Run, before: Prepared, after: Prepared) -> SeamRecor
     # One frame of 24 a second is one or two of 30: what counts is how many different pictures they were.
     frames = max(1, int(seconds * min(before.probe.fps, after.probe.fps))) if found.frames else 0
     record = SeamRecord(before.sha256, after.sha256, FINDER, found.kind, frames, seconds, round(found.confidence, 3))
-    await on_record(run.ledger.remember_seam, record)
+    await run.on_record(run.ledger.remember_seam, record)
     return record
 
 
@@ -34,8 +34,8 @@ async def seam_with_unshown(run: Run, continued: str, segment: Prepared) -> Seam
 
     That much of it is not new. None where that take is not here any more.
     """
-    record = await on_record(run.ledger.record, continued)
-    known = await on_record(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
+    record = await run.on_record(run.ledger.record, continued)
+    known = await run.on_record(run.ledger.seam, record.sha256, segment.sha256) if record.sha256 else None
     if known is not None and known.finder == FINDER:
         return known
     file = run.workspace.segment(continued)

@@ -21,7 +21,7 @@ from storychain.chain.preflight import check_place, preflight
 from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.reconcile import settle_open_questions
 from storychain.chain.rendering import PlanAnew, Rendering
-from storychain.chain.run import Run, off_loop, on_record
+from storychain.chain.run import Run, off_loop
 from storychain.chain.survey import survey
 from storychain.errors import (
     DiskTrouble,
@@ -195,7 +195,7 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Pa
     if not submits:
         return
     run.check_time()
-    check_budget(story, steps, await on_record(run.ledger.spent, run.provider.name, story=story.name))
+    check_budget(story, steps, await run.on_record(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 

@@ -6,6 +6,7 @@ import functools
 import random
 
 from storychain.chain.batch import render_all
+from storychain.chain.clerk import Clerk
 from storychain.chain.lanes import Lanes
 from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
@@ -160,7 +161,7 @@ class Process:
         plain, arguments = _plain(func)
         owner = getattr(plain, "__self__", None)
         reads = getattr(plain, "__name__", "") in ("_look", "outcome_of")
-        if (owner is self.ledger or reads) and self.world.fails("disk"):
+        if (isinstance(owner, Clerk) or owner is self.ledger or reads) and self.world.fails("disk"):
             with failing_writes(self.connection):
                 return func()
         if plain is settle:
@@ -174,8 +175,14 @@ class Process:
 
     def name_of(self, func):
         """What a thread is to do, in a word."""
+        if not self.world.telling:
+            return "work"
         plain, _ = _plain(func)
-        return getattr(plain, "__qualname__", str(plain)) if self.world.telling else "work"
+        owner = getattr(plain, "__self__", None)
+        if isinstance(owner, Clerk):
+            errands = [_plain(errand.work)[0] for errand in (*owner._urgent, *owner._others)]
+            return "on record: " + ", ".join(getattr(work, "__qualname__", str(work)) for work in errands)
+        return getattr(plain, "__qualname__", str(plain))
 
     def moment(self):
         """Seconds a thread's work takes."""

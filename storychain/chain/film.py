@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from storychain.chain.ahead import DrawingAhead
@@ -45,15 +45,15 @@ class FilmInTheMaking:
     While others are missing, what is drawn anew is drawn; when it is only one, the sound of the others is encoded.
     """
 
-    def __init__(self, run: Run, story: Story, facts: Facts, steps: Sequence[Step], folder: Path) -> None:
+    def __init__(self, run: Run, story: Story, facts: Facts, steps: Sequence[Step]) -> None:
         self._run = run
         self._written = story
         self._story = story = as_planned(story, steps)
         self._facts = facts
         self._steps = steps
-        self._folder = folder
         self._cutting = Cutting(run, story, facts, steps)
         self._sound: asyncio.Task[Soundtrack] | None = None
+        self._aside = ExitStack()
         self._measuring: list[asyncio.Task[float | None]] = []
         self._ahead = DrawingAhead(run, story, self._cutting)
 
@@ -161,7 +161,8 @@ class FilmInTheMaking:
         present = await self._cutting.present()
         gain = await room.gain([clip for _, clip in present], self._story.film.loudness)
         first = await self._cutting.beginning()
-        async with room.soundtrack(self._folder, gain) as making:
+        folder = self._aside.enter_context(folder_aside(self._run.workspace.root / "joining"))
+        async with room.soundtrack(folder, gain) as making:
             for heard in room.heard(first):
                 await making.add(heard)
             for heard in room.heard(await self._cutting.expected())[len(first) :]:
@@ -176,6 +177,7 @@ class FilmInTheMaking:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._ahead.given_up()
         await self._cutting.given_up()
+        self._aside.close()
 
 
 @asynccontextmanager
@@ -183,9 +185,8 @@ async def film_in_the_making(
     run: Run, story: Story, facts: Facts, steps: Sequence[Step]
 ) -> AsyncIterator[FilmInTheMaking]:
     """A film in the making; on leaving nothing half done is left behind."""
-    with folder_aside(run.workspace.root / "joining") as folder:
-        film = FilmInTheMaking(run, story, facts, steps, folder)
-        try:
-            yield film
-        finally:
-            await film.given_up()
+    film = FilmInTheMaking(run, story, facts, steps)
+    try:
+        yield film
+    finally:
+        await film.given_up()

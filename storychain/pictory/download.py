@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -52,10 +53,11 @@ class _Clock:
 class _Arrival:
     """What has arrived so far, and how to recognise the same file when asking for the rest.
 
-    `size` bytes are written of the `come` bytes that have come.
+    `size` bytes are written of the `come` bytes that have come. The file at `part` is made, or emptied, with the first
+    of them, in the thread that writes: a disk may take longer for that than for the bytes.
     """
 
-    file: BinaryIO
+    part: Path
     largest: int
     on_bytes: Callable[[int, int | None], None]
     validator: str | None = None
@@ -63,12 +65,14 @@ class _Arrival:
     encoded: bool = False
     size: int = 0
     come: int = 0
+    file: BinaryIO | None = None
     waiting: list[bytes] = field(default_factory=list)
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def restart(self) -> None:
-        self.file.seek(0)
-        self.file.truncate()
+        if self.file is not None:
+            self.file.seek(0)
+            self.file.truncate()
         self.size, self.digest, self.total, self.validator = 0, hashlib.sha256(), None, None
         self.encoded, self.come, self.waiting = False, 0, []
 
@@ -80,10 +84,26 @@ class _Arrival:
     def write(self) -> None:
         """Write what waits."""
         pieces, self.waiting = self.waiting, []
+        if not pieces:
+            return
+        file = self.file or self._made()
         for piece in pieces:
-            self.file.write(piece)
+            file.write(piece)
             self.digest.update(piece)
             self.size += len(piece)
+
+    def _made(self) -> BinaryIO:
+        try:
+            self.file = self.part.open("wb")
+        except FileNotFoundError:
+            self.part.parent.mkdir(parents=True, exist_ok=True)
+            self.file = self.part.open("wb")
+        return self.file
+
+    def close(self) -> None:
+        """Hand the last bytes to the system. Raises OSError."""
+        if self.file is not None:
+            self.file.close()
 
 
 async def download(
@@ -100,9 +120,7 @@ async def download(
     Raises AddressGone (expired, removed, not an address), MediaError (more than `largest` bytes), ProviderUnreachable
     (no patience left), OSError (disk).
     """
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
-        arrival = _Arrival(file, largest, on_bytes)
+    with closing(_Arrival(part, largest, on_bytes)) as arrival:
         await patiently(patience, lambda: _fetch_rest(client, url, arrival, patience))
     return arrival.digest.hexdigest()
 

@@ -284,6 +284,8 @@ class Rendering:
             # Completed in an earlier run: its addresses may have expired since, and so may those it gives now.
             self._hand_on(step, await read_anew(self._run, record), fresh=False)
         link = self._links[_name(step)].result()
+        if not all(other.done() for other in self._links.values()):
+            await self._run.lanes.calm()
         prepared = await self._brought_home(step, record, link.job)
         link.home.set_result(prepared)
         if self._is_continued(step):

@@ -51,15 +51,19 @@ class Pace:
     silence: float = 45.0
 
 
+_AT_THE_DOOR = 4
+"""Stories that are looked at at a time before they begin: as many as keep the threads busy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run over any number of stories.
 
     `id` marks its attempts in the ledger, so that its cap can be kept; `slots` are the jobs it may have under way,
-    `lookout` looks at them, `marks` knows which are newest, and `choice` is what it may buy. After `deadline` (seconds
-    of the epoch) it buys nothing and waits for nothing. `hooks` has the addresses at which the provider calls when jobs
-    end, `benches` are the places where films are made, `clerk` works on the ledger, `certificate` the PEM files, chain
-    and key, that films are signed with.
+    `lookout` looks at them, `marks` knows which are newest, and `choice` is what it may buy. Stories come in by the
+    `entrance`. After `deadline` (seconds of the epoch) it buys nothing and waits for nothing. `hooks` has the addresses
+    at which the provider calls when jobs end, `benches` are the places where films are made, `clerk` works on the
+    ledger, `certificate` the PEM files, chain and key, that films are signed with.
     """
 
     id: str
@@ -80,6 +84,7 @@ class Run:
     marks: Watermarks = field(default_factory=Watermarks)
     slots: Slots = field(default_factory=lambda: Slots(4))
     lanes: Lanes = field(default_factory=Lanes)
+    entrance: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_THE_DOOR))
     hooks: Hooks | None = None
     benches: Benches = field(default_factory=Benches)
     clerk: Clerk = field(default_factory=Clerk)

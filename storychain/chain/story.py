@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -81,16 +82,19 @@ async def render_with(
     film: Path | None = None
     error: StorychainError | None = None
     try:
-        async with run.locks.now(
-            run.workspace.story_lock(story.path, story.name), f"story-{run.provider.name}-{story.name}"
-        ):
-            stands = await _settled(run, story)
-            planned = quote(run.choice.of(story.name, stands.steps)).total
-            if check is not None:
-                check(story, stands.facts, stands.steps)
-            elif stands.there is not None:
-                # Nothing was done, so there is nothing to plan anew.
-                return _as_it_is(run, story, stands, stands.there)
+        async with AsyncExitStack() as held:
+            # Of a thousand stories each step would else be taken for all before the next: the first request would wait.
+            async with run.entrance:
+                lock = run.workspace.story_lock(story.path, story.name)
+                await held.enter_async_context(run.locks.now(lock, f"story-{run.provider.name}-{story.name}"))
+                stands = await _settled(run, story)
+                planned = quote(run.choice.of(story.name, stands.steps)).total
+                if check is not None:
+                    check(story, stands.facts, stands.steps)
+                elif stands.there is not None:
+                    # Nothing was done, so there is nothing to plan anew.
+                    return _as_it_is(run, story, stands, stands.there)
+                await _begin(run, story, stands)
             film = await _render_held(run, story, stands)
     except Held:
         error = StoryHeld(
@@ -156,12 +160,17 @@ def _in_place(run: Run, story: Story, facts: Facts, steps: tuple[Step, ...], fil
     return there if there is not None and all_there(story, film, recipe) else None
 
 
-async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
-    facts, steps = stands.facts, stands.steps
+async def _begin(run: Run, story: Story, stands: _Standing) -> None:
+    """Look at all that can be looked at before anything is spent, and tell what is to be done."""
+    steps = stands.steps
     await preflight(run, story)
     await _check_means(run, story, steps, stands.film)
     quoted = quote(run.choice.of(story.name, steps))
     run.tell(StoryBegan(story.name, story.title, steps, await off_loop(_usual, run, steps), quoted))
+
+
+async def _render_held(run: Run, story: Story, stands: _Standing) -> Path:
+    facts, steps = stands.facts, stands.steps
     while True:
         try:
             async with film_in_the_making(run, story, facts, steps) as film:

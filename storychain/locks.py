@@ -1,21 +1,25 @@
-"""Locks between processes that die with their process: `flock` on files that are never removed.
+"""Locks between processes that die with their process: whole files, or many by number in one. No file is removed.
 
 A lock file left behind means nothing; only a living process can hold one. Two holders within one process exclude
-each other too, since each opens the file anew.
+each other too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import os
+import struct
+import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 _LOOK_AGAIN, _SELDOM = 0.05, 0.1
@@ -34,13 +38,38 @@ class Held(Exception):
     """Somebody else holds the lock."""
 
 
-def _take(path: Path) -> int | None:
-    """Lock the file at `path` and return its descriptor, or None where it is held."""
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """One of the locks that share a file, for what there are thousands of: each with a number of its own."""
+
+    file: Path
+    name: str
+
+    @property
+    def number(self) -> int:
+        """Where in the file it is: the system locks bytes of it, of which none needs to be there."""
+        return int.from_bytes(hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).digest()[:7], "big")
+
+
+Lock: TypeAlias = "Path | Numbered"
+
+
+def _take(lock: Lock) -> Callable[[], None] | None:
+    """Take a lock and return what lets go of it, or None where it is held."""
+    return _take_number(lock) if isinstance(lock, Numbered) else _take_file(lock)
+
+
+def _opened(path: Path) -> int:
     try:
-        descriptor = os.open(path, _FLAGS, 0o644)
+        return os.open(path, _FLAGS, 0o644)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, _FLAGS, 0o644)
+        return os.open(path, _FLAGS, 0o644)
+
+
+def _take_file(path: Path) -> Callable[[], None] | None:
+    """Each holder opens the file anew: so they exclude each other in a process, too."""
+    descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -49,7 +78,78 @@ def _take(path: Path) -> int | None:
     except OSError:
         os.close(descriptor)
         raise
-    return descriptor
+    return partial(os.close, descriptor)
+
+
+@dataclass(slots=True)
+class _Shared:
+    """A file of numbered locks, opened once in a process, and those of them that the process holds.
+
+    Closed when none is held.
+    """
+
+    descriptor: int
+    numbers: set[int] = field(default_factory=set)
+
+
+_shared: dict[tuple[int, int], _Shared] = {}
+"""By device and inode, so that a file is the same by whatever path it is found."""
+
+_sharing = threading.Lock()
+
+
+def _take_number(lock: Numbered) -> Callable[[], None] | None:
+    with _sharing:
+        place, shared = _shared_file(lock.file)
+        try:
+            if lock.number in shared.numbers:
+                return None
+            _set(shared.descriptor, lock.number, fcntl.F_WRLCK)
+            shared.numbers.add(lock.number)
+        except (BlockingIOError, PermissionError):  # systems call it the one or the other
+            return None
+        finally:
+            _close_unused(place, shared)
+    return partial(_let_go, place, shared, lock.number)
+
+
+def _set(descriptor: int, number: int, kind: int) -> None:
+    """Lock a byte of a file, or unlock it; raises where another process has it.
+
+    Linux knows locks of an open file. Elsewhere they are the process's, which loses all of them when anything in it
+    opens the file once more and closes that.
+    """
+    own = getattr(fcntl, "F_OFD_SETLK", None)
+    if own is not None:
+        fcntl.fcntl(descriptor, own, struct.pack("hhqqi0q", kind, os.SEEK_SET, number, 1, 0))
+    else:
+        flags = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
+        fcntl.lockf(descriptor, flags, 1, number)
+
+
+def _shared_file(path: Path) -> tuple[tuple[int, int], _Shared]:
+    try:
+        found = path.stat()
+    except OSError:
+        os.close(_opened(path))  # there was none, so nothing in it can be held
+        found = path.stat()
+    place = found.st_dev, found.st_ino
+    if place not in _shared:
+        _shared[place] = _Shared(os.open(path, _FLAGS, 0o644))
+    return place, _shared[place]
+
+
+def _let_go(place: tuple[int, int], shared: _Shared, number: int) -> None:
+    with _sharing:
+        _set(shared.descriptor, number, fcntl.F_UNLCK)
+        shared.numbers.remove(number)
+        _close_unused(place, shared)
+
+
+def _close_unused(place: tuple[int, int], shared: _Shared) -> None:
+    if not shared.numbers:
+        del _shared[place]
+        os.close(shared.descriptor)
 
 
 def lock_briefly(descriptor: int, *, shared: bool) -> None:
@@ -70,54 +170,55 @@ def lock_briefly(descriptor: int, *, shared: bool) -> None:
 
 
 @contextmanager
-def lock_now(path: Path) -> Iterator[None]:
+def lock_now(lock: Lock) -> Iterator[None]:
     """Hold the lock, or raise Held at once."""
-    descriptor = _take(path)
-    if descriptor is None:
+    let_go = _take(lock)
+    if let_go is None:
         raise Held
     try:
         yield
     finally:
-        os.close(descriptor)
+        let_go()
 
 
 @asynccontextmanager
-async def lock(path: Path) -> AsyncIterator[None]:
+async def lock(wanted: Lock) -> AsyncIterator[None]:
     """Hold the lock, waiting for as long as others do. They cannot outlive their process, so the wait ends."""
-    descriptor = _take(path)
-    if descriptor is None:
-        descriptor = await _waited_for(path)
+    let_go = _take(wanted)
+    if let_go is None:
+        let_go = await _waited_for(wanted)
     try:
         yield
     finally:
-        os.close(descriptor)
+        let_go()
 
 
-async def _waited_for(path: Path) -> int:
-    """Lock the file at `path` once whoever holds it lets go; meanwhile a lock beside it says that it is wanted."""
-    wait, sign = _LOOK_AGAIN, os.open(_sign(path), _FLAGS, 0o644)
+async def _waited_for(wanted: Lock) -> Callable[[], None]:
+    """Take a lock once whoever holds it lets go; meanwhile a lock beside it says that it is wanted."""
+    wait, sign = _LOOK_AGAIN, os.open(_sign(wanted), _FLAGS, 0o644)
     try:
         while True:
             with suppress(BlockingIOError):  # somebody looks just now whether there is a sign
                 fcntl.flock(sign, fcntl.LOCK_SH | fcntl.LOCK_NB)
             await asyncio.sleep(wait)
-            if (descriptor := _take(path)) is not None:
-                return descriptor
+            if (let_go := _take(wanted)) is not None:
+                return let_go
             wait = min(_SELDOM, 1.5 * wait)
     finally:
         os.close(sign)
 
 
-def _is_wanted(path: Path) -> bool:
-    descriptor = _take(_sign(path))
-    if descriptor is None:
+def _is_wanted(wanted: Lock) -> bool:
+    let_go = _take(_sign(wanted))
+    if let_go is None:
         return True
-    os.close(descriptor)
+    let_go()
     return False
 
 
-def _sign(path: Path) -> Path:
-    return path.with_name(f"{path.name}.wanted")
+def _sign(wanted: Lock) -> Path:
+    file = wanted.file if isinstance(wanted, Numbered) else wanted
+    return file.with_name(f"{wanted.name}.wanted")
 
 
 @dataclass(slots=True)
@@ -137,21 +238,21 @@ class Queue:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[Path, _Line] = {}
+        self._lines: dict[Lock, _Line] = {}
 
     @asynccontextmanager
-    async def lock(self, path: Path) -> AsyncIterator[None]:
+    async def lock(self, wanted: Lock) -> AsyncIterator[None]:
         """Hold the lock, waiting for as long as others do."""
-        line = self._lines.setdefault(path, _Line())
+        line = self._lines.setdefault(wanted, _Line())
         line.length += 1
         try:
             async with line.turn:
-                if line.handed_on and _is_wanted(path):
+                if line.handed_on and _is_wanted(wanted):
                     await asyncio.sleep(_LET_IN)
                 line.handed_on = True
-                async with lock(path):
+                async with lock(wanted):
                     yield
         finally:
             line.length -= 1
             if not line.length:
-                del self._lines[path]
+                del self._lines[wanted]

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storychain.locks import Numbered
 from storychain.syncing import sync
 
 if TYPE_CHECKING:
@@ -92,14 +93,15 @@ class Workspace:
         """Where an order's own is."""
         return self.orders / str(number)
 
-    def key_lock(self, key: str) -> Path:
+    def key_lock(self, key: str) -> Numbered:
         """Held while a segment is bought, awaited and brought home."""
-        return self.root / "locks" / f"key-{key}"
+        return Numbered(self.root / "locks" / "held", f"key-{key}")
 
-    def story_lock(self, story: Path, name: str) -> Path:
+    def story_lock(self, story: Path, name: str) -> Numbered:
         """Held while a story is rendered; one file may hold many, by name."""
         file = str(story.resolve())
-        return self.root / "locks" / f"story-{_digest(file if name == story.stem else f'{file} {name}')}"
+        told = f"story-{_digest(file if name == story.stem else f'{file} {name}')}"
+        return Numbered(self.root / "locks" / "held", told)
 
     def gate(self, provider: str) -> Path:
         """Says when the next request to a provider may be sent."""

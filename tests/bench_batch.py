@@ -29,12 +29,12 @@ from pathlib import Path
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from storychain.chain.batch import in_hand, render_all
+from storychain.chain.batch import render_all
 from storychain.chain.events import Completed
 from storychain.chain.lanes import Lanes
 from storychain.chain.run import Pace, Run
 from storychain.chain.slots import Slots
-from storychain.commands.allowances import allow_files, collect_seldom, files_of
+from storychain.commands.sweeping import collect_seldom
 from storychain.ledger import Ledger
 from storychain.media.prepare import Prepared
 from storychain.pictory import Gate, Pictory
@@ -175,7 +175,6 @@ def measure_chain(folder, arguments):
     began = time.perf_counter()
     stories = [load_story(path) for path in paths]
     print(f"reading {len(stories)} story files: {time.perf_counter() - began:.1f} s")
-    allow_files(files_of(stories, in_hand(arguments.jobs)))
     collect_seldom()
     with studio(folder / "studio", arguments.seconds) as base_url:
         watching = Watching()

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "locks": set(),
     "syncing": set(),
     "serving": {"errors"},
-    "workspace": {"errors", "syncing"},
+    "workspace": {"errors", "locks", "syncing"},
     "settings": {"errors", "catalogue", "printable"},
     "story": {"errors", "catalogue", "printable"},
     "plan": {"errors", "catalogue", "printable", "records", "story"},

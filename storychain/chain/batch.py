@@ -23,7 +23,7 @@ _AT_A_LOOK = 25
 """Stories that are looked at between two moments in which others get on, and a run can be interrupted."""
 
 
-def in_hand(jobs: int) -> int:
+def _in_hand(jobs: int) -> int:
     """Stories that are in hand at a time where so many jobs may be under way."""
     return max(_AT_LEAST, 2 * jobs)
 
@@ -31,10 +31,11 @@ def in_hand(jobs: int) -> int:
 async def render_all(run: Run, stories: Sequence[Story]) -> tuple[Outcome, ...]:
     """Render stories side by side; their outcomes in the order of the stories.
 
-    Twice as many are in hand as jobs may be under way, so that there is always one ready to be bought, and a thousand
-    stories need no thousand open files. Those that are paid for in part come first: what they wait for does not keep.
+    Twice as many are in hand as jobs may be under way, so that there is always one ready to be bought, and no more: a
+    story in hand is held against other runs. Those that are paid for in part come first: what they wait for does not
+    keep.
     """
-    places = asyncio.Semaphore(in_hand(run.jobs))
+    places = asyncio.Semaphore(_in_hand(run.jobs))
 
     async def in_turn(story: Story) -> Outcome:
         async with places:

@@ -11,29 +11,30 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from storychain.ledger import relying_on
-from storychain.locks import Held, Queue, lock, lock_now
+from storychain.locks import Held, Queue, lock_now
+from storychain.locks import lock as locked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from storychain.ledger import Claim, Claims, Ledger
+    from storychain.locks import Lock
 
 _LOOK_AGAIN, _SELDOM = 0.05, 0.5
 """Seconds between two tries for a claim somebody else has, at first and later on."""
 
 
 class Locks(Protocol):
-    """How things are held; `name` is what other machines call what `path` stands for."""
+    """How things are held; `name` is what other machines call what `lock` stands for."""
 
     shared: bool
     """Whether other machines may hold them, and what is held may be lost."""
 
-    def now(self, path: Path, name: str | None = None) -> AbstractAsyncContextManager[None]:
+    def now(self, lock: Lock, name: str | None = None) -> AbstractAsyncContextManager[None]:
         """Hold it, or raise Held at once."""
 
-    def wait(self, path: Path, name: str | None = None) -> AbstractAsyncContextManager[None]:
+    def wait(self, lock: Lock, name: str | None = None) -> AbstractAsyncContextManager[None]:
         """Hold it, waiting for as long as others do."""
 
 
@@ -46,15 +47,15 @@ class FileLocks:
         self._queue = Queue()
 
     @asynccontextmanager
-    async def now(self, path: Path, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
+    async def now(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
         """See Locks."""
-        with lock_now(path):
+        with lock_now(lock):
             yield
 
     @asynccontextmanager
-    async def wait(self, path: Path, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
+    async def wait(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
         """See Locks."""
-        async with self._queue.lock(path):
+        async with self._queue.lock(lock):
             yield
 
 
@@ -67,21 +68,21 @@ class SharedLocks:
         self._claims = claims
 
     @asynccontextmanager
-    async def now(self, path: Path, name: str | None = None) -> AsyncIterator[None]:
+    async def now(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:
         """See Locks."""
-        with lock_now(path):
-            claim = await self._taken(name or path.name)
+        with lock_now(lock):
+            claim = await self._taken(name or lock.name)
             if claim is None:
                 raise Held
             async with self._holding(claim):
                 yield
 
     @asynccontextmanager
-    async def wait(self, path: Path, name: str | None = None) -> AsyncIterator[None]:
+    async def wait(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:
         """See Locks."""
-        async with lock(path):
+        async with locked(lock):
             wait = _LOOK_AGAIN
-            while (claim := await self._taken(name or path.name)) is None:
+            while (claim := await self._taken(name or lock.name)) is None:
                 await asyncio.sleep(wait)
                 wait = min(_SELDOM, 1.5 * wait)
             async with self._holding(claim):

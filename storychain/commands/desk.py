@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from storychain.commands.selection import Found
     from storychain.ledger import Ledger
+    from storychain.locks import Lock
     from storychain.plan import Facts, Step
     from storychain.records import Chosen
     from storychain.story.model import Story
@@ -90,8 +91,8 @@ class Desk:
 
     def key_held(self, ledger: Ledger, key: str) -> AbstractContextManager[None]:
         """Hold a segment against every run, or raise Held."""
-        path = self.workspace.key_lock(key)
-        return _held(ledger, path, path.name)
+        lock = self.workspace.key_lock(key)
+        return _held(ledger, lock, lock.name)
 
     def story_held(self, ledger: Ledger, story: Story, *, free: bool) -> AbstractContextManager[None]:
         """Hold a story against every run, or raise Held."""
@@ -173,11 +174,11 @@ def preview_words(story: str) -> str:
 
 
 @contextmanager
-def _held(ledger: Ledger, path: Path, name: str) -> Iterator[None]:
-    """Hold what a file stands for, and what other machines call `name`; or raise Held."""
+def _held(ledger: Ledger, lock: Lock, name: str) -> Iterator[None]:
+    """Hold what a lock stands for, and what other machines call `name`; or raise Held."""
     from storychain.ledger import relying_on  # noqa: PLC0415
 
-    with lock_now(path):
+    with lock_now(lock):
         if ledger.claims is None:
             yield
             return

@@ -12,20 +12,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from storychain.chain.assembling import Offline, assemble_all
-from storychain.chain.batch import in_hand, render_all
+from storychain.chain.batch import render_all
 from storychain.chain.choice import Choice
 from storychain.chain.holding import locks_of
 from storychain.chain.lanes import Lanes
 from storychain.chain.run import Run
 from storychain.chain.slots import Slots
 from storychain.chain.story import Outcome, interrupted, outcome_of
-from storychain.commands.allowances import allow_files, collect_seldom, files_of
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import FREE, PAID, Desk, desk, keep_to_ourselves
 from storychain.commands.interrupts import interrupts
 from storychain.commands.limits import Limits, by_workers, limits_of
 from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
+from storychain.commands.sweeping import collect_seldom
 from storychain.commands.watching import watched
 from storychain.errors import Interrupted, InvalidStory, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
@@ -113,7 +113,6 @@ async def _outcomes(
                 deadline=limits.deadline,
             )
             return await _until_interrupted(following, stories, order(at, following, stories, limits.cap))
-        allow_files(files_of(stories, in_hand(at.settings.jobs)))
         collect_seldom()
         async with opened_run(at, ledger, arguments, limits, tell) as opened:
             run = replace(opened, id=watch.run_id)

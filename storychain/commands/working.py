@@ -17,7 +17,6 @@ from storychain.chain.account import Purse
 from storychain.chain.choice import Choice, LeftUnbought
 from storychain.chain.run import Run, off_loop
 from storychain.chain.story import Outcome, render
-from storychain.commands.allowances import allow_files, collect_seldom, files_of_any
 from storychain.commands.calls import hooks_of
 from storychain.commands.desk import Desk, desk, keep_to_ourselves
 from storychain.commands.editions import ordered_story
@@ -26,6 +25,7 @@ from storychain.commands.interrupts import interrupts
 from storychain.commands.order_in_hand import OrderInHand
 from storychain.commands.providers import pace, provider
 from storychain.commands.rendering import a_run, listener
+from storychain.commands.sweeping import collect_seldom
 from storychain.errors import (
     AccountError,
     DiskTrouble,
@@ -61,7 +61,6 @@ def worker(arguments: argparse.Namespace) -> int:
         raise AccountError("there is no API key", next_step="Set PICTORY_API_KEY in the environment or in .env.")
     engine = engine_of(at.settings)
     keep_to_ourselves()
-    allow_files(files_of_any(at.settings.jobs))
     collect_seldom()
     with at.ledger() as ledger:
         asyncio.run(_serve(at, ledger, arguments, engine))

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import hashlib
+import os
 
 import pytest
 
@@ -68,6 +69,24 @@ def test_what_had_arrived_before_a_cut_is_not_sent_again_however_little(tmp_path
     outcome, server, part, _ = fetch(tmp_path, cut(1000), rest(1000))
     arrived(outcome, part)
     assert server.asked[1].header("Range") == "bytes=1000-"
+
+
+def test_a_download_that_was_given_up_writes_nothing_afterwards(tmp_path):
+    """A disk that hangs: the thread is about to write, and by the time it can nobody waits for it any more."""
+    part = tmp_path / "a.part"
+    os.mkfifo(part)  # opened for writing only when somebody reads
+
+    async def call(client, server):
+        come = asyncio.Event()
+        download = asyncio.create_task(client.download(server.origin + "/v.mp4", part, lambda *_: come.set()))
+        await come.wait()
+        await asyncio.sleep(0.2)
+        download.cancel()
+        await asyncio.gather(download, return_exceptions=True)
+        return await asyncio.to_thread(part.read_bytes)
+
+    outcome, _ = ask(call, raw(200, DATA[:1000], Content_Type="video/mp4"))
+    assert outcome == b""
 
 
 def test_a_weak_tag_is_not_used_but_a_date_is(tmp_path):

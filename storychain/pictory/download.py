@@ -66,6 +66,7 @@ class _Arrival:
     size: int = 0
     come: int = 0
     file: BinaryIO | None = None
+    closed: bool = False
     waiting: list[bytes] = field(default_factory=list)
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -82,11 +83,14 @@ class _Arrival:
         self.come += len(piece)
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write what waits; nothing any more where nobody waits for it: the file may be another's by then."""
         pieces, self.waiting = self.waiting, []
         if not pieces:
             return
         file = self.file or self._made()
+        if self.closed:
+            file.close()
+            return
         for piece in pieces:
             file.write(piece)
             self.digest.update(piece)
@@ -102,6 +106,7 @@ class _Arrival:
 
     def close(self) -> None:
         """Hand the last bytes to the system. Raises OSError."""
+        self.closed = True
         if self.file is not None:
             self.file.close()
 

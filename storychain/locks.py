@@ -7,6 +7,7 @@ each other too.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import os
@@ -121,10 +122,15 @@ def _set(descriptor: int, number: int, kind: int) -> None:
     """
     own = getattr(fcntl, "F_OFD_SETLK", None)
     if own is not None:
-        fcntl.fcntl(descriptor, own, struct.pack("hhqqi0q", kind, os.SEEK_SET, number, 1, 0))
-    else:
-        flags = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
-        fcntl.lockf(descriptor, flags, 1, number)
+        try:
+            fcntl.fcntl(descriptor, own, struct.pack("hhqqi0q", kind, os.SEEK_SET, number, 1, 0))
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # so a system says that calls itself Linux and does not know them
+                raise
+        else:
+            return
+    flags = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
+    fcntl.lockf(descriptor, flags, 1, number)
 
 
 def _shared_file(path: Path) -> tuple[tuple[int, int], _Shared]:

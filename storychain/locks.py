@@ -134,15 +134,17 @@ def _set(descriptor: int, number: int, kind: int) -> None:
 
 
 def _shared_file(path: Path) -> tuple[tuple[int, int], _Shared]:
-    try:
-        found = path.stat()
-    except OSError:
-        os.close(_opened(path))  # there was none, so nothing in it can be held
-        found = path.stat()
-    place = found.st_dev, found.st_ino
-    if place not in _shared:
-        _shared[place] = _Shared(os.open(path, _FLAGS, 0o644))
-    return place, _shared[place]
+    with suppress(FileNotFoundError):
+        known = _place(path.stat())
+        if known in _shared:
+            return known, _shared[known]
+    descriptor = _opened(path)
+    place = _place(os.fstat(descriptor))
+    return place, _shared.setdefault(place, _Shared(descriptor))
+
+
+def _place(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
 
 
 def _let_go(place: tuple[int, int], shared: _Shared, number: int) -> None:

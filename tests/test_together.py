@@ -146,6 +146,21 @@ def test_who_waits_gets_the_own_answer_in_the_own_context():
             assert told == (number, f"by {number}")
 
 
+def test_what_nobody_can_be_told_leaves_no_other_waiting():
+    def ends():
+        raise StopIteration
+
+    async def play():
+        clerk = Clerk()
+        async with asyncio.timeout(20):
+            works = [lambda: 1, ends, lambda: 2, lambda: 3]
+            return await asyncio.gather(*(clerk.do(False, work) for work in works), return_exceptions=True)
+
+    first, ended, *others = asyncio.run(play())
+    assert (first, *others) == (1, 2, 3)
+    assert isinstance(ended, RuntimeError)
+
+
 def test_whoever_pays_is_served_first_and_the_others_in_their_order():
     served = []
 

@@ -199,8 +199,10 @@ class Long:
     account as well, and may take their jobs off its list.
     """
 
-    def __init__(self, keys, takes=20.0):
+    def __init__(self, keys, takes=20.0, *, mute=(), absent=()):
         self.keys = keys
+        self.mute = mute
+        self.absent = absent
         self.takes = takes
         self.began = {}
         self.order = []
@@ -220,7 +222,10 @@ class Long:
         ids = self.order[first : first + 10]
         more = len(self.order) > first + 10
         following = (str(first + 10) if self.keys == "counted" else ids[-1]) if more else None
-        return JobPage(tuple(self._job(job_id) for job_id in ids), following)
+        return JobPage(tuple(self._told(job_id) for job_id in ids if job_id not in self.absent), following)
+
+    def _told(self, job_id):
+        return Job(job_id, "untold") if job_id in self.mute else self._job(job_id)
 
     async def job(self, job_id):
         self.looks += 1
@@ -273,6 +278,37 @@ def test_of_a_long_list_only_the_pages_are_read_on_which_jobs_may_have_ended(key
     assert max(late) < 1.5
     assert account.looks < 20
     assert account.pages < 90  # from the top on, each look would read twenty, and there are some twenty-five of them
+
+
+@pytest.mark.parametrize("how", ["mute", "absent"])
+def test_a_job_that_the_list_does_not_tell_of_holds_up_no_other(how):
+    """The first to end is one, on a long list; the others are found in time, and not asked for one by one."""
+
+    async def play():
+        lookout, account, late = Lookout(), Long("counted", **{how: {"j0"}}), {}
+        plan = schedule([(19.9, 20.1)] * 9, 3.0)
+        loop = asyncio.get_running_loop()
+
+        async def follow(n):
+            await asyncio.sleep(0.05 * n)
+            account.begin(f"j{n}")
+            watched = Watched(f"j{n}", loop.time(), loop.time(), plan)
+            while (job := await lookout.look(account, watched)).state != "completed":
+                pass
+            late[n] = loop.time() - account.began[job.id] - account.takes
+
+        for n in range(500):
+            account.begin(f"old-{n}")
+        await asyncio.gather(*(follow(n) for n in range(60)))
+        return account, late
+
+    with virtual_loop() as loop:
+        account, late = loop.run_until_complete(play())
+    assert len(late) == 60
+    assert max(late.values()) < 3.0
+    assert sum(late.values()) / 60 < 0.7
+    assert account.looks < 8
+    assert account.pages < 50
 
 
 @pytest.mark.parametrize("keys", ["counted", "named"])

@@ -16,12 +16,9 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from storychain.ledger import together
-
-if TYPE_CHECKING:
-    from storychain.ledger import Outcome
+from storychain.ledger import Outcome, together
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,7 +61,12 @@ class Clerk:
     def _work(self) -> None:
         while (first := self._next()) is not None:
             taken: list[_Errand] = []
-            outcomes = together(self._several(first, taken))
+            whole = Outcome[None]()
+            outcomes: list[Outcome[Any]] = []
+            with whole:
+                outcomes = together(self._several(first, taken))
+            if whole.error is not None:  # a mistake of ours, or no memory: nobody waits for ever for it
+                outcomes = [Outcome(error=whole.error)] * len(taken)
             for loop in {errand.loop for errand in taken}:
                 told = [(one.waiting, what) for one, what in zip(taken, outcomes, strict=True) if one.loop is loop]
                 with suppress(RuntimeError):  # a loop that is closed has nobody who waits
@@ -98,7 +100,10 @@ def _tell(outcomes: list[tuple[asyncio.Future[Any], Outcome[Any]]]) -> None:
     for waiting, outcome in outcomes:
         if waiting.done():
             continue
-        if outcome.error is None:
+        error = outcome.error
+        if error is None:
             waiting.set_result(outcome.value)
+        elif isinstance(error, StopIteration):  # which no task can be told as it is
+            waiting.set_exception(RuntimeError("a piece of work ended its own loop"))
         else:
-            waiting.set_exception(outcome.error)
+            waiting.set_exception(error)

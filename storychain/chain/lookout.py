@@ -30,6 +30,10 @@ _PAGES = 40
 """Pages of the list that are read in the time of the floor, in the long run; as many may be read at once."""
 
 
+_BARREN = 5
+"""Pages without a job of ours, below others of ours, after which those that were not met are not on the list."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where on the list a page begins: the key that it is had by, and how many pages were before it then."""
@@ -56,8 +60,8 @@ class Watched:
 
     `seen` is when it was last seen under way, `asked` when it was itself looked at, `told` when its follower last heard
     of it; `hinted` that somebody says it has ended, `untold` that the list does not tell how it stands, `asking` that
-    an answer is awaited. `at` is the page of the list that it was last on. At `doubted` it is looked at by itself
-    though the list says that it goes on: lists lag, and some never catch up.
+    an answer is awaited. `listed` says that the list has told of it, `at` on which page it was last. At `doubted` it
+    is looked at by itself though the list says that it goes on: lists lag, and some never catch up.
     """
 
     id: str
@@ -71,6 +75,7 @@ class Watched:
     untold: bool = False
     doubted: float = float("inf")
     asking: bool = False
+    listed: bool = False
     at: _Place = _TOP
     turn: asyncio.Future[Job] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -86,6 +91,11 @@ class Watched:
         """From when on it may have ended."""
         known = self.begun if self.seen is None else self.seen
         return self.since + self.plan.likely(known - self.since)
+
+
+def _first_end(jobs: Sequence[Watched]) -> float:
+    """When the first of them may end of which the list would tell."""
+    return min(one.may_end() for one in [one for one in jobs if not one.untold] or jobs)
 
 
 class Lookout:
@@ -108,7 +118,7 @@ class Lookout:
         """Until when the time has been used up for the pages that were read."""
         self._next_alone = float("inf")
         self._blind = False
-        """Whether the list, when it was last looked at, told of none of the jobs."""
+        """Whether the list has told of none of the jobs."""
         self._plans: dict[tuple[str, int], tuple[float, Schedule]] = {}
         self._planning = asyncio.Lock()
 
@@ -174,7 +184,7 @@ class Lookout:
             jobs = [one for one in self._jobs.values() if not (one.asking or one.turn.done())]
             many = len(jobs) >= _MANY
             due = [one for one in jobs if self._when(one, now, many=many) <= now]
-            listing = max(self._next_list, min(one.may_end() for one in jobs)) if many else float("inf")
+            listing = max(self._next_list, _first_end(jobs)) if many else float("inf")
             if not due and listing <= now:
                 due = await self._listed(provider, jobs)
             for one in due:
@@ -224,29 +234,34 @@ class Lookout:
         if found.missing and first.depth:
             pages += await self._read(provider, found, _TOP, most)  # it has moved on since
         now = loop.time()
-        missing = [one for one in wanted if one.id in found.missing]
-        self._blind = len(missing) == len(wanted)
-        self._paid = max(self._paid, now - floor) + floor * pages / _PAGES
-        self._next_list = now + _SELDOM * floor if self._blind else max(now + floor / _OFTEN, self._paid)
         for one in wanted:
-            one.untold = one.id in found.missing
-        return found.ended + [one for one in missing if one.due(now) <= now]
+            one.untold = one.untold or one.id in found.missing
+        self._blind = not any(one.listed for one in jobs)
+        self._paid = max(self._paid, now - floor) + floor * pages / _PAGES
+        # However much was read, the list tells most: others are not to wait for long because one was searched for.
+        self._next_list = now + (_SELDOM * floor if self._blind else min(floor, max(floor / _OFTEN, self._paid - now)))
+        return found.ended + [one for one in wanted if one.untold and one.due(now) <= now]
 
     async def _read(self, provider: Provider, found: _Found, at: _Place, most: int) -> int:
         """Read the list from a place on until nothing is missing; how many pages that were."""
-        pages = 0
-        while found.missing and pages < most:
+        pages = barren = 0
+        before = len(found.watched)
+        while found.missing and pages < most and barren < _BARREN:
             try:
                 got = await provider.jobs(at.page)
             except (ProviderUnreachable, RequestRefused):
                 break
-            pages += 1
+            pages, barren = pages + 1, barren + (len(found.watched) < before)
             for job in got.jobs:
-                if job.state == "untold" or (one := found.watched.pop(job.id, None)) is None:
+                if (one := found.watched.pop(job.id, None)) is None:
                     continue
+                barren = 0
                 found.missing.discard(job.id)
                 one.at = at
-                one.untold = False
+                one.untold = job.state == "untold"
+                one.listed |= not one.untold
+                if one.untold:
+                    continue
                 if job.state == "in_progress":
                     self._under_way(one, job)
                 elif job.told_whole:

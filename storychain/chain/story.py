@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -230,9 +231,19 @@ async def _settled(run: Run, story: Story) -> _Standing:
     stands = await off_loop(_stand, run, story, retry_failed=run.retry_failed)
     if not _in_doubt(stands):
         return stands
-    async with await run.lanes.alone(run):
+    async with _outside(run.entrance), await run.lanes.alone(run):
         await settle_open_questions(run)
     return await off_loop(_stand, run, story, retry_failed=run.retry_failed)
+
+
+@asynccontextmanager
+async def _outside(entrance: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Let others in meanwhile: an answer may be waited for."""
+    entrance.release()
+    try:
+        yield
+    finally:
+        await entrance.acquire()
 
 
 def _in_doubt(stands: _Standing) -> bool:

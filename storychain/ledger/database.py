@@ -143,11 +143,11 @@ class Database:
                 yield self._connection
                 self._connection.execute("RELEASE part")
             except BaseException as error:
+                self._undone = error  # all parts: so a full or broken disk has it
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK TO part")
                     self._connection.execute("RELEASE part")
-                else:  # a full or broken disk has undone the other parts, too
-                    self._undone = error
+                    self._undone = None
                 raise
 
     def _begin_together(self, group: Group) -> None:
@@ -167,9 +167,9 @@ class Database:
         """Commit what was written in parts. Raises StorychainError; then none of it was."""
         with ExitStack() as held:
             held.callback(self._lock.release)
-            if self._undone is not None:
-                raise self._unusable("written", self._undone)
             with self._plainly("written"), self._ended():
+                if self._undone is not None:
+                    raise self._unusable("written", self._undone)
                 self._connection.execute("COMMIT")
 
     @contextmanager

@@ -97,11 +97,13 @@ def together(works: Iterable[Callable[[], T]]) -> list[Outcome[T]]:
     what others had written. A database may also prefer to commit each write by itself.
     """
     group = _HERE.group = Group()
+    undone: BaseException | None = None
+    outcomes: list[Outcome[T]] = []
     try:
-        outcomes = [group.do(work) for work in works]
-    finally:
+        outcomes.extend(group.do(work) for work in works)
+    finally:  # whatever becomes of it, no database is left in the middle of a transaction
         _HERE.group = None
-    if (undone := group.end()) is not None:
-        for outcome in outcomes:
-            outcome.error = outcome.error or copy(undone)  # each story says where it was hit
+        undone = group.end()
+    for outcome in outcomes if undone is not None else ():
+        outcome.error = outcome.error or copy(undone)  # each story says where it was hit
     return outcomes

@@ -98,11 +98,14 @@ class _Arrival:
 
     def _made(self) -> BinaryIO:
         try:
-            self.file = self.part.open("wb")
+            file = self.part.open("ab")
         except FileNotFoundError:
             self.part.parent.mkdir(parents=True, exist_ok=True)
-            self.file = self.part.open("wb")
-        return self.file
+            file = self.part.open("ab")
+        self.file = file
+        if not self.closed:  # looked at only now: a disk that hangs may have taken long to open it
+            file.truncate(0)
+        return file
 
     def close(self) -> None:
         """Hand the last bytes to the system. Raises OSError."""

@@ -138,8 +138,8 @@ class Database:
         """A part of a transaction, undone by itself on any error; the first one begins the transaction."""
         with self._plainly("written"):
             self._begin_together(group)
-            self._connection.execute("SAVEPOINT part")
             try:
+                self._connection.execute("SAVEPOINT part")
                 yield self._connection
                 self._connection.execute("RELEASE part")
             except BaseException as error:

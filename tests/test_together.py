@@ -161,18 +161,24 @@ def test_what_nobody_can_be_told_leaves_no_other_waiting():
     assert isinstance(ended, RuntimeError)
 
 
+async def busy(clerk):
+    """Work that keeps the clerk until a gate is opened."""
+    gate, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def hold():
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+
+    held = asyncio.ensure_future(clerk.do(False, hold))
+    await asyncio.sleep(0.05)
+    return held, gate
+
+
 def test_whoever_pays_is_served_first_and_the_others_in_their_order():
     served = []
 
     async def play():
-        clerk, gate = Clerk(), asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def hold():
-            asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
-
-        held = asyncio.ensure_future(clerk.do(False, hold))
-        await asyncio.sleep(0.05)
+        clerk = Clerk()
+        held, gate = await busy(clerk)
         others = [asyncio.ensure_future(clerk.do(False, served.append, f"other {n}")) for n in range(40)]
         paying = [asyncio.ensure_future(clerk.do(True, served.append, f"pays {n}")) for n in range(40)]
         await asyncio.sleep(0)
@@ -185,14 +191,8 @@ def test_whoever_pays_is_served_first_and_the_others_in_their_order():
 
 def test_who_was_cancelled_before_it_began_is_as_good_as_never_asked(ledger):
     async def play():
-        clerk, gate = Clerk(), asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def hold():
-            asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
-
-        held = asyncio.ensure_future(clerk.do(False, hold))
-        await asyncio.sleep(0.05)
+        clerk = Clerk()
+        held, gate = await busy(clerk)
         buying = asyncio.ensure_future(clerk.do(True, asked(ledger, "a")))
         await asyncio.sleep(0)
         buying.cancel()

@@ -622,21 +622,30 @@ def test_a_folder_that_is_not_ours_is_an_error_with_words(tmp_path):
         Ledger(folder / "ledger.sqlite3")
 
 
+@contextmanager
+def files_grow_no_more(path, pages):
+    """As on a disk with room for so many pages of the ledger at `path`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal = path.with_name(path.name + "-wal")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + pages * 4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def on_a_full_disk(path, said):
     """Fill the ledger until files may grow no more, then see what is said and whether it works again."""
     ledger = Ledger(path)
     admitted(ledger, "kept")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wal = path.with_name(path.name + "-wal")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 3 * 4096, hard))
     try:
-        for number in range(100):
-            admitted(ledger, f"k{number}", prompt="x" * 2000)
+        with files_grow_no_more(path, 3):
+            for number in range(100):
+                admitted(ledger, f"k{number}", prompt="x" * 2000)
         said.put("the disk was never full")
         return
     except StorychainError as error:
         said.put(str(error))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     state = ledger.record("kept").state
     admitted(ledger, "afterwards")
     said.put((state, number, sum(ledger.record(f"k{n}").state == "intended" for n in range(100))))

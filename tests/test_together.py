@@ -2,7 +2,6 @@
 
 import asyncio
 import multiprocessing
-import resource
 import sqlite3
 from contextlib import closing
 from contextvars import ContextVar
@@ -14,7 +13,7 @@ import pytest
 from storychain.chain.clerk import Clerk
 from storychain.errors import CapReached, MovedOn, StorychainError
 from storychain.ledger import Admitted, Caps, Ledger, mark_beside, together
-from tests.test_ledger import admitted, purchase
+from tests.test_ledger import admitted, files_grow_no_more, purchase
 
 SPAWN = multiprocessing.get_context("spawn")
 SAID = ContextVar("SAID", default="nothing")
@@ -90,12 +89,9 @@ def on_a_full_disk(path, said):
     """Do work together until files may grow no more; see what each piece is told, and whether all works again."""
     ledger = Ledger(path)
     admitted(ledger, "kept")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wal = path.with_name(path.name + "-wal")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 4 * 4096, hard))
     works = [partial(ledger.admit, purchase(f"k{number}", prompt="x" * 2000), Caps(), 1000) for number in range(40)]
-    outcomes = together([*works, partial(ledger.record, "kept")])
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with files_grow_no_more(path, 4):
+        outcomes = together([*works, partial(ledger.record, "kept")])
     errors = [outcome.error for outcome in outcomes]
     said.put(([str(error) for error in errors], len({id(error) for error in errors})))
     admitted(ledger, "afterwards")

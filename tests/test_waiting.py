@@ -238,23 +238,28 @@ class Long:
         return Job(job_id, "completed", url="https://x/v", last_frame_url="https://x/f", seconds=8, credits=PRICE)
 
 
+async def found_late(lookout, account, job_id, plan):
+    """Begin a job and wait for it; how long after its end it was found."""
+    loop = asyncio.get_running_loop()
+    account.begin(job_id)
+    watched = Watched(job_id, loop.time(), loop.time(), plan)
+    while (await lookout.look(account, watched)).state != "completed":
+        pass
+    return loop.time() - account.began[job_id] - account.takes
+
+
 @pytest.mark.parametrize("keys", ["counted", "named"])
 @pytest.mark.parametrize("others", ["none", "begin", "go"])
 def test_of_a_long_list_only_the_pages_are_read_on_which_jobs_may_have_ended(keys, others):
     """Two hundred jobs within four seconds, so that no page has all that end at a time, and all are found at once."""
 
     async def play():
-        lookout, account, late = Lookout(), Long(keys), []
+        lookout, account = Lookout(), Long(keys)
         plan = schedule([(19.9, 20.1)] * 9, 3.0)
-        loop = asyncio.get_running_loop()
 
         async def follow(n):
             await asyncio.sleep(0.02 * n)
-            account.begin(f"j{n}")
-            watched = Watched(f"j{n}", loop.time(), loop.time(), plan)
-            while (job := await lookout.look(account, watched)).state != "completed":
-                pass
-            late.append(loop.time() - account.began[job.id] - account.takes)
+            return await found_late(lookout, account, f"j{n}", plan)
 
         async def busy():
             for n in range(300 if others == "begin" else 0):
@@ -268,7 +273,7 @@ def test_of_a_long_list_only_the_pages_are_read_on_which_jobs_may_have_ended(key
         for n in range(60):
             account.begin(f"old-{n}")
         neighbours = asyncio.create_task(busy())
-        await asyncio.gather(*(follow(n) for n in range(200)))
+        late = await asyncio.gather(*(follow(n) for n in range(200)))
         neighbours.cancel()
         return account, late
 
@@ -285,28 +290,22 @@ def test_a_job_that_the_list_does_not_tell_of_holds_up_no_other(how):
     """The first to end is one, on a long list; the others are found in time, and not asked for one by one."""
 
     async def play():
-        lookout, account, late = Lookout(), Long("counted", **{how: {"j0"}}), {}
+        lookout, account = Lookout(), Long("counted", **{how: {"j0"}})
         plan = schedule([(19.9, 20.1)] * 9, 3.0)
-        loop = asyncio.get_running_loop()
 
         async def follow(n):
             await asyncio.sleep(0.05 * n)
-            account.begin(f"j{n}")
-            watched = Watched(f"j{n}", loop.time(), loop.time(), plan)
-            while (job := await lookout.look(account, watched)).state != "completed":
-                pass
-            late[n] = loop.time() - account.began[job.id] - account.takes
+            return await found_late(lookout, account, f"j{n}", plan)
 
         for n in range(500):
             account.begin(f"old-{n}")
-        await asyncio.gather(*(follow(n) for n in range(60)))
-        return account, late
+        return account, await asyncio.gather(*(follow(n) for n in range(60)))
 
     with virtual_loop() as loop:
         account, late = loop.run_until_complete(play())
     assert len(late) == 60
-    assert max(late.values()) < 3.0
-    assert sum(late.values()) / 60 < 0.7
+    assert max(late) < 3.0
+    assert sum(late) / 60 < 0.7
     assert account.looks < 8
     assert account.pages < 50
 
@@ -316,26 +315,15 @@ def test_where_the_list_has_moved_up_what_is_wanted_is_found_all_the_same(keys):
     """Newer jobs are taken off the list, so that those looked for are on an earlier page than before."""
 
     async def play():
-        lookout, account, late = Lookout(), Long(keys), []
-        loop = asyncio.get_running_loop()
-        plan = schedule([(17.0, 25.0)] * 9, 3.0)
-
-        async def follow(n):
-            account.begin(f"j{n}")
-            watched = Watched(f"j{n}", loop.time(), loop.time(), plan)
-            while (await lookout.look(account, watched)).state != "completed":
-                pass
-            late.append(loop.time() - account.began[f"j{n}"] - account.takes)
-
-        following = [asyncio.create_task(follow(n)) for n in range(30)]
+        lookout, account, plan = Lookout(), Long(keys), schedule([(17.0, 25.0)] * 9, 3.0)
+        following = [asyncio.create_task(found_late(lookout, account, f"j{n}", plan)) for n in range(30)]
         await asyncio.sleep(1.0)
         for n in range(40):
             account.begin(f"newer-{n}")
         await asyncio.sleep(18.5)
         assert account.pages == 7 + 3  # all of the list once, then only where they are
         account.order = [job_id for job_id in account.order if not job_id.startswith("newer")]
-        await asyncio.gather(*following)
-        return account, late
+        return account, await asyncio.gather(*following)
 
     with virtual_loop() as loop:
         account, late = loop.run_until_complete(play())

@@ -11,8 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from storychain.ledger import relying_on
-from storychain.locks import Held, Queue, lock_now
-from storychain.locks import lock as locked
+from storychain.locks import Held, Queue, lock, lock_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,15 +25,15 @@ _LOOK_AGAIN, _SELDOM = 0.05, 0.5
 
 
 class Locks(Protocol):
-    """How things are held; `name` is what other machines call what `lock` stands for."""
+    """How things are held; `name` is what other machines call what `wanted` stands for."""
 
     shared: bool
     """Whether other machines may hold them, and what is held may be lost."""
 
-    def now(self, lock: Lock, name: str | None = None) -> AbstractAsyncContextManager[None]:
+    def now(self, wanted: Lock, name: str | None = None) -> AbstractAsyncContextManager[None]:
         """Hold it, or raise Held at once."""
 
-    def wait(self, lock: Lock, name: str | None = None) -> AbstractAsyncContextManager[None]:
+    def wait(self, wanted: Lock, name: str | None = None) -> AbstractAsyncContextManager[None]:
         """Hold it, waiting for as long as others do."""
 
 
@@ -47,15 +46,15 @@ class FileLocks:
         self._queue = Queue()
 
     @asynccontextmanager
-    async def now(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
+    async def now(self, wanted: Lock, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
         """See Locks."""
-        with lock_now(lock):
+        with lock_now(wanted):
             yield
 
     @asynccontextmanager
-    async def wait(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
+    async def wait(self, wanted: Lock, name: str | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - see Locks
         """See Locks."""
-        async with self._queue.lock(lock):
+        async with self._queue.lock(wanted):
             yield
 
 
@@ -68,21 +67,21 @@ class SharedLocks:
         self._claims = claims
 
     @asynccontextmanager
-    async def now(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:
+    async def now(self, wanted: Lock, name: str | None = None) -> AsyncIterator[None]:
         """See Locks."""
-        with lock_now(lock):
-            claim = await self._taken(name or lock.name)
+        with lock_now(wanted):
+            claim = await self._taken(name or wanted.name)
             if claim is None:
                 raise Held
             async with self._holding(claim):
                 yield
 
     @asynccontextmanager
-    async def wait(self, lock: Lock, name: str | None = None) -> AsyncIterator[None]:
+    async def wait(self, wanted: Lock, name: str | None = None) -> AsyncIterator[None]:
         """See Locks."""
-        async with locked(lock):
+        async with lock(wanted):
             wait = _LOOK_AGAIN
-            while (claim := await self._taken(name or lock.name)) is None:
+            while (claim := await self._taken(name or wanted.name)) is None:
                 await asyncio.sleep(wait)
                 wait = min(_SELDOM, 1.5 * wait)
             async with self._holding(claim):

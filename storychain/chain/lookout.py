@@ -29,7 +29,6 @@ _SELDOM = 8
 _PAGES = 40
 """Pages of the list that are read in the time of the floor, in the long run; as many may be read at once."""
 
-
 _BARREN = 5
 """Pages without a job of ours, below others of ours, after which those that were not met are not on the list."""
 
@@ -93,9 +92,9 @@ class Watched:
         return self.since + self.plan.likely(known - self.since)
 
 
-def _first_end(jobs: Sequence[Watched]) -> float:
-    """When the first of them may end of which the list would tell."""
-    return min(one.may_end() for one in [one for one in jobs if not one.untold] or jobs)
+def _told_of(jobs: Sequence[Watched]) -> Sequence[Watched]:
+    """Those of the jobs that the list is worth a look for: all, where it tells of none."""
+    return [one for one in jobs if not one.untold] or jobs
 
 
 class Lookout:
@@ -184,7 +183,7 @@ class Lookout:
             jobs = [one for one in self._jobs.values() if not (one.asking or one.turn.done())]
             many = len(jobs) >= _MANY
             due = [one for one in jobs if self._when(one, now, many=many) <= now]
-            listing = max(self._next_list, _first_end(jobs)) if many else float("inf")
+            listing = max(self._next_list, min(one.may_end() for one in _told_of(jobs))) if many else float("inf")
             if not due and listing <= now:
                 due = await self._listed(provider, jobs)
             for one in due:
@@ -225,8 +224,7 @@ class Lookout:
         loop = asyncio.get_running_loop()
         floor = max(one.plan.floor for one in jobs)
         began = loop.time()
-        may = [one for one in jobs if one.may_end() <= began] or list(jobs)
-        wanted = [one for one in may if not one.untold] or may
+        wanted = _told_of([one for one in jobs if one.may_end() <= began] or jobs)
         found = _Found({one.id: one for one in jobs}, {one.id for one in wanted})
         first = min((one.at for one in wanted), key=lambda at: at.depth)
         most = len(jobs) // _MANY + 1
@@ -260,13 +258,11 @@ class Lookout:
                 one.at = at
                 one.untold = job.state == "untold"
                 one.listed |= not one.untold
-                if one.untold:
-                    continue
                 if job.state == "in_progress":
                     self._under_way(one, job)
                 elif job.told_whole:
                     self._tell(one, job)
-                else:
+                elif not one.untold:
                     found.ended.append(one)
             if not got.next_page:
                 break

@@ -21,6 +21,7 @@ from storychain.ledger.together import here
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import TracebackType
 
     from storychain.ledger.backend import Rows
     from storychain.ledger.mark import Mark
@@ -137,31 +138,28 @@ class Database:
     def _part(self, group: Group) -> Iterator[sqlite3.Connection]:
         """A part of a transaction, undone by itself on any error; the first one begins the transaction."""
         with self._plainly("written"):
-            self._begin_together(group)
-            try:
+            if not group.has(self):
+                self._lock.acquire()  # until the transaction's end
+                self._undone = None
+                group.join(self)
+            if self._undone is not None:
+                raise self._unusable("written", self._undone)
+            with ExitStack() as part:
+                part.push(self._undo_part)
+                if not self._connection.in_transaction:
+                    self._connection.execute("BEGIN IMMEDIATE")
                 self._connection.execute("SAVEPOINT part")
                 yield self._connection
                 self._connection.execute("RELEASE part")
-            except BaseException as error:
-                self._undone = error  # all parts: so a full or broken disk has it
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK TO part")
-                    self._connection.execute("RELEASE part")
-                    self._undone = None
-                raise
 
-    def _begin_together(self, group: Group) -> None:
-        if not group.has(self):
-            self._lock.acquire()  # until the transaction's end
+    def _undo_part(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if error is None:
+            return
+        self._undone = error  # all parts: so a full or broken disk has it
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK TO part")
+            self._connection.execute("RELEASE part")
             self._undone = None
-            group.join(self)
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                self._undone = error
-                raise
-        if self._undone is not None:
-            raise self._unusable("written", self._undone)
 
     def commit_together(self) -> None:
         """Commit what was written in parts. Raises StorychainError; then none of it was."""

@@ -136,10 +136,8 @@ def is_whole(path: Path, sha256: str | None) -> bool:
 
 
 def settle(part: Path, final: Path) -> None:
-    """Give a finished file its name: bytes synced, renamed, and every name on the way to it synced."""
+    """Give a finished file its name, in a folder that `make_folder` made: bytes synced, renamed, the name synced."""
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(final)
-    # The folder may be as new as the file; were its own name forgotten, so would be all in it.
-    for folder in (final.parent, final.parent.parent):
-        sync(folder)
+    sync(final.parent)

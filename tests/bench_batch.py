@@ -42,6 +42,7 @@ from storychain.story import load_story
 from storychain.studio import Options, serve
 from storychain.workspace import Workspace
 from tests.bench_peers import body_of
+from tests.memory_provider import MemoryProvider
 from tests.plain_room import PROBE, PlainRoom
 from tests.stage import FFMPEG, story_file
 
@@ -136,14 +137,19 @@ class Watching:
             await asyncio.sleep(2)  # of thousands it takes a while, which counts as ours
 
 
-async def rendered(folder, base_url, stories, arguments, watching):
+def asking(folder, base_url):
+    """The provider that a run against a studio asks."""
+    return Pictory(base_url, KEY, gate=Gate(Workspace(folder / "workspace").gate("pictory")))
+
+
+async def rendered(folder, provider, stories, arguments, watching):
     """One run over all stories, as the command `run` would make it; seconds it took and our processor time."""
     workspace = Workspace(folder / "workspace")
     pace = Pace(poll=OUR_POLL * shrunk(arguments))
     ledger = Ledger(workspace.ledger)
     counting = asyncio.create_task(watching.count_files())
     try:
-        async with Pictory(base_url, KEY, gate=Gate(workspace.gate("pictory"))) as provider:
+        async with provider:
             run = Run(
                 id=os.urandom(8).hex(),
                 provider=provider,
@@ -178,13 +184,13 @@ def measure_chain(folder, arguments):
     collect_seldom()
     with studio(folder / "studio", arguments.seconds) as base_url:
         watching = Watching()
-        took = asyncio.run(rendered(folder, base_url, stories, arguments, watching))
+        took = asyncio.run(rendered(folder, asking(folder, base_url), stories, arguments, watching))
         counts, jobs = asked(base_url, "counts"), asked(base_url, "jobs")
         tell("storychain", took, counts, jobs, watching.found, arguments)
         tell_lane(jobs, watching.found)
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         print(f"  open files        {watching.files:8d} at most, of {allowed:,} allowed")
-        again = asyncio.run(rendered(folder, base_url, stories, arguments, Watching()))
+        again = asyncio.run(rendered(folder, asking(folder, base_url), stories, arguments, Watching()))
         calls = sum(asked(base_url, "counts")[kind] - counts[kind] for kind in KINDS)
         print(f"run again, all done: {again[0]:.2f} s, {again[1]:.2f} s of processor time, {calls} calls")
     with studio(folder / "bare", 0) as base_url:
@@ -193,6 +199,15 @@ def measure_chain(folder, arguments):
     print(f"the same requests by httpx alone: {1000 * bare / scenes:.1f} ms a scene", end="")
     print(f"; the chain, the ledger and the files beyond them: {1000 * (took[1] - bare) / scenes:.1f} ms")
     print(f"the studio's processor time: {processor_seconds(resource.RUSAGE_CHILDREN):.1f} s")
+
+
+def measure_alone(folder, arguments):
+    """The same work with a provider in this process: what is ours of it, and nothing else."""
+    stories = [load_story(path) for path in written(folder / "stories", arguments)]
+    collect_seldom()
+    provider, watching = MemoryProvider(arguments.seconds, STAND_IN), Watching()
+    took = asyncio.run(rendered(folder, provider, stories, arguments, watching))
+    tell("storychain, no HTTP", took, provider.counts, provider.told, watching.found, arguments)
 
 
 async def asked_bare(base_url, counts):
@@ -324,7 +339,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--lanes", type=int, default=1, help="requests of the chain on their way at once")
     parser.add_argument("--peers", type=Path, metavar="VENV", help="where DBOS and Prefect are installed, if they are")
-    parser.add_argument("--only", choices=("chain", "script", *ENGINES))
+    parser.add_argument("--only", choices=("chain", "alone", "script", *ENGINES))
     parser.add_argument("--studio", type=Path)
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or arguments.stories
@@ -332,12 +347,15 @@ def main():
         asyncio.run(be_a_studio(arguments.studio, arguments.seconds))
     elif arguments.only:
         with tempfile.TemporaryDirectory() as folder:
-            measure = {"chain": measure_chain, "script": measure_script}.get(arguments.only, measure_peer)
+            measure = {"chain": measure_chain, "alone": measure_alone, "script": measure_script}.get(
+                arguments.only, measure_peer
+            )
             measure(Path(folder), arguments)
     else:
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; stand-in bytes, no film is joined")
         for only in (
             "chain",
+            "alone",
             "script",
             *(ENGINES if arguments.peers else ()),
         ):  # each in a process of its own, so that its memory is its own too

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "ledger": {"errors", "records", "provider", "locks", "syncing"},
     "lettering": set(),
     "media": {"errors", "lettering", "syncing"},
-    "pictory": {"errors", "printable", "provider", "locks"},
+    "pictory": {"errors", "printable", "provider", "locks", "syncing"},
     "studio": {"errors", "catalogue", "lettering", "locks", "serving"},
     "export": {"errors", "media"},
     "workers": {"errors", "ledger"},

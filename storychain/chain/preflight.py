@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from typing import TYPE_CHECKING
 
 from storychain.chain.blending import blending_warnings
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 
     from storychain.chain.run import Run
     from storychain.story.model import Story
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_TRUSTED = 60.0
+_took: dict[Path, float] = {}
+"""When each folder last took a name of plain letters. For a minute it is trusted to take others: of a batch of a
+thousand films not each is tried, for what is made and deleted at once makes every other file slower to make."""
 
 
 async def preflight(run: Run, story: Story) -> None:
@@ -76,6 +85,9 @@ def _trouble_with(film: Path) -> str | None:
         return "the folder's name is not written in UTF-8"
     if film.is_dir():
         return f"{film.name} is a folder"
+    plain = _PLAIN.fullmatch(film.stem) is not None
+    if plain and film.parent.is_dir() and time.monotonic() - _took.get(film.parent, -math.inf) < _TRUSTED:
+        return None
     try:
         with folder_aside(film.parent) as aside:
             (aside / beside(film, "poster").name).write_bytes(b"a name as long as any that is put there")
@@ -83,6 +95,8 @@ def _trouble_with(film: Path) -> str | None:
         return "it is a file" if isinstance(error.__cause__, FileExistsError) else error.what
     except OSError as error:
         return f"cannot be written: {error.strerror}"
+    if plain:
+        _took[film.parent] = time.monotonic()
     return None
 
 

@@ -24,7 +24,7 @@ from storychain.export.lock import lock_path, read_lock
 from storychain.export.otio import otio_text
 from storychain.export.takes import csv_text
 from storychain.export.timeline import Media, Take
-from storychain.media.aside import folder_aside, give_name
+from storychain.media.aside import folder_aside, write_whole
 from storychain.media.probe import probe
 from storychain.plan import Action
 from storychain.printable import visible
@@ -221,11 +221,8 @@ def _write(texts: Sequence[str], out: Path, to: str) -> list[Path]:
     _check_folder(out.parent)
     for name in names:
         _check_free(name, to)
-    with folder_aside(out.parent) as aside:
-        for text, name in zip(texts, names, strict=True):
-            made = aside / "timeline"
-            made.write_text(text, encoding="utf-8", newline="")
-            give_name(made, name)
+    for text, name in zip(texts, names, strict=True):
+        write_whole(name, text.encode())
     return names
 
 

@@ -15,7 +15,7 @@ from storychain.chain.inspecting import Inspection, LookedAt, SeamLookedAt, insp
 from storychain.commands.desk import FREE, PAID, desk
 from storychain.commands.rendering import a_run
 from storychain.errors import UsageError
-from storychain.media.aside import folder_aside, give_name
+from storychain.media.aside import write_whole
 from storychain.media.looks.limits import LIMITS, Finding, Limit
 from storychain.media.tool import find_ffmpeg
 from storychain.printable import counted, visible_lines
@@ -98,10 +98,7 @@ async def _inspect(
 
 def _keep(document: Mapping[str, Any], path: Path) -> None:
     """Write down what was measured, for whoever looks at the story later: to measure takes seconds a scene."""
-    with folder_aside(path.parent) as aside:
-        made = aside / "inspection.json"
-        made.write_text(json.dumps(document), "utf-8")
-        give_name(made, path)
+    write_whole(path, json.dumps(document).encode())
 
 
 def _text(found: Inspection) -> str:

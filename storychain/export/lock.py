@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from storychain.export.timeline import Kind, Seam, plain_number
-from storychain.media.aside import folder_aside, give_name
+from storychain.media.aside import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,10 +157,7 @@ def lock_text(document: dict[str, Any]) -> str:
 def write_lock(film: Path, document: dict[str, Any]) -> Path:
     """Write the lock file of `film` beside it, whole or not at all, and return its path. Raises DiskTrouble."""
     path = lock_path(film)
-    with folder_aside(path.parent) as aside:
-        made = aside / "lock.json"
-        made.write_text(lock_text(document), encoding="utf-8", newline="\n")
-        give_name(made, path)
+    write_whole(path, lock_text(document).encode())
     return path
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from storychain.errors import StorychainError
 from storychain.ledger.backend import PromiseBroken
-from storychain.ledger.folder import make_folder
 from storychain.ledger.mark import mark_beside
 from storychain.ledger.schema import MIGRATIONS
 from storychain.ledger.together import here
+from storychain.syncing import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,6 +80,8 @@ class Database:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA fullfsync = ON")
         self._connection.execute("PRAGMA foreign_keys = ON")
+        # KiB: with the 2 MB of its own accord a ledger of a thousand stories is read from the file again and again.
+        self._connection.execute("PRAGMA cache_size = -16384")
         if self._is_current():
             return
         self._connection.execute("PRAGMA journal_mode = WAL")

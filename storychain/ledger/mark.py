@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from storychain.errors import StorychainError
-from storychain.ledger.folder import make_folder
 from storychain.locks import lock_briefly
-from storychain.syncing import sync
+from storychain.syncing import make_folder, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,14 +1,15 @@
-"""Whole or absent: files are made in a folder aside, synced, and only then given their name.
+"""Whole or absent: files are made aside, synced, and only then given their name.
 
 Knows files and folders alone, nothing of what is in them.
 """
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,25 @@ def _sweep(beside: Path) -> None:
         return
     _swept[beside] = now
     for left in beside.glob(f"{_PREFIX}*"):
-        with suppress(FileNotFoundError):  # another process may sweep as well
+        with suppress(OSError):  # another process may sweep as well
             if time.time() - left.stat().st_mtime > _STALE:
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, and its folder where there is none. Raises DiskTrouble.
+
+    Not by a folder aside: for half a minute a disk of the ext kind walks past the numbers of all that was deleted
+    whenever a file is made, which is most of the time that a thousand small ones take.
+    """
+    made = path.parent / f"{_PREFIX}{secrets.token_hex(8)}"
+    with _told(path), ExitStack() as undo:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        undo.callback(made.unlink, missing_ok=True)
+        made.write_bytes(data)
+        give_name(made, path)
+        undo.pop_all()
 
 
 def give_name(made: Path, name: Path) -> None:

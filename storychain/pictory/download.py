@@ -17,6 +17,7 @@ from storychain.pictory.refusals import Passing, retry_after
 from storychain.pictory.transport import NO_ADDRESS, TROUBLE, Patience, patiently, told
 from storychain.printable import without_query
 from storychain.provider import AddressGone
+from storychain.syncing import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,7 @@ class _Arrival:
         try:
             file = self.part.open("ab")
         except FileNotFoundError:
-            self.part.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.part.parent)
             file = self.part.open("ab")
         self.file = file
         if not self.closed:  # looked at only now: a disk that hangs may have taken long to open it

@@ -19,7 +19,7 @@ from urllib.parse import quote as quoted
 from markupsafe import Markup
 
 from storychain.errors import DiskTrouble
-from storychain.media.aside import folder_aside, give_name
+from storychain.media.aside import folder_aside, give_name, write_whole
 from storychain.review.charts import drift_svg
 from storychain.review.rendering import STATIC, part, rendered
 from storychain.review.serving import Stills, segment_path
@@ -168,10 +168,7 @@ def _copy(file: Path, name: Path) -> None:
 
 
 def _write(text: str, name: Path) -> None:
-    with folder_aside(name.parent) as aside:
-        made = aside / "page"
-        made.write_text(text, "utf-8", "backslashreplace")
-        give_name(made, name)
+    write_whole(name, text.encode("utf-8", "backslashreplace"))
 
 
 _OURS = re.compile(r"[0-9a-f]{32}(\.[0-9]+)?(-[a-z]+-[a-z]+\.jpg|\.mp4)|film\.mp4")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from storychain.media.aside import folder_aside, give_name
+from storychain.media.aside import write_whole
 from storychain.media.outputs.cueing import right_to_left
 from storychain.media.outputs.threads import to_its_end
 
@@ -72,9 +72,7 @@ async def write_subtitles(cues: Sequence[Cue], srt: Path, vtt: Path) -> None:
 
 def _write(texts: dict[Path, str]) -> None:
     for out, text in texts.items():
-        with folder_aside(out.parent) as aside:
-            (aside / "text").write_text(text, encoding="utf-8", newline="\n")
-            give_name(aside / "text", out)
+        write_whole(out, text.encode())
 
 
 def _timed(cues: Sequence[Cue], shown: Callable[[str], str]) -> Iterator[tuple[int, int, str]]:

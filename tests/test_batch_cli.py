@@ -75,6 +75,42 @@ def test_a_table_makes_a_film_a_row_and_what_rows_share_is_paid_once(desk):
     assert [one["status"] for one in status] == ["done"] * 3
 
 
+def test_a_row_that_makes_no_story_stops_no_other(desk):
+    told = [{"id": "s1", "prompt": "A harbour at dawn."}, {"id": "s2", "prompt": "${who} walks."}]
+    path = story_file(desk.folder, told, vars={"who": "Somebody"})
+    table = desk.folder / "rows.csv"
+    table.write_text("name,who\nanna,Anna\nberta,${x}\nc/c,Carl\ndora,D\0ra\nemil,\n")
+    done = desk.run("run", path, "--matrix", table, "--max-credits", "120", "--json")
+    assert done.returncode == 2
+    stories = {one["story"]: one for one in json.loads(done.stdout)["stories"]}
+    assert {name: one["status"] for name, one in stories.items()} == {
+        "tale-anna": "done",
+        "tale-emil": "done",
+        "tale-berta": "stopped",
+        f"{table}, line 4": "stopped",
+        f"{table}, line 5": "stopped",
+    }
+    assert "a variable inside a variable" in stories["tale-berta"]["error"]
+    assert f"{table}, line 4: 'c/c' cannot be part of a file's name" in done.stderr
+    assert "2 of 5 stories done" in done.stderr
+    assert desk.studio.counts()["accepted"] == 3
+    check = desk.run("check", path, "--matrix", table)
+    assert check.returncode == 2
+    assert [f"line {line}" in check.stderr for line in (3, 4, 5)] == [True, True, True]
+
+
+def test_a_variable_that_is_in_no_text_is_remarked_on(plain):
+    told = [{"prompt": "A harbour at dawn."}, {"prompt": "Somebody walks $${who} there, ${there}."}]
+    path = story_file(plain.folder, told, vars={"who": "Somebody", "there": "far", "name": "x"})
+    (plain.folder / "rows.csv").write_text("who\nAnna\n")
+    words = "the variable 'who' is in no text: write ${who} where it is meant"
+    for command in ("check", "plan"):
+        done = plain.run(command, path, "--matrix", "rows.csv")
+        assert done.returncode == 0
+        assert (done.stdout + done.stderr).count(words) == 1
+        assert (done.stdout + done.stderr).count("is in no text") == 1
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [

@@ -305,6 +305,20 @@ def test_new_stories_are_written_where_they_were_asked_for_or_not_at_all(here, n
     assert "a bug" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("/proc/tale", "/proc/tale.yaml cannot be written: "),
+        ("letter.txt/deeper/tale", "there is no folder letter.txt/deeper\n  A file of that name is in its way"),
+        ("no such/tale", "there is no folder no such\n  mkdir -p 'no such'\n"),
+    ],
+)
+def test_a_new_story_that_has_no_place_is_told_what_is_in_its_way(here, name, says, capsys):
+    (here / "letter.txt").write_text("Dear all")
+    assert main(["new", name]) == 2
+    assert says in capsys.readouterr().err
+
+
 # Terminals
 
 

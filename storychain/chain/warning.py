@@ -14,4 +14,5 @@ if TYPE_CHECKING:
 
 def warnings_before(story: Story) -> tuple[str, ...]:
     """What of the film will not be as its story says it; of words that are still to be spoken it is a guess."""
-    return (*narration_warnings(story), *blending_warnings(story), *wording_warnings(story))
+    idle = (f"the variable '{name}' is in no text: write ${{{name}}} where it is meant" for name in story.idle)
+    return (*idle, *narration_warnings(story), *blending_warnings(story), *wording_warnings(story))

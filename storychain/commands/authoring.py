@@ -23,17 +23,34 @@ def new(arguments: argparse.Namespace) -> int:
         raise UsageError(f"'{arguments.name}' names no story", next_step="Give a name, such as my-story.")
     path = given if given.suffix in (".yaml", ".yml") else given.with_name(f"{given.name}.yaml")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", next_step=f"mkdir -p {shlex.quote(str(path.parent))}")
+        make = f"mkdir -p {shlex.quote(str(path.parent))}"
+        taken = any(folder.exists() and not folder.is_dir() for folder in path.parents)
+        raise UsageError(
+            f"there is no folder {path.parent}",
+            next_step="A file of that name is in its way; choose another folder." if taken else make,
+        )
     text = template(path.stem)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
         raise UsageError(f"{path} exists already", next_step="Choose another name; nothing was changed.") from error
-    path.with_name(SCHEMA_FILE).write_text(schema_text(), "utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        path.with_name(SCHEMA_FILE).write_text(schema_text(), "utf-8")
+    except OSError as error:
+        raise _unwritable(path.with_name(SCHEMA_FILE), error) from error
     print(path)
     print(f"Next: edit it, then {spelled('run', path, '--local')} for a free preview.", file=sys.stderr)
     return 0
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be written: {error.strerror}",
+        next_step="Choose a folder that is yours to write in, or make room.",
+    )
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from storychain.chain.recipe import film_in_place, film_path, recipe_of
 from storychain.chain.restored import in_words
 from storychain.chain.warning import warnings_before
 from storychain.commands.desk import FREE, PAID, Desk, desk
-from storychain.errors import InvalidStory
+from storychain.errors import InvalidStory, StorychainError
 from storychain.plan import Action, quote
 from storychain.printable import counted, visible_lines
 from storychain.report import documents
@@ -53,7 +53,7 @@ def plan(arguments: argparse.Namespace) -> int:
     return _passed_over(found.unreadable)
 
 
-def _passed_over(unreadable: Mapping[str, InvalidStory]) -> int:
+def _passed_over(unreadable: Mapping[str, StorychainError]) -> int:
     """Tell last of files that hold no valid story: they hide no other, and are a failure. The exit code."""
     for error in unreadable.values():
         print(f"storychain: {error}", file=sys.stderr)
@@ -78,7 +78,7 @@ def _planned(at: Desk, ledger: Ledger | None, story: Story, *, free: bool) -> Pl
 def status(arguments: argparse.Namespace) -> int:
     """Show what is done, under way and failed, and what was spent."""
     at = desk(arguments)
-    unreadable: Mapping[str, InvalidStory] = {}
+    unreadable: Mapping[str, StorychainError] = {}
     with at.ledger_if_any() as ledger:
         if arguments.stories:
             named = at.find(arguments.stories, arguments.matrix)

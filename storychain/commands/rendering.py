@@ -27,7 +27,7 @@ from storychain.commands.painting import painter
 from storychain.commands.providers import pace, provider
 from storychain.commands.sweeping import collect_seldom
 from storychain.commands.watching import watched
-from storychain.errors import Interrupted, InvalidStory, StorychainError, UsageError
+from storychain.errors import Interrupted, StorychainError, UsageError
 from storychain.ledger import Caps, Ledger
 from storychain.media.room import FfmpegRoom
 from storychain.media.tool import find_ffmpeg
@@ -237,7 +237,7 @@ def listener(arguments: argparse.Namespace) -> Iterator[Callable[[Event], None]]
 
 
 def print_outcomes(
-    outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, InvalidStory] | None = None
+    outcomes: tuple[Outcome, ...], at: Desk, *, as_json: bool, unreadable: Mapping[str, StorychainError] | None = None
 ) -> None:
     """Results on stdout: each film's path a line, or one JSON document."""
     with if_anybody_reads():

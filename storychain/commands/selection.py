@@ -18,6 +18,7 @@ from storychain.standing import under_way
 
 if TYPE_CHECKING:
     from storychain.catalogue import Catalogue
+    from storychain.errors import StorychainError
     from storychain.plan import Step
     from storychain.story.model import Story
 
@@ -26,10 +27,10 @@ ENDINGS = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Stories that could be read, and what is wrong with those that could not, by path."""
+    """Stories that could be read, and what is wrong with those that could not, by path or, of a row, by name."""
 
     stories: tuple[Story, ...]
-    unreadable: Mapping[str, InvalidStory] = field(default_factory=dict)
+    unreadable: Mapping[str, StorychainError] = field(default_factory=dict)
 
     def all(self) -> tuple[Story, ...]:
         """Every story. Raises InvalidStory with the problems of all that could not be read."""
@@ -44,19 +45,21 @@ class Found:
 
 def find(named: Sequence[str], matrix: str | None, catalogue: Catalogue) -> Found:
     """Read the stories a command line names: files, folders of them, `-` for a list on stdin. Raises UsageError."""
-    from storychain.story import load_rows, load_story  # noqa: PLC0415 - pydantic takes longer than `--help` may
+    from storychain.story import load_story, load_table  # noqa: PLC0415 - pydantic takes longer than `--help` may
 
     paths = [str(path) for path in paths_of(named)]
     if matrix is not None and len(paths) != 1:
         raise UsageError(f"--matrix makes films of one story, and {len(paths)} are named")
     stories: list[Story] = []
-    unreadable: dict[str, InvalidStory] = {}
+    unreadable: dict[str, StorychainError] = {}
     for path in paths:
         try:
             if matrix is None:
                 stories.append(load_story(Path(path), catalogue))
             else:
-                stories += load_rows(Path(path), Path(matrix), catalogue)
+                of_rows, unfit = load_table(Path(path), Path(matrix), catalogue)
+                stories += of_rows
+                unreadable |= unfit
         except InvalidStory as error:
             unreadable[path] = error
     by_name(stories)

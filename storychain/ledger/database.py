@@ -80,8 +80,6 @@ class Database:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA fullfsync = ON")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        # KiB: with the 2 MB of its own accord a ledger of a thousand stories is read from the file again and again.
-        self._connection.execute("PRAGMA cache_size = -16384")
         if self._is_current():
             return
         self._connection.execute("PRAGMA journal_mode = WAL")

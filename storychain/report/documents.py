@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from storychain.chain.story import Outcome
-    from storychain.errors import InvalidStory, StorychainError
+    from storychain.errors import StorychainError
     from storychain.plan import Step
     from storychain.story.model import Story
     from storychain.workspace import Workspace
@@ -72,7 +72,7 @@ def plan_document(plans: Sequence[Planned], *, prompts: bool, forgotten: int) ->
     }
 
 
-def passed_over(unreadable: Mapping[str, InvalidStory]) -> dict[str, Any]:
+def passed_over(unreadable: Mapping[str, StorychainError]) -> dict[str, Any]:
     """What `plan --json` and `status --json` add of files that hold no valid story; nothing where there is none."""
     told = [{"file": path, "error": str(error)} for path, error in unreadable.items()]
     return {"unreadable": told} if told else {}
@@ -96,7 +96,7 @@ def _planned(step: Step, prompts: bool) -> dict[str, Any]:
 
 
 def run_document(
-    outcomes: Sequence[Outcome], workspace: Workspace, unreadable: Mapping[str, InvalidStory] | None = None
+    outcomes: Sequence[Outcome], workspace: Workspace, unreadable: Mapping[str, StorychainError] | None = None
 ) -> dict[str, Any]:
     """The document of `run --json`; files that hold no valid story are in it as stopped."""
     return {
@@ -114,7 +114,7 @@ def run_document(
         ]
         + [
             {
-                "story": Path(path).stem,
+                "story": Path(name).stem if name.endswith((".yaml", ".yml")) else name,
                 "status": "stopped",
                 "film": None,
                 "credits": {"planned": None, "spent": 0},
@@ -122,7 +122,7 @@ def run_document(
                 "error": str(error),
                 "warnings": [],
             }
-            for path, error in (unreadable or {}).items()
+            for name, error in (unreadable or {}).items()
         ]
     }
 

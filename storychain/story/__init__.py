@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from storychain.catalogue import Catalogue
+    from storychain.errors import StorychainError
 
 __all__ = [
     "SCHEMA_FILE",
@@ -31,6 +32,7 @@ __all__ = [
     "load_row",
     "load_rows",
     "load_story",
+    "load_table",
     "schema",
     "schema_text",
     "template",
@@ -55,18 +57,39 @@ def load_rows(
     Each is called after the file and the row. Raises `InvalidStory`, or UsageError for what is wrong with the rows.
     """
     from storychain.story.loading import load_each  # noqa: PLC0415 - as above
-    from storychain.story.matrix import given_rows, read_rows  # noqa: PLC0415
+    from storychain.story.matrix import given_rows  # noqa: PLC0415
 
     if isinstance(rows, Path):
-        return load_each(path, read_rows(rows), str(rows), catalogue)
-    return load_each(path, given_rows(rows), "the rows", catalogue)
+        stories, unfit = load_table(path, rows, catalogue)
+    else:
+        stories, unfit = load_each(path, given_rows(rows), "the rows", catalogue)
+    for error in unfit.values():
+        raise error
+    return stories
+
+
+def load_table(
+    path: Path, table: Path, catalogue: Catalogue = MODELS
+) -> tuple[tuple[Story, ...], Mapping[str, StorychainError]]:
+    """Read the story file at `path` once for each row of a CSV file. One row that is at fault keeps back no other.
+
+    Returns the stories, and by the others' names, or places, what is wrong with them. Raises as `load_rows` where there
+    would be no story at all, or nobody can tell which cell belongs to which column.
+    """
+    from storychain.story.loading import load_each  # noqa: PLC0415 - as above
+    from storychain.story.matrix import read_table  # noqa: PLC0415
+
+    read = read_table(table)
+    stories, unfit = load_each(path, read.rows, str(table), catalogue)
+    return stories, {**read.unfit, **unfit}
 
 
 def load_row(path: Path, row: Row, catalogue: Catalogue = MODELS) -> Story:
     """Read the story file at `path` with the variables of one row. Raises `InvalidStory` or UsageError."""
     from storychain.story.loading import load_each  # noqa: PLC0415 - as above
 
-    return load_each(path, [row], str(path), catalogue)[0]
+    (story,), _ = load_each(path, [row], str(path), catalogue)
+    return story
 
 
 def schema() -> dict[str, Any]:

@@ -31,23 +31,34 @@ def load(path: Path, catalogue: Catalogue) -> Story:
     return _read(path, catalogue)[0]
 
 
-def load_each(path: Path, rows: Sequence[Row], where: str, catalogue: Catalogue) -> tuple[Story, ...]:
-    """Return a story a row; the file is read once. Raises `InvalidStory` or UsageError; `where` the rows come from."""
+def load_each(
+    path: Path, rows: Sequence[Row], where: str, catalogue: Catalogue
+) -> tuple[tuple[Story, ...], dict[str, InvalidStory]]:
+    """Return a story a row, and by name what is wrong with those that make none; the file is read once.
+
+    Raises `InvalidStory` where the file or every row is at fault, UsageError where a column sets no variable; `where`
+    is where the rows come from.
+    """
     _, root, text = _read(path, catalogue)  # whatever is wrong with the story itself is told as ever
     written = parse(root, Places(root, []))
     assert written is not None
     _check_columns(written.vars or {}, rows, where)
     stories: list[Story] = []
+    unfit: dict[str, InvalidStory] = {}
     for row in rows:
-        check_name(f"{path.stem}-{row.name}", visible(row.place))
-        problems: list[Problem] = []
-        story = resolve(written, Places(root, problems), text, Path(path).absolute(), catalogue, row)
-        if problems:
-            error = _invalid(problems, text, path)
-            error.where = row.place
-            raise error
-        stories.append(story)
-    return tuple(stories)
+        name = f"{path.stem}-{row.name}"
+        try:
+            check_name(name, visible(row.place))
+            problems: list[Problem] = []
+            story = resolve(written, Places(root, problems), text, Path(path).absolute(), catalogue, row)
+            if problems:
+                raise _invalid(problems, text, path, row.place)
+            stories.append(story)
+        except InvalidStory as error:
+            unfit[name] = error
+    if not stories:
+        raise next(iter(unfit.values()))
+    return tuple(stories), unfit
 
 
 def _read(path: Path, catalogue: Catalogue) -> tuple[Story, MapNode, str]:
@@ -87,9 +98,10 @@ def _mapping(root: Node) -> MapNode:
     raise Unreadable(Problem(root.span, (), f"a story is a mapping with scenes: in it; this is {kind}"))
 
 
-def _invalid(problems: list[Problem], text: str, path: Path) -> InvalidStory:
+def _invalid(problems: list[Problem], text: str, path: Path, where: str | None = None) -> InvalidStory:
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     return InvalidStory(
         render(problems, text, str(path)),
+        where=where,
         next_step=f"{count} in {visible(str(path))}; nothing was sent, nothing was spent.",
     )

@@ -45,10 +45,19 @@ class Row:
     """The table's absolute path; None where it is on another machine, or there is none."""
 
 
-def read_rows(path: Path) -> tuple[Row, ...]:
-    """Read a CSV file (commas, semicolons or tabs) with a header. Raises UsageError.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a table that can be used, and what is wrong with each of the others, by their places."""
+
+    rows: tuple[Row, ...]
+    unfit: Mapping[str, UsageError]
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file (commas, semicolons or tabs) with a header. Raises UsageError where no row can be used.
 
     It is UTF-8, or UTF-16 that says so by its first bytes. No other encoding is guessed: a wrong guess would be paid.
+    Nor is any where a row has more cells than there are columns, or less: who knows in which row a quote is missing?
     """
     text = _text_of(path)
     if said := _SAID_DELIMITER.match(text):
@@ -64,12 +73,18 @@ def read_rows(path: Path) -> tuple[Row, ...]:
         raise UsageError("a header and at least one row are needed", where=str(path))
     columns = [cell.strip() for cell in lines[0][1]]
     _check_once(columns, str(path), "column")
-    rows = tuple(
-        _row(number, _under(columns, cells, line, path), f"{path}, line {line}", path.absolute())
-        for number, (line, cells) in enumerate(lines[1:], 1)
-    )
+    rows: list[Row] = []
+    unfit: dict[str, UsageError] = {}
+    for number, (line, cells) in enumerate(lines[1:], 1):
+        texts, place = _under(columns, cells, line, path), f"{path}, line {line}"
+        try:
+            rows.append(_row(number, texts, place, path.absolute()))
+        except UsageError as error:
+            unfit[place] = error
+    if not rows:
+        raise next(iter(unfit.values()))
     _check_once([row.name for row in rows], str(path), "name")
-    return rows
+    return Table(tuple(rows), unfit)
 
 
 def given_rows(given: Iterable[Mapping[str, object]]) -> tuple[Row, ...]:

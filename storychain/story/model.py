@@ -105,6 +105,8 @@ class Story:
     """The model that makes it in place of the one in its file, where somebody asked for that."""
     row: Row | None = None
     """The row of a table whose variables it has."""
+    idle: tuple[str, ...] = ()
+    """Its variables that are in no text."""
 
     @property
     def edition(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from storychain.catalogue import DEFAULT_MODEL, PROMPT_MAX, PROMPT_MIN
 from storychain.story.finish import LONGEST_CAPTION, Finisher
 from storychain.story.format import DEFAULT_ATTEMPTS, JOINS, ON_FAILURE
+from storychain.story.matrix import NAME
 from storychain.story.model import Join, OnFailure, Scene, Story
 from storychain.story.problems import did_you_mean, quoted
 from storychain.story.starting import find_start
@@ -57,6 +58,7 @@ def resolve(
         budget=written.budget,
         film=finisher.finishing(written.film),
         row=row,
+        idle=tuple(name for name in written.vars or {} if name not in texts.used and name != NAME),
     )
 
 

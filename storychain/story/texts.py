@@ -6,13 +6,13 @@ What lives here: the meeting of `words`, which knows no places, and `parsing.Pla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from storychain.catalogue import PROMPT_MAX
 from storychain.story.nodes import ScalarNode
 from storychain.story.problems import Span, quoted
-from storychain.story.words import VARIABLE, Fault, Filled, fill, locate
+from storychain.story.words import VARIABLE, Fault, Filled, fill, locate, variables_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,8 @@ class Texts:
     source: str
     """The whole file."""
     variables: Mapping[str, str]
+    used: set[str] = field(default_factory=set)
+    """Names of the variables that were asked for so far."""
 
     def check_variables(self) -> None:
         """Add a problem for every variable that cannot be used."""
@@ -40,6 +42,7 @@ class Texts:
     def fill(self, at: Path, words: str) -> Filled:
         """Return the text at `at` filled in; each dollar that means nothing becomes a problem where it stands."""
         filled = fill(words, self.variables)
+        self.used.update(variables_in(words))
         node = self.places.node(at)
         if isinstance(node, ScalarNode) and not self.places.flawed(at):
             for fault in filled.faults:

@@ -49,6 +49,11 @@ class Filled:
     """At least one variable was filled in."""
 
 
+def variables_in(text: str) -> set[str]:
+    """The names of the variables that a text asks for."""
+    return {token["name"] for token in _TOKEN.finditer(text) if token["name"] is not None}
+
+
 def fill(text: str, variables: Mapping[str, str]) -> Filled:
     """Return `text` with its variables filled in; what is at fault stays as written."""
     parts: list[str] = []

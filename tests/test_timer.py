@@ -401,6 +401,15 @@ def test_what_can_be_right_at_night_is_printed(here, capfd):
     assert "run tale.yaml --resume-only --quiet" in printed(capfd, "tale.yaml", "--", "--resume-only", "--quiet")
 
 
+def test_one_story_that_is_not_valid_yet_keeps_no_pattern_from_its_timer(here, capfd):
+    (here / "broken.yaml").write_text("modle: x\n")
+    assert main(["install-timer", "*.yaml", "--", "--yes"]) == 0
+    out, err = capfd.readouterr()
+    assert "ExecStart=" in out
+    assert "broken.yaml:1:1" in err
+    assert "runs render the others and end with an error" in err
+
+
 def test_options_of_run_that_stand_before_the_dashes_are_shown_their_place(here, capfd):
     with pytest.raises(SystemExit) as ended:
         main(["install-timer", "tale.yaml", "--max-credits", "80"])

@@ -73,7 +73,10 @@ def _check_run(stories: list[str], options: list[str], *, more: bool) -> None:
     """
     run = parser().parse_args(["run", *stories, *options])
     at = desk(run)
-    _check_selection(run.select, at.stories(run.stories, run.matrix), more=more)
+    found = at.find(run.stories, run.matrix)
+    _check_selection(run.select, found.any() if more else found.all(), more=more)
+    for error in found.unreadable.values():
+        print(f"storychain: {error}\nWhile that is so, runs render the others and end with an error.", file=sys.stderr)
     if run.deadline is not None:
         deadline_of(run.deadline, time.time())
         if not comes_again(run.deadline):

@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 
 from storychain.errors import StoreTrouble, UsageError
 from storychain.printable import printable, without_query
-from storychain.syncing import sync
+from storychain.syncing import make_folder, sync
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ class Store:
         if not self._has(name):
             return False
         digest = hashlib.sha256()
-        to.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(to.parent)
         with ExitStack() as undoing:
             undoing.callback(to.unlink, missing_ok=True)
             with to.open("wb") as file:

@@ -109,6 +109,7 @@ def test_a_variable_that_is_in_no_text_is_remarked_on(plain):
         assert done.returncode == 0
         assert (done.stdout + done.stderr).count(words) == 1
         assert (done.stdout + done.stderr).count("is in no text") == 1
+    assert words in plain.run("run", path, "--matrix", "rows.csv", "--local").stderr
 
 
 @pytest.mark.parametrize(

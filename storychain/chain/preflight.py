@@ -12,6 +12,7 @@ from storychain.chain.events import Noticed
 from storychain.chain.finishing import narration_of
 from storychain.chain.narration import too_long
 from storychain.chain.run import off_loop
+from storychain.chain.warning import idle_variables
 from storychain.chain.wording import UNREADABLE, draws_words, undrawn, wording_warnings
 from storychain.errors import DiskTrouble, MediaError, UsageError
 from storychain.media.aside import folder_aside
@@ -29,7 +30,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TRUSTED = 60.0
 _took: dict[Path, float] = {}
 """When each folder last took a name of plain letters. For a minute it is trusted to take others: of a batch of a
-thousand films not each is tried, for what is made and deleted at once makes every other file slower to make."""
+thousand films not each is tried, which is four changes to the folder a film."""
 
 
 async def preflight(run: Run, story: Story) -> None:
@@ -39,7 +40,7 @@ async def preflight(run: Run, story: Story) -> None:
         await room.seconds_of(film.music.file)
     if film.watermark is not None:
         await room.check_picture(film.watermark.file)
-    warnings = blending_warnings(story)
+    warnings = (*idle_variables(story), *blending_warnings(story))
     if draws_words(story):
         warnings += await off_loop(_wording, story)
     for warning in warnings:

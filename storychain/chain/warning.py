@@ -14,5 +14,9 @@ if TYPE_CHECKING:
 
 def warnings_before(story: Story) -> tuple[str, ...]:
     """What of the film will not be as its story says it; of words that are still to be spoken it is a guess."""
-    idle = (f"the variable '{name}' is in no text: write ${{{name}}} where it is meant" for name in story.idle)
-    return (*idle, *narration_warnings(story), *blending_warnings(story), *wording_warnings(story))
+    return (*idle_variables(story), *narration_warnings(story), *blending_warnings(story), *wording_warnings(story))
+
+
+def idle_variables(story: Story) -> tuple[str, ...]:
+    """The variables that make no difference: the rows of a table that set one all make the same film."""
+    return tuple(f"the variable '{name}' is in no text: write ${{{name}}} where it is meant" for name in story.idle)

@@ -58,8 +58,8 @@ def _sweep(beside: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all, and its folder where there is none. Raises DiskTrouble.
 
-    Not by a folder aside: for half a minute a disk of the ext kind walks past the numbers of all that was deleted
-    whenever a file is made, which is most of the time that a thousand small ones take.
+    Not by a folder aside, which is made only to be deleted: where a thousand files are written that is most of the
+    work, and some disks walk past what was just deleted whenever they make a file.
     """
     made = path.parent / f"{_PREFIX}{secrets.token_hex(8)}"
     with _told(path), ExitStack() as undo:

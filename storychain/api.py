@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict, Unpack, get_type_hints
 
+from storychain.arguments import Parser
 from storychain.chain.batch import render_all
 from storychain.chain.events import Event
 from storychain.chain.story import Outcome
@@ -255,7 +256,7 @@ def _read(stories: Iterable[Source], at: Desk) -> tuple[Story, ...]:
     return at.as_made_here(read)
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     """A parser that neither prints nor ends the program."""
 
     def error(self, message: str) -> NoReturn:

@@ -6,9 +6,10 @@ The words of a command line and nothing else: what they mean is known to `comman
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 from decimal import Decimal, InvalidOperation
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 
 class Misused(SystemExit):
@@ -20,7 +21,29 @@ class Misused(SystemExit):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that ends the program as any does, and lets who catches that know what was wrong."""
+    """A parser that ends the program as any does, and lets who catches that know what was wrong.
+
+    Options are whole words: an abbreviation in a script would mean something else, or nothing, once there is another
+    option that begins so. To an option that is none, `elsewhere` is added.
+    """
+
+    elsewhere = ""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and complain of what is not known in the words of the command that does not know it."""
+        arguments, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown)}{self.elsewhere}")
+        return arguments, unknown
+
+    def _meant(self, unknown: list[str]) -> str:
+        options = [name for name in self._option_string_actions if name.startswith("--")]
+        given = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
+        near = difflib.get_close_matches(given, options, 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
     def error(self, message: str) -> NoReturn:
         """Print it with the usage, and raise Misused."""
@@ -30,10 +53,10 @@ class Parser(argparse.ArgumentParser):
             raise Misused(message) from None
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name for it
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - argparse has no public name for it
 
 
-def command(commands: Commands, name: str, room: str, function: str, says: str) -> argparse.ArgumentParser:
+def command(commands: Commands, name: str, room: str, function: str, says: str) -> Parser:
     """A command, and which function of which module of `commands` it is."""
     made = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
     made.set_defaults(command=(room, function))

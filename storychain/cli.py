@@ -47,11 +47,7 @@ def main(argv: Sequence[str]) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     own, passed_on = _passed_on(argv)
     try:
-        top = parser(_Parser)
-        arguments, unknown = top.parse_known_args(own)
-        if unknown:
-            whose = "; what is meant for `run` stands behind `--`" if own[0] == "install-timer" else ""
-            top.error(f"unrecognized arguments: {' '.join(unknown)}{whose}")
+        arguments = parser().parse_args(own)
     except _Misused as misused:
         if "--json" in own:
             import_module("storychain.commands.refusing").in_json(UsageError(misused.message))
@@ -102,7 +98,7 @@ def _bug(error: Exception) -> int:
     return 1
 
 
-def parser(made: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+def parser(made: type[_Parser] = _Parser) -> _Parser:
     """Every command and option; what is `made` decides how a mistake ends."""
     top = made(
         prog="storychain",
@@ -229,6 +225,7 @@ def _unattended(run: argparse.ArgumentParser) -> None:
 def _timer(commands: _Commands) -> None:
     says = "print what starts runs by a clock: a systemd timer and a crontab line"
     timer = _command(commands, "install-timer", "timer", "install_timer", says)
+    timer.elsewhere = "; what is meant for `run` stands behind `--`"
     timer.usage = "storychain install-timer [-h] [options] [STORY ...] -- RUN-OPTION ..."
     timer.epilog = "What stands behind `--` is passed on to `run`, such as: -- --max-credits 200 --quiet"
     stories = "a story file, or a pattern in quotes that is looked up at each run (default: '*.yaml')"

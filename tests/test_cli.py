@@ -271,6 +271,25 @@ def test_two_stories_of_one_name_are_refused(plain):
     assert "tale.mp4" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["run", "tale.yaml", "--max-credit", "5"],
+            "storychain run: error: unrecognized arguments: --max-credit 5; did",
+        ),
+        (["run", "tale.yaml", "--maxcredits=5"], "did you mean --max-credits?"),
+        (["plan", "tale.yaml", "--loc"], "did you mean --local?"),
+        (["status", "--zzz"], "storychain status: error: unrecognized arguments: --zzz\n"),
+        (["install-timer", "--yse"], "--yse; what is meant for `run` stands behind `--`"),
+    ],
+)
+def test_options_are_whole_words_and_the_one_that_was_meant_is_named(plain, words, says):
+    done = plain.run(*words)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
 def test_a_new_story_can_be_checked_at_once_and_is_never_overwritten(plain):
     done = plain.run("new", "fresh")
     assert done.stdout == "fresh.yaml\n"

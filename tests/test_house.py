@@ -80,7 +80,7 @@ MAY_IMPORT = {
     "terminal": {"printable"},
     "cli": {"errors", "terminal", "arguments"},
     "__main__": {"cli"},
-    "api": WORDS | {"plan", "story", "chain", "commands", "cli"},
+    "api": WORDS | {"plan", "story", "chain", "commands", "arguments", "cli"},
     "__init__": {"api"},
 }
 """Imports run one way. `commands` may see `cli` for its parser alone; `cli` opens commands by name, when asked for."""

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from storychain.commands.deadline import deadline_of
+from storychain.commands.rendering import _left_behind
 from storychain.errors import UsageError
 from tests.desk import until
 from tests.stage import story_file
@@ -97,6 +99,64 @@ def test_a_row_that_makes_no_story_stops_no_other(desk):
     check = desk.run("check", path, "--matrix", table)
     assert check.returncode == 2
     assert [f"line {line}" in check.stderr for line in (3, 4, 5)] == [True, True, True]
+
+
+def test_what_is_wrong_with_one_row_keeps_no_command_from_another(desk):
+    told = [{"id": "s1", "prompt": "A harbour at dawn."}, {"id": "s2", "prompt": "${who} walks."}]
+    path = story_file(desk.folder, told, vars={"who": "Somebody"})
+    table = desk.folder / "rows.csv"
+    table.write_text("name,who\nanna,Anna\n.,Carl\nberta,${x}\n")
+    log = desk.folder / "log.jsonl"
+    assert desk.run("run", path, "--matrix", table, "--max-credits", "80", "--log-file", log).returncode == 2
+    ended = json.loads(log.read_text().splitlines()[-1])
+    assert [one["file"] for one in ended["unreadable"]] == [f"{table}, line 3", "tale-berta"]
+    assert "as this row sets it, a variable inside a variable" in ended["unreadable"][1]["error"]["what"]
+    takes = desk.run("takes", path, "--matrix", table, "--row", "tale-anna")
+    assert takes.returncode == 0, takes.stderr
+    settled = desk.run("resubmit", path, "s1", "--may-pay-twice", "--matrix", table, "--row", "tale-anna")
+    assert "has nothing to settle: it is stored" in settled.stderr
+    assert "a variable inside" in desk.run("takes", path, "--matrix", table, "--row", "tale-berta").stderr
+    again = desk.run("assemble", path, "--matrix", table)
+    assert (again.returncode, again.stdout.count(".mp4\n")) == (2, 1), again.stderr
+    check = desk.run("check", path, "--matrix", table)
+    assert f"{path} (tale-anna): fine, 2 scenes" in check.stderr
+    assert "(tale-anna) · " in desk.run("plan", path, "--matrix", table).stdout
+
+
+def test_where_no_row_can_be_used_each_is_told(plain):
+    path = story_file(plain.folder, [{"prompt": "${who} walks along the quay."}], vars={"who": "Somebody"})
+    (plain.folder / "rows.csv").write_text("name,who\n.,Anna\na/b,Berta\n")
+    done = plain.run("check", path, "--matrix", "rows.csv")
+    assert done.returncode == 2
+    assert [f"rows.csv, line {line}: " in done.stderr for line in (2, 3)] == [True, True]
+
+
+def test_a_row_that_shares_its_opening_with_others_is_new_all_the_same(desk):
+    told = [{"id": "s1", "prompt": "A harbour at dawn."}, {"id": "s2", "prompt": "${who} walks."}]
+    path = story_file(desk.folder, told, vars={"who": "Somebody"})
+    table = desk.folder / "rows.csv"
+    table.write_text("name,who\nanna,Anna\n")
+    assert desk.run("run", path, "--matrix", table, "--only", "new", "--max-credits", "80").returncode == 0
+    table.write_text("name,who\nanna,Anna\nberta,Berta\n")
+    done = desk.run("run", path, "--matrix", table, "--only", "new", "--max-credits", "80")
+    assert done.stdout.endswith("tale-berta.mp4\n"), done.stderr
+    assert desk.studio.counts()["accepted"] == 3
+    assert "No story is new" in desk.run("run", path, "--matrix", table, "--only", "new", "--yes").stderr
+
+
+def test_an_empty_folder_keeps_back_no_other_story(desk):
+    story_file(desk.folder, scenes("Ada"), name="one")
+    (desk.folder / "later").mkdir()
+    done = desk.run("run", "one.yaml", "later", "--local")
+    assert (done.returncode, done.stdout.count(".mp4\n")) == (2, 1), done.stderr
+    assert "later: is a directory, not a story file" in done.stderr
+
+
+def test_a_job_that_rows_share_is_one_job_to_whoever_interrupts():
+    step = SimpleNamespace(record=SimpleNamespace(state="submitted", job_id="a-job"))
+    other = SimpleNamespace(record=SimpleNamespace(state="submitted", job_id="another"))
+    outcomes = [SimpleNamespace(steps=[step]), SimpleNamespace(steps=[step, other])]
+    assert _left_behind(outcomes, free=False).endswith("that go on at the provider: 2 (a-job, another)")
 
 
 def test_a_variable_that_is_in_no_text_is_remarked_on(plain):

@@ -165,7 +165,7 @@ def test_every_problem_is_told_at_once_in_order_with_a_caret(tmp_path: Path) -> 
         "story.yaml:8:15  scenes[1].duration: expected whole seconds such as 8s, found '7x'",
         "    8 |     duration: 7x",
         "      |               ^^",
-        "  5 problems in story.yaml; nothing was sent, nothing was spent.",
+        "  5 problems in story.yaml; nothing is sent or spent for it.",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from storychain.chain.events import Beside, Copying
+from storychain.chain.files import kinds_of
 from storychain.chain.finishing import NOTE, with_cards
 from storychain.export.lock import lock_path, read_lock, recipe_in
 from storychain.media.outputs.names import beside
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from storychain.chain.run import Run
+    from storychain.ledger import Ledger
     from storychain.media.dressing import Dress
     from storychain.media.edit import Clip, Edit
     from storychain.story.finishing import Master
@@ -27,27 +29,40 @@ def all_there(story: Story, film: Path, recipe: str) -> bool:
     return recipe_in(lock_path(film)) == recipe and all(beside(film, kind).exists() for kind in kinds_of(story))
 
 
-def kinds_of(story: Story) -> list[str]:
-    """What a story asks for beside its film."""
-    told = story.film
-    captioned = told.subtitles != "off" and any(scene.caption for scene in story.scenes)
-    asked = {"srt": captioned, "vtt": captioned, "poster": told.poster, "sheet": told.contact_sheet}
-    return [*(kind for kind, wanted in asked.items() if wanted), *(master.kind for master in told.formats)]
-
-
 def let_go_of_the_former(run: Run, story: Story, film: Path) -> None:
     """Remove what was made beside the film that was here and is asked for no more, then its lock file, which names it.
 
-    Captions of another film would be shown with this one: players take them by their name.
+    Captions of another film would be shown with this one: players take them by their name. What has become the film of
+    another story meanwhile is that story's.
     """
     former = read_lock(lock_path(film))
-    run.room.beside(film).remove(set(former.beside if former else ()) - set(kinds_of(story)))
+    gone = set(former.beside if former else ()) - set(kinds_of(story))
+    ours = {kind for kind in gone if run.ledger.story_of_film(beside(film, kind)) in (None, story.name)}
+    run.room.beside(film).remove(ours)
     lock_path(film).unlink(missing_ok=True)
 
 
 def neighbours(story: Story, film: Path) -> list[Path]:
     """Where all goes that a story asks for beside its film, the film's lock file among it."""
     return [*(beside(film, kind) for kind in kinds_of(story)), lock_path(film)]
+
+
+def anothers(ledger: Ledger, story: Story, film: Path) -> str | None:
+    """Which of the files that a story's film would replace is another story's, in words for a person; None if none is.
+
+    Film or copy: one is on record by its path, the other named by the lock file of the film it lies beside.
+    """
+    for path in (film, *neighbours(story, film)):
+        owner = ledger.story_of_film(path) if path.suffix == ".mp4" and path.exists() else None
+        if owner not in (None, story.name):
+            return f"{path.name} is the film of the story {owner}"
+    stems = film.stem.split(".")
+    for count in range(1, len(stems)):
+        other = film.with_name(f"{'.'.join(stems[:count])}.mp4")
+        lock = read_lock(lock_path(other)) if film.exists() else None
+        if lock is not None and lock.story != story.name and any(beside(other, kind) == film for kind in lock.beside):
+            return f"{film.name} is a copy of the film of the story {lock.story}"
+    return None
 
 
 async def make_beside(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storychain import __version__
-from storychain.chain.beside import kinds_of
+from storychain.chain.files import kinds_of
 from storychain.chain.survey import attempts_of
 from storychain.export.lock import Stretch, lock_document, stretches_of, write_lock
 from storychain.export.timeline import Seam

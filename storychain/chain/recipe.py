@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from storychain.chain.files import preview_of
 from storychain.ledger import FINDER
 from storychain.plan import Action
 from storychain.workspace import sha256_of
@@ -28,7 +29,7 @@ def film_path(ledger: Ledger | None, out: Path, name: str, *, free: bool) -> Pat
     if free and ledger is not None and path.exists():
         there = ledger.film(path)
         if there is not None and not there.free:
-            return path.with_name(f"{name}.preview.mp4")
+            return preview_of(path)
     return path
 
 

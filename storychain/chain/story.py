@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from storychain.chain.account import Balance, balance
-from storychain.chain.beside import all_there, neighbours
+from storychain.chain.beside import all_there, anothers, neighbours
 from storychain.chain.blocked import shown_instead
 from storychain.chain.budget import check_budget
 from storychain.chain.choice import LeftUnbought
@@ -31,6 +31,7 @@ from storychain.errors import (
     ProviderUnreachable,
     StorychainError,
     StoryHeld,
+    UsageError,
 )
 from storychain.locks import Held
 from storychain.plan import Action, Facts, Step, plan, quote, with_beside
@@ -202,12 +203,21 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Pa
     submits = quote(steps).submits
     if joins or submits:
         await off_loop(check_place, film, neighbours(story, film))
+        await off_loop(_check_owner, run, story, film)
     if not submits:
         return
     run.check_time()
     check_budget(story, steps, await run.on_record(run.ledger.spent, run.provider.name, story=story.name))
     if not run.provider.free:
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
+
+
+def _check_owner(run: Run, story: Story, film: Path) -> None:
+    if whose := anothers(run.ledger, story, film):
+        raise UsageError(
+            f"its files would replace another's: {whose}",
+            next_step="Rename one of the stories, or give it another --out. Nothing was bought.",
+        )
 
 
 async def _balance(run: Run, story: str) -> Balance | None:

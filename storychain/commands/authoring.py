@@ -55,11 +55,15 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 def check(arguments: argparse.Namespace) -> int:
     """Validate stories, and say what of their films will not be as they say."""
-    for story in desk(arguments).stories(arguments.stories, arguments.matrix):
+    found = desk(arguments).find(arguments.stories, arguments.matrix)
+    for story in found.stories:
         seconds = sum(scene.seconds for scene in story.scenes)
-        print(f"{story.path}: fine, {counted(len(story.scenes), 'scene')}, {seconds} s", file=sys.stderr)
+        row = f" ({story.name})" if story.row else ""
+        scenes = counted(len(story.scenes), "scene")
+        print(f"{visible(f'{story.path}{row}')}: fine, {scenes}, {seconds} s", file=sys.stderr)
         for warning in warnings_before(story):
             print(f"  {visible(warning)}", file=sys.stderr)
+    found.all()
     return 0
 
 

@@ -165,7 +165,7 @@ class Desk:
         """Load the one story that a command is about; of a table the row that is named. Raises UsageError."""
         from storychain.commands.selection import the_one  # noqa: PLC0415
 
-        return the_one(self.stories([arguments.story], arguments.matrix), arguments.row)
+        return the_one(self.find([arguments.story], arguments.matrix), arguments.row)
 
 
 def preview_words(story: str) -> str:

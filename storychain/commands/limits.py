@@ -59,7 +59,7 @@ def chosen(
     for story in stories:
         plan = at.plan(story, ledger, free=arguments.local)
         check_reach(story, plan, choice)
-        if not arguments.only or is_in_state(plan, arguments.only):
+        if not arguments.only or is_in_state(story, plan, arguments.only):
             meant.append(story)
     if not meant and arguments.verbose >= arguments.quiet:
         print(f"No story is {arguments.only}; nothing to do.", file=sys.stderr)

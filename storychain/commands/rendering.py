@@ -173,13 +173,16 @@ def _certificate(settings: Settings) -> tuple[Path, Path] | None:
 def assemble(arguments: argparse.Namespace) -> int:
     """Make films anew from stored segments, without a network. Prints like `run`."""
     at = desk(arguments)
-    stories = at.stories(arguments.stories, arguments.matrix)
+    found = at.find(arguments.stories, arguments.matrix)
+    stories = found.any()
+    for error in found.unreadable.values():
+        print(f"storychain: {error}\n", file=sys.stderr)
     with at.ledger() as ledger:
         outcomes, stopped = asyncio.run(_assemble(at, ledger, stories, arguments))
-    print_outcomes(outcomes, at, as_json=arguments.json)
+    print_outcomes(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)
     if stopped:
         raise Interrupted("Interrupted", next_step="Nothing is half done: the same command begins again.")
-    return exit_code(outcomes)
+    return exit_code(outcomes, found.unreadable.values())
 
 
 async def _assemble(
@@ -250,7 +253,8 @@ def print_outcomes(
 
 
 def _left_behind(outcomes: tuple[Outcome, ...], *, free: bool) -> str:
-    jobs = [str(step.record.job_id) for one in outcomes for step in one.steps if step.record.state == "submitted"]
+    steps = [step for one in outcomes for step in one.steps if step.record.state == "submitted"]
+    jobs = list(dict.fromkeys(str(step.record.job_id) for step in steps))  # rows that share a segment share its job
     if free:
         return "Interrupted"
     if not jobs:

@@ -38,6 +38,17 @@ class Found:
             raise InvalidStory("\n\n".join(str(error) for error in self.unreadable.values()))
         return self.stories
 
+    def of_row(self, row: str | None) -> tuple[Story, ...]:
+        """The row of a table that is named, whatever is wrong with others; every story where none is.
+
+        Raises as `all`, and the error of the row that is named.
+        """
+        if row is None:
+            return self.all()
+        if row in self.unreadable:
+            raise self.unreadable[row]
+        return tuple(story for story in self.stories if story.name == row)
+
     def any(self) -> tuple[Story, ...]:
         """The stories that could be read. Raises InvalidStory where some are named and none could."""
         return self.stories or self.all()
@@ -73,7 +84,7 @@ def paths_of(named: Iterable[str], *, empty: bool = False) -> list[Path]:
     after their files.
     """
     once: dict[tuple[str, str], Path] = {}
-    for path in map(Path, _paths(named, empty=empty)):
+    for path in map(Path, _paths(list(named), empty=empty)):
         once.setdefault((_file(path), path.stem), path)
     return list(once.values())
 
@@ -86,7 +97,8 @@ def _file(path: Path) -> str:
         return str(path)
 
 
-def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
+def _paths(named: Sequence[str], *, empty: bool) -> Iterable[str]:
+    others = len(named) > 1
     for name in named:
         if name == "-":
             if isinstance(sys.stdin, io.TextIOWrapper):
@@ -94,9 +106,10 @@ def _paths(named: Iterable[str], *, empty: bool) -> Iterable[str]:
             yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
         elif _is_folder(name):
             inside = sorted(str(path) for path in Path(name).iterdir() if _is_story(path))
-            if not inside and not empty:
+            if not inside and not empty and not others:
                 raise UsageError(f"{name}: no story files (*.yaml) in this folder")
-            yield from inside
+            # One that is empty keeps back no other: it is told where it is read.
+            yield from inside if inside or empty else [name]
         else:
             yield name
 
@@ -132,20 +145,34 @@ def by_name(stories: Sequence[Story]) -> dict[str, Story]:
             )
         if replace(story, path=other.path) != other:
             raise UsageError(f"{other.path} is given twice, and not with the same words", next_step="Read it once.")
+    _check_files(named)
     return named
 
 
-def of_row(stories: Sequence[Story], row: str | None) -> tuple[Story, ...]:
-    """Those of a table's rows that are named; all where none is."""
-    return tuple(story for story in stories if row in (None, story.name))
+def _check_files(stories: Mapping[str, Story]) -> None:
+    """Raise UsageError where one story's copies or preview would be called as another one's film."""
+    from storychain.chain.files import films_of  # noqa: PLC0415 - pydantic takes longer than `--help` may
+
+    for name, story in stories.items():
+        for path in films_of(story, Path(f"{name}.mp4")):
+            other = stories.get(path.name.removesuffix(".mp4"), story)
+            if other is not story:
+                raise UsageError(
+                    f"{path.name} would be the film of {_told(other)}, and lie beside the film of {_told(story)}",
+                    next_step="Rename one of them, or run them apart with different --out.",
+                )
 
 
-def the_one(stories: Sequence[Story], row: str | None) -> Story:
+def _told(story: Story) -> str:
+    return f"{story.path} ({story.name})" if story.row else str(story.path)
+
+
+def the_one(found: Found, row: str | None) -> Story:
     """The only story there is, or that row of it. Raises UsageError."""
-    found = of_row(stories, row)
-    if len(found) != 1:
-        raise which(stories)
-    return found[0]
+    stories = found.of_row(row)
+    if len(stories) != 1:
+        raise which(stories or found.stories)
+    return stories[0]
 
 
 def which(stories: Sequence[Story]) -> UsageError:
@@ -161,8 +188,12 @@ def which(stories: Sequence[Story]) -> UsageError:
 STATES = ("failed", "unfinished", "new")
 
 
-def is_in_state(steps: Sequence[Step], state: str) -> bool:
-    """Whether a story's plan is in one of STATES: something was given up; it is begun; nothing of it was bought."""
+def is_in_state(story: Story, steps: Sequence[Step], state: str) -> bool:
+    """Whether a story's plan is in one of STATES: something was given up; it is begun; nothing was bought for it.
+
+    Segments that it shares with others and that were bought for those do not begin it.
+    """
+    steps = [step for step in steps if step.record.story in ("", story.name) or step.action is not Action.REUSE]
     actions = {step.action for step in steps}
     match state:
         case "failed":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from storychain.chain.survey import with_presence
 from storychain.commands.desk import FREE, PAID, desk
-from storychain.commands.selection import of_row, which
+from storychain.commands.selection import which
 from storychain.errors import AccountError, StoryHeld, UsageError
 from storychain.ledger import Purchase
 from storychain.locks import Held
@@ -19,9 +19,10 @@ from storychain.plan import step_of
 from storychain.story.advice import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from storychain.commands.desk import Desk
+    from storychain.commands.selection import Found
     from storychain.ledger import Ledger
     from storychain.plan import Step
     from storychain.records import Record
@@ -98,7 +99,7 @@ def _nothing_to_settle(arguments: argparse.Namespace, story: Story, record: Reco
 
 def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step, Record], str]) -> int:
     at = desk(arguments)
-    stories = at.stories([arguments.story], arguments.matrix)
+    stories = at.find([arguments.story], arguments.matrix)
     with at.ledger() as ledger:
         story, step = _meant(at, ledger, stories, arguments)
         try:
@@ -111,15 +112,15 @@ def _settle(arguments: argparse.Namespace, settle: Callable[[Ledger, Story, Step
     return 0
 
 
-def _meant(at: Desk, ledger: Ledger, stories: Sequence[Story], arguments: argparse.Namespace) -> tuple[Story, Step]:
+def _meant(at: Desk, ledger: Ledger, stories: Found, arguments: argparse.Namespace) -> tuple[Story, Step]:
     """The story and its scene: of a table's rows the one that is named, else the only one with anything to settle."""
-    rows = of_row(stories, arguments.row)
+    rows = stories.of_row(arguments.row)
     found = [(story, step_of(at.plan(story, ledger, free=arguments.local), arguments.scene)) for story in rows]
     if len(found) > 1:
         found = [(story, step) for story, step in found if step.record.state in _OPEN] or found
     # Rows that share a segment settle it together.
     if len({step.key for _, step in found}) != 1:
-        raise which([story for story, _ in found] or stories)
+        raise which([story for story, _ in found] or stories.stories)
     return found[0]
 
 

@@ -58,6 +58,12 @@ class Made:
             row = rows.execute("SELECT * FROM films WHERE path = ?", [str(path)]).fetchone()
         return None if row is None else _film(row)
 
+    def story_of_film(self, path: Path) -> str | None:
+        """The name of the story whose film is, or was, at `path`."""
+        with self._database.reading() as rows:
+            row = rows.execute("SELECT story FROM films WHERE path = ?", [str(path)]).fetchone()
+        return None if row is None else str(row["story"])
+
     def films(self) -> dict[str, list[FilmRecord]]:
         """The records of all films of a story, by its name."""
         with self._database.reading() as rows:

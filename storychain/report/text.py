@@ -37,9 +37,8 @@ def plan_text(story: Story, steps: Sequence[Step], warnings: Sequence[str] = (),
     if prompts:
         lines = [lines[0], *_with_prompts(lines[1:], steps)]
     seconds = sum(step.scene.seconds for step in steps)
-    head = (
-        f"{visible(story.title)} · {story.model} · {story.aspect_ratio} · {counted(len(steps), 'scene')}, {seconds} s"
-    )
+    title = visible(f"{story.title} ({story.name})" if story.row else story.title)
+    head = f"{title} · {story.model} · {story.aspect_ratio} · {counted(len(steps), 'scene')}, {seconds} s"
     told = [f"  {visible(warning)}" for warning in warnings]
     return "\n".join([head, *(f"  {line}" for line in lines), *told, f"  {cost_text(quote(steps))}"])
 

@@ -14,7 +14,7 @@ from storychain.story.matrix import NAME
 from storychain.story.naming import check_name
 from storychain.story.nodes import NOTHING, MapNode, Node, ScalarNode, Unreadable, read_nodes
 from storychain.story.parsing import Places, parse
-from storychain.story.problems import Problem, Span, did_you_mean, render
+from storychain.story.problems import SHOWN, Problem, Span, did_you_mean, render
 from storychain.story.reading import read_file
 from storychain.story.resolve import resolve
 
@@ -57,7 +57,7 @@ def load_each(
         except InvalidStory as error:
             unfit[name] = error
     if not stories:
-        raise next(iter(unfit.values()))
+        raise InvalidStory("\n\n".join(str(error) for error in [*unfit.values()][:SHOWN]))
     return tuple(stories), unfit
 
 
@@ -103,5 +103,5 @@ def _invalid(problems: list[Problem], text: str, path: Path, where: str | None =
     return InvalidStory(
         render(problems, text, str(path)),
         where=where,
-        next_step=f"{count} in {visible(str(path))}; nothing was sent, nothing was spent.",
+        next_step=f"{count} in {visible(str(path))}; nothing is sent or spent for it.",
     )

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NAME = "name"
 """The column that names a row's film; without it rows are numbered."""
 
+_TOLD = 20
+"""Rows at fault that are told of where none is without."""
+
 _DELIMITERS = (",", ";", "\t")
 
 _SAID_DELIMITER = re.compile(r"sep=([,;\t])\r?\n")
@@ -82,7 +85,7 @@ def read_table(path: Path) -> Table:
         except UsageError as error:
             unfit[place] = error
     if not rows:
-        raise next(iter(unfit.values()))
+        raise UsageError("\n".join(str(error) for error in [*unfit.values()][:_TOLD]))
     _check_once([row.name for row in rows], str(path), "name")
     return Table(tuple(rows), unfit)
 
@@ -148,7 +151,7 @@ def _row(number: int, texts: Mapping[str, str], place: str, table: Path | None =
     for column, text in plain.items():
         if control := control_in(text):
             what = f"column '{column}' holds the control character {control}; remove it"
-            raise UsageError(what, where=place, next_step="Nothing was sent, nothing was spent.")
+            raise UsageError(what, where=place, next_step="Nothing is sent or spent for this row.")
     values = {column: text.strip() for column, text in plain.items() if text.strip()}
     name = values.get(NAME) or f"{number:03d}"
     if not _FILE_NAME.fullmatch(name):
@@ -161,4 +164,5 @@ def _check_once(names: Sequence[str], where: str, kind: str) -> None:
         if not name:
             raise UsageError(f"a {kind} is empty", where=where)
         if times > 1:
-            raise UsageError(f"the {kind} '{name}' is there {times} times", where=where)
+            numbered = "Rows without a name are called by their number." if kind == NAME and name.isdecimal() else None
+            raise UsageError(f"the {kind} '{name}' is there {times} times", where=where, next_step=numbered)

@@ -44,7 +44,7 @@ def resolve(
     """Return the final story, with a row's own variables; it may be used only if `places` holds no problem then."""
     model = _model(written.model or DEFAULT_MODEL, places, catalogue)
     own = {name: value for name, value in row.variables.items() if name in (written.vars or {})} if row else {}
-    texts = Texts(places, source, {**(written.vars or {}), **own})
+    texts = Texts(places, source, {**(written.vars or {}), **own}, own.keys())
     texts.check_variables()
     finisher = Finisher(places, texts, path)
     return Story(

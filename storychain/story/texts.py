@@ -15,7 +15,7 @@ from storychain.story.problems import Span, quoted
 from storychain.story.words import VARIABLE, Fault, Filled, fill, locate, variables_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from storychain.story.parsing import Places
     from storychain.story.problems import Path
@@ -31,13 +31,15 @@ class Texts:
     source: str
     """The whole file."""
     variables: Mapping[str, str]
+    of_row: Collection[str] = ()
+    """The variables among them whose text is a row's, not the story's."""
     used: set[str] = field(default_factory=set)
     """Names of the variables that were asked for so far."""
 
     def check_variables(self) -> None:
         """Add a problem for every variable that cannot be used."""
         for name, value in self.variables.items():
-            self._check_variable(("vars", name), name, value)
+            self._check_variable(("vars", name), name, value, "as this row sets it, " * (name in self.of_row))
 
     def fill(self, at: Path, words: str) -> Filled:
         """Return the text at `at` filled in; each dollar that means nothing becomes a problem where it stands."""
@@ -56,14 +58,14 @@ class Texts:
         place = locate(self.source[start : node.span.end], fault)
         return Span(start + place[0], start + place[1]) if place else node.span
 
-    def _check_variable(self, at: Path, name: str, value: str) -> None:
+    def _check_variable(self, at: Path, name: str, value: str, whose: str) -> None:
         if not VARIABLE.fullmatch(name):
             what = "a variable's name begins with a letter; letters, digits, - and _ follow"
             self.places.add(at, what, on_key=True)
         if "${" in value:
-            self.places.add(at, "a variable inside a variable is not filled in; write its text out")
+            self.places.add(at, f"{whose}a variable inside a variable is not filled in; write its text out")
         if len(value) > PROMPT_MAX:
-            self.places.add(at, f"is {len(value):,} characters long; at most {PROMPT_MAX:,}")
+            self.places.add(at, f"{whose}is {len(value):,} characters long; at most {PROMPT_MAX:,}")
         node = self.places.node(at)
         if isinstance(node, ScalarNode):
             self._check_comment(at, node)

@@ -32,9 +32,9 @@ class Standing:
 class Ended:
     """The end of a run.
 
-    `worked` is False where it did nothing but find its stories held by other runs. `unreadable` are files that held no
-    story. `error` is what ended it before there were outcomes. `standing` is None where the ledger could not be read.
-    Times are seconds.
+    `worked` is False where it did nothing but find its stories held by other runs. `unreadable` says of files and rows
+    that held no story what is wrong with them. `error` is what ended it before there were outcomes. `standing` is None
+    where the ledger could not be read. Times are seconds.
     """
 
     code: int
@@ -42,7 +42,7 @@ class Ended:
     at: float
     worked: bool
     outcomes: tuple[Outcome, ...]
-    unreadable: tuple[str, ...]
+    unreadable: Mapping[str, StorychainError]
     error: BaseException | None
     standing: Standing | None
     free: bool

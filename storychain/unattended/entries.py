@@ -68,6 +68,7 @@ def entry_of_end(ended: Ended, run: str) -> dict[str, Any]:
         seconds=round(ended.seconds, 3),
         credits=None if ended.standing is None else ended.standing.spent,
         stories=stories,
+        unreadable=[{"file": name, "error": error} for name, error in ended.unreadable.items()],
         error=ended.error,
     )
 

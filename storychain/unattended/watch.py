@@ -23,7 +23,7 @@ from storychain.unattended.notices import Notices
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Any, Self
@@ -73,7 +73,7 @@ class Watch:
         self._counted: dict[tuple[str, ...], float] = {}
         self._worked = False
         self._outcomes: tuple[Outcome, ...] = ()
-        self._unreadable: tuple[str, ...] = ()
+        self._unreadable: Mapping[str, StorychainError] = {}
         self._code: int | None = None
         self._began = time.monotonic()
 
@@ -122,9 +122,11 @@ class Watch:
 
         return heard
 
-    def ended(self, outcomes: Sequence[Outcome], code: int, unreadable: Iterable[str] = ()) -> None:
+    def ended(
+        self, outcomes: Sequence[Outcome], code: int, unreadable: Mapping[str, StorychainError] | None = None
+    ) -> None:
         """Say what came of the stories, which files held none, and the exit code unless an error makes it another."""
-        self._outcomes, self._code, self._unreadable = tuple(outcomes), code, tuple(unreadable)
+        self._outcomes, self._code, self._unreadable = tuple(outcomes), code, unreadable or {}
 
     def _hear(self, event: ev.Event) -> None:
         held = isinstance(event, ev.StoryStopped) and isinstance(event.error, StoryHeld)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from dataclasses import replace
 from decimal import Decimal
 
@@ -24,7 +25,7 @@ from storychain.ledger import Caps, Purchase
 from storychain.locks import lock_now
 from storychain.pictory import Pictory
 from storychain.plan import Action, Facts, plan
-from storychain.provider import AnswerLost, SegmentRequest
+from storychain.provider import AnswerLost, Job, SegmentRequest
 from storychain.story import load_story
 from tests.stage import PRICE, frames_of, seconds_of, stage, story_file
 from tests.stranger import raw, stranger
@@ -72,6 +73,34 @@ class StrangerInstead(Wrapped):
             while (await self._provider.job(theirs.job_id)).state == "in_progress":
                 await asyncio.sleep(0.05)
         return outcome
+
+
+class Forgetful(Wrapped):
+    """The provider, which for a while knows nothing of a job when it is asked for it alone."""
+
+    def __init__(self, provider, seconds):
+        super().__init__(provider)
+        self._until = time.monotonic() + seconds
+
+    async def job(self, job_id):
+        known = await self._provider.job(job_id)
+        return known if time.monotonic() > self._until else Job(job_id, "not_found")
+
+
+def test_a_job_that_is_unknown_for_a_while_is_not_lost(tmp_path):
+    async def play():
+        async with stage(tmp_path) as at:
+            pace = Pace(poll=0.05, settle=2.0)
+            outcome = await at.render(story_file(tmp_path, 1), provider=Forgetful(at.provider, 1.0), pace=pace)
+            assert outcome.status == "done", outcome.error
+            other = story_file(tmp_path, [{"id": "s1", "prompt": "Another scene."}], name="other")
+            lost = await at.render(other, provider=Forgetful(at.provider, 60.0), pace=replace(pace, settle=0.5))
+            assert isinstance(lost.error, Unresolved)
+            (job_id,) = [record.job_id for record in at.ledger.story_records("pictory", "other")]
+            assert f"`storychain adopt {other} s1 {job_id}` has it if it is known again" in lost.error.what
+            assert at.counts["accepted"] == 2
+
+    asyncio.run(play())
 
 
 def test_a_job_that_tells_another_length_and_price_is_not_taken_for_ours(tmp_path):

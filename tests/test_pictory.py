@@ -167,6 +167,7 @@ LOST = {
     "307": raw(307, Location="{origin}/base/v1/aistudio/videos"),
     "308": raw(308, Location="{origin}/base/v1/aistudio/videos"),
     "408": raw(408),
+    "409": raw(409),
     "500": said({"message": "Internal server error"}, 500),
     "502": raw(502, b"<html>Bad gateway</html>"),
     "503": raw(503, b"busy", Retry_After="0.01"),
@@ -597,7 +598,10 @@ def test_the_quota_is_read_wrapped_or_not(answer):
     assert ask(lambda client, _: client.quota(), said(answer))[0] == Quota(Decimal(690), Decimal(22000))
 
 
-@pytest.mark.parametrize("answer", [{}, {"aiCredits": None}, {"aiCredits": {"used": None, "limit": 5}}, [], "null"])
+UNTOLD = [{}, {"aiCredits": None}, {"aiCredits": {"used": None, "limit": 5}}, {"aiCredits": {"used": 4, "limit": -1}}]
+
+
+@pytest.mark.parametrize("answer", [*UNTOLD, [], "null"])
 def test_a_quota_that_is_not_told_is_not_guessed(answer):
     assert isinstance(ask(lambda client, _: client.quota(), said(answer))[0], ProviderUnreachable)
 

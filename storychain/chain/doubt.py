@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from storychain.story.model import Story
     from storychain.workspace import Workspace
 
-_COMMAND = re.compile(r"`storychain (adopt|resubmit) STORY (\S+) (JOB|--may-pay-twice)`")
+_COMMAND = re.compile(r"`storychain (adopt|resubmit) STORY (\S+) ([^\s`]+)`")
 _WHOSE = re.compile(r"(, with| \(with) the run's --model or --matrix if it had one\)?")
 _JOBS = re.compile(r"any of the jobs (.+?)(?=\. Look in the account)")
 

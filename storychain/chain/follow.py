@@ -33,7 +33,7 @@ _LAST_LOOK = 30.0
 """Seconds that the last look at a job may take that is about to be given up."""
 
 _NOT_FOUND_LOOKS = 5
-"""A job just accepted may be unknown for a moment; one that stays unknown is gone."""
+"""A job just accepted may be unknown for a moment; one that stays unknown, for `settle` seconds as well, is gone."""
 
 _FETCHES = 4
 """Times a broken or vanished file is fetched anew in one run; it is never bought anew."""
@@ -69,6 +69,7 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
     assert record.job_id is not None
     loop = asyncio.get_running_loop()
     began, seen, unknown, asked_at_last = loop.time(), 0.0, 0, False
+    first_unknown = began
     patience = began + run.pace.job_timeout
     age = max(0.0, run.now() - (record.submitted_at or record.intended_at))
     watched = Watched(record.job_id, began - age, began, plan)
@@ -81,8 +82,10 @@ async def _ended(run: Run, story: str, step: Step, record: Record, plan: Schedul
                 raise await lost(run, record, f"job {record.job_id} was removed at the provider before its download")
             case Job(state="not_found"):
                 unknown += 1
-                if unknown >= _NOT_FOUND_LOOKS:
-                    raise await lost(run, record, f"the provider does not know job {record.job_id}")
+                first_unknown = loop.time() if unknown == 1 else first_unknown
+                if unknown >= _NOT_FOUND_LOOKS and loop.time() - first_unknown >= run.pace.settle:
+                    back = f"`storychain adopt STORY {record.scene} {record.job_id}` has it if it is known again"
+                    raise await lost(run, record, f"the provider does not know job {record.job_id}. {back}")
         run.check_time()
         waited = loop.time() - began
         if loop.time() >= patience and not asked_at_last:

@@ -42,5 +42,5 @@ async def check_memory(run: Run) -> None:
 async def unknown_jobs(provider: Provider, ledger: Ledger) -> list[Job]:
     """The account's jobs that belong to no attempt and are newer than the newest that does, newest first."""
     known = await off_loop(ledger.newest_jobs, provider.name, MARKED)
-    (unknown,) = await appeared_since(provider, ledger, [known])
+    (unknown,) = await appeared_since(provider, ledger, [known], gaps=True)
     return unknown

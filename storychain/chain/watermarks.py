@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 MARKED = 20
 """Job ids kept in a watermark. One would do, but a job can be removed from the list before it is read again."""
 
+END = ""
+"""Stands last in a watermark that has all there was on the list: whatever is not in it then is newer, wherever it
+stands. So a lost job is found on a list that is not newest first, either."""
+
 _FRESH = 2.0
 """Seconds for which a watermark may be used again."""
 
@@ -42,10 +46,12 @@ class Watermarks:
 
     def appeared(self, job_id: str) -> None:
         """A job of ours is the newest now."""
-        self._ids = (job_id, *self._ids)[:MARKED]
+        ids = (job_id, *self._ids)
+        self._ids = ids if len(ids) <= MARKED else tuple(one for one in ids if one != END)[:MARKED]
 
 
 async def _newest(provider: Provider) -> tuple[str, ...]:
-    """The newest job ids of the account, newest first."""
+    """The newest job ids of the account, newest first, and END if there are no others."""
     page = await provider.jobs()
-    return tuple(job.id for job in page.jobs[:MARKED])
+    ids = tuple(job.id for job in page.jobs[:MARKED])
+    return ids if page.next_page or len(page.jobs) >= MARKED else (*ids, END)

@@ -239,7 +239,7 @@ def quota_of(answer: Any) -> Quota:
     """Credits used and their limit. Raises ValueError if they are not told."""
     credits_ = _object(_flat(_object(answer)).get("aiCredits"))
     used, limit = _number(credits_.get("used")), _number(credits_.get("limit"))
-    if used is None or limit is None:
+    if used is None or limit is None or limit < 0:  # a limit below nothing says that there is none
         raise ValueError("a quota without aiCredits")
     return Quota(used, limit)
 

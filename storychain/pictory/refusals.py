@@ -108,7 +108,7 @@ def submission(status: int, body: bytes, wait: float | None) -> Submission:
         return _accepted(body)
     if status == 429:
         return TurnedAway(f"the API answered 429: {said}", wait)
-    if 400 <= status < 500 and status != 408:
+    if 400 <= status < 500 and status not in (408, 409):  # a conflict may be with what was just accepted
         if status in (401, 402, 403) or _lacks_credits(body):
             raise _account_error(status, body)
         fields = [field.name for field in complaint.fields if field.name]

@@ -51,9 +51,13 @@ class TurnedAway:
 
 @dataclass(frozen=True, slots=True)
 class AnswerLost:
-    """Nobody can tell from here whether the request was accepted: the job list has to be asked."""
+    """Nobody can tell from here whether the request was accepted: the job list has to be asked.
+
+    Where it was not, sending it again is no use before somebody did what `mend` says, if it says anything.
+    """
 
     reason: str
+    mend: str | None = None
 
 
 Submission = Accepted | TurnedAway | AnswerLost

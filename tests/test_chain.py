@@ -18,6 +18,7 @@ from storychain.errors import (
     GenerationFailed,
     MediaError,
     OutOfTime,
+    ProviderUnreachable,
     StoryHeld,
     Unresolved,
 )
@@ -28,7 +29,7 @@ from storychain.plan import Action, Facts, plan
 from storychain.provider import AnswerLost, Job, SegmentRequest
 from storychain.story import load_story
 from tests.stage import PRICE, frames_of, seconds_of, stage, story_file
-from tests.stranger import raw, stranger
+from tests.stranger import KEY, raw, said, stranger
 from tests.telling import telling
 
 
@@ -417,6 +418,26 @@ def test_a_job_that_ends_without_an_address_is_waited_for_and_said_to_be_so(tmp_
             assert "has ended, but names no address of its video" in outcome.error.what
             assert (await at.render(path)).status == "done"
             assert at.counts["accepted"] == 1
+
+    asyncio.run(play())
+
+
+def test_a_submit_that_is_sent_elsewhere_is_reported_and_not_sent_again_and_again(tmp_path):
+    def answer(asked):
+        if asked.line.startswith("POST"):
+            return raw(308, Location="{origin}/v2/aistudio/videos")
+        return said({"items": []} if "/jobs" in asked.line else {"aiCredits": {"used": 0, "limit": 100}})
+
+    async def play():
+        async with stage(tmp_path) as at, stranger(answer) as server, Pictory(server.origin, KEY) as provider:
+            pace = Pace(poll=0.05, settle=0.2, silence=0.2)
+            outcome = await at.render(story_file(tmp_path, 1), provider=provider, pace=pace)
+            assert isinstance(outcome.error, ProviderUnreachable)
+            assert "308" in outcome.error.what
+            assert "Check PICTORY_API_BASE_URL" in outcome.error.next_step
+            assert len([asked for asked in server.asked if asked.line.startswith("POST")]) == 1
+            (record,) = at.ledger.story_records("pictory", "tale")
+            assert record.state == "refused"
 
     asyncio.run(play())
 

@@ -212,4 +212,6 @@ async def _fate(run: Run, key: str, lost: AnswerLost) -> Record | TurnedAway:
         case "unresolved":
             raise Unresolved(record.message or lost.reason)
         case _:
+            if lost.mend is not None:
+                raise ProviderUnreachable(f"{lost.reason}; nothing was bought", next_step=lost.mend)
             return TurnedAway(lost.reason)

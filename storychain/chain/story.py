@@ -202,8 +202,7 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Pa
     steps = run.choice.of(story.name, steps)
     submits = quote(steps).submits
     if joins or submits:
-        await off_loop(check_place, film, neighbours(story, film))
-        await off_loop(_check_owner, run, story, film)
+        await off_loop(_check_place, run, story, film)
     if not submits:
         return
     run.check_time()
@@ -212,7 +211,8 @@ async def _check_means(run: Run, story: Story, steps: tuple[Step, ...], film: Pa
         await run.purse.set_aside(story.name, quote(steps), lambda: _balance(run, story.name))
 
 
-def _check_owner(run: Run, story: Story, film: Path) -> None:
+def _check_place(run: Run, story: Story, film: Path) -> None:
+    check_place(film, neighbours(story, film))
     if whose := anothers(run.ledger, story, film):
         raise UsageError(
             f"its files would replace another's: {whose}",

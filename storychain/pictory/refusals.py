@@ -30,6 +30,9 @@ _NOBODY_THERE = (404, 405, 410)
 """What is answered where there is no such address."""
 
 
+_ELSEWHERE = "Check PICTORY_API_BASE_URL, then run again; everything paid is on record and will be picked up."
+
+
 class Passing(ProviderUnreachable):
     """A trouble that may pass: asking again is sensible. `wait` is what the provider asked for, in seconds."""
 
@@ -66,8 +69,7 @@ def read_error(asked: str, status: int, body: bytes, wait: float | None) -> Stor
         return Passing(f"the API answered {status}: {said}", wait)
     what = f"{asked} was answered with {status}: {said}"
     if status < 400 or status in _NOBODY_THERE:
-        advice = "Check PICTORY_API_BASE_URL, then run again; everything paid is on record and will be picked up."
-        return NotOurApi(what, next_step=advice)
+        return NotOurApi(what, next_step=_ELSEWHERE)
     return RequestRefused(what)
 
 
@@ -118,7 +120,7 @@ def submission(status: int, body: bytes, wait: float | None) -> Submission:
             about_words=fields == ["prompt"] or (not fields and about_words(complaint.code, complaint.message)),
             next_step=f"Nothing was bought. {_mend(status, fields)} and run again.",
         )
-    return AnswerLost(f"the API answered {status}: {said}")
+    return AnswerLost(f"the API answered {status}: {said}", _ELSEWHERE if 300 <= status < 400 else None)
 
 
 def _mend(status: int, fields: list[str]) -> str:

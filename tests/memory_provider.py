@@ -84,14 +84,15 @@ class MemoryProvider:
         self.counts["lists"] += 1
         end = len(self._order) if page is None else int(page)
         begin = max(0, end - PAGE)
-        listed = tuple(self._jobs[number].now for number in reversed(self._order[begin:end]))
+        there = (number for number in reversed(self._order[begin:end]) if number in self._jobs)
+        listed = tuple(self._jobs[number].now for number in there)
         return JobPage(listed, str(begin) if begin else None)
 
     async def clean(self, job_id):
-        raise NotImplementedError
+        self._jobs.pop(job_id, None)
 
     async def upload(self, file, content_type):
-        raise NotImplementedError
+        return f"memory:/uploads/{file.name}"
 
     async def quota(self):
         self.counts["quotas"] += 1

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from storychain.chain.warning import warnings_before
 from storychain.commands.desk import desk
+from storychain.commands.selection import called
 from storychain.errors import UsageError
 from storychain.printable import counted, visible
 from storychain.story import SCHEMA_FILE, schema, schema_text, template
 from storychain.story.advice import spelled
+from storychain.story.naming import ENDINGS
 
 
 def new(arguments: argparse.Namespace) -> int:
@@ -21,7 +23,7 @@ def new(arguments: argparse.Namespace) -> int:
     given = Path(arguments.name)
     if given.name in ("", ".."):
         raise UsageError(f"'{arguments.name}' names no story", next_step="Give a name, such as my-story.")
-    path = given if given.suffix in (".yaml", ".yml") else given.with_name(f"{given.name}.yaml")
+    path = given if given.suffix in ENDINGS else given.with_name(f"{given.name}.yaml")
     if not path.parent.is_dir():
         make = f"mkdir -p {shlex.quote(str(path.parent))}"
         taken = any(folder.exists() and not folder.is_dir() for folder in path.parents)
@@ -33,24 +35,17 @@ def new(arguments: argparse.Namespace) -> int:
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
+        path.with_name(SCHEMA_FILE).write_text(schema_text(), "utf-8")
     except FileExistsError as error:
         raise UsageError(f"{path} exists already", next_step="Choose another name; nothing was changed.") from error
     except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        path.with_name(SCHEMA_FILE).write_text(schema_text(), "utf-8")
-    except OSError as error:
-        raise _unwritable(path.with_name(SCHEMA_FILE), error) from error
+        raise UsageError(
+            f"{error.filename} cannot be written: {error.strerror}",
+            next_step="Choose a folder that is yours to write in, or make room.",
+        ) from error
     print(path)
     print(f"Next: edit it, then {spelled('run', path, '--local')} for a free preview.", file=sys.stderr)
     return 0
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"{path} cannot be written: {error.strerror}",
-        next_step="Choose a folder that is yours to write in, or make room.",
-    )
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -58,9 +53,8 @@ def check(arguments: argparse.Namespace) -> int:
     found = desk(arguments).find(arguments.stories, arguments.matrix)
     for story in found.stories:
         seconds = sum(scene.seconds for scene in story.scenes)
-        row = f" ({story.name})" if story.row else ""
         scenes = counted(len(story.scenes), "scene")
-        print(f"{visible(f'{story.path}{row}')}: fine, {scenes}, {seconds} s", file=sys.stderr)
+        print(f"{visible(called(story))}: fine, {scenes}, {seconds} s", file=sys.stderr)
         for warning in warnings_before(story):
             print(f"  {visible(warning)}", file=sys.stderr)
     found.all()

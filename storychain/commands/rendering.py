@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from storychain.chain.events import Event
+    from storychain.commands.selection import Found
     from storychain.media.tool import Ffmpeg
     from storychain.provider import Provider
     from storychain.settings import Settings
@@ -62,8 +63,7 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
     found = at.find(arguments.stories, arguments.matrix)
     if not found.any() and arguments.verbose >= arguments.quiet:
         print("The list on stdin is empty; nothing to do.", file=sys.stderr)
-    for error in found.unreadable.values():
-        print(f"storychain: {error}\n", file=sys.stderr)
+    _tell_unreadable(found)
     with at.ledger() as ledger:
         stories, limits = limits_of(at, ledger, found.stories, arguments)
         if arguments.here and at.settings.url is not None and not arguments.local:
@@ -80,6 +80,12 @@ def _run(at: Desk, arguments: argparse.Namespace, watch: Watch) -> int:
             advice = "The order stands, for workers to render it; the same command follows it again."
         raise Interrupted(_left_behind(outcomes, free=arguments.local), next_step=advice)
     return code
+
+
+def _tell_unreadable(found: Found) -> None:
+    """Tell first of what holds no valid story: the others' news would carry it out of sight."""
+    for error in found.unreadable.values():
+        print(f"storychain: {error}\n", file=sys.stderr)
 
 
 def _take_back(ledger: Ledger, stories: tuple[Story, ...]) -> None:
@@ -175,8 +181,7 @@ def assemble(arguments: argparse.Namespace) -> int:
     at = desk(arguments)
     found = at.find(arguments.stories, arguments.matrix)
     stories = found.any()
-    for error in found.unreadable.values():
-        print(f"storychain: {error}\n", file=sys.stderr)
+    _tell_unreadable(found)
     with at.ledger() as ledger:
         outcomes, stopped = asyncio.run(_assemble(at, ledger, stories, arguments))
     print_outcomes(outcomes, at, as_json=arguments.json, unreadable=found.unreadable)

@@ -15,14 +15,13 @@ from storychain.errors import InvalidStory, UsageError
 from storychain.plan import Action
 from storychain.printable import listed
 from storychain.standing import under_way
+from storychain.story.naming import ENDINGS
 
 if TYPE_CHECKING:
     from storychain.catalogue import Catalogue
     from storychain.errors import StorychainError
     from storychain.plan import Step
     from storychain.story.model import Story
-
-ENDINGS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +157,13 @@ def _check_files(stories: Mapping[str, Story]) -> None:
             other = stories.get(path.name.removesuffix(".mp4"), story)
             if other is not story:
                 raise UsageError(
-                    f"{path.name} would be the film of {_told(other)}, and lie beside the film of {_told(story)}",
+                    f"{path.name} would be the film of {called(other)}, and lie beside the film of {called(story)}",
                     next_step="Rename one of them, or run them apart with different --out.",
                 )
 
 
-def _told(story: Story) -> str:
+def called(story: Story) -> str:
+    """What a person knows a story by: its file, and its row where it is one of a table."""
     return f"{story.path} ({story.name})" if story.row else str(story.path)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from storychain.plan import Action, quote
 from storychain.report.text import total_credits
+from storychain.story.naming import ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ def run_document(
         ]
         + [
             {
-                "story": Path(name).stem if name.endswith((".yaml", ".yml")) else name,
+                "story": Path(name).stem if name.endswith(ENDINGS) else name,
                 "status": "stopped",
                 "film": None,
                 "credits": {"planned": None, "spent": 0},

@@ -17,6 +17,7 @@ from numbers import Number
 from typing import TYPE_CHECKING
 
 from storychain.errors import UsageError
+from storychain.story.problems import SHOWN
 from storychain.story.reading import control_in, plain_breaks
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 NAME = "name"
 """The column that names a row's film; without it rows are numbered."""
-
-_TOLD = 20
-"""Rows at fault that are told of where none is without."""
 
 _DELIMITERS = (",", ";", "\t")
 
@@ -85,7 +83,7 @@ def read_table(path: Path) -> Table:
         except UsageError as error:
             unfit[place] = error
     if not rows:
-        raise UsageError("\n".join(str(error) for error in [*unfit.values()][:_TOLD]))
+        raise UsageError("\n".join(str(error) for error in [*unfit.values()][:SHOWN]))
     _check_once([row.name for row in rows], str(path), "name")
     return Table(tuple(rows), unfit)
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from storychain.errors import InvalidStory
 
+ENDINGS = (".yaml", ".yml")
+"""Of story files."""
+
 MOST_BYTES = 255 - len(".preview.poster.jpg")
 """Of a story's name: disks take names of 255 bytes, and this is the longest ending that is put behind it."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from storychain.errors import InvalidStory
 from storychain.printable import visible
+from storychain.story.naming import ENDINGS
 from storychain.story.problems import Problem, Span, nearest, render
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _unreadable(path: Path, what: str, next_step: str | None) -> InvalidStory:
 def _neighbour(path: Path) -> str | None:
     """Return a sentence with the most alike story file in the same directory, if there is one."""
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.suffix in {".yaml", ".yml"}]
+        names = [entry.name for entry in path.parent.iterdir() if entry.suffix in ENDINGS]
     except OSError:
         return None
     stems = {name.rpartition(".")[0]: name for name in names}
